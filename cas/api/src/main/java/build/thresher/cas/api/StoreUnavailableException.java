@@ -1,0 +1,15 @@
+package build.thresher.cas.api;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The store takes no writes now: no room, read-only after a failed sync, closing, or not reachable.
+ * Transient.
+ */
+public final class StoreUnavailableException extends StoreException {
+  private static final long serialVersionUID = 1L;
+
+  public StoreUnavailableException(String message, @Nullable Throwable cause) {
+    super(message, cause);
+  }
+}
