@@ -1,0 +1,11 @@
+package build.thresher.deploy.access;
+
+/** What a caller may do. A token carries a set of them. */
+public enum Role {
+  /** Ask for builds, read and write blobs, read logs. */
+  CLIENT,
+  /** Lease tasks, complete them, read and write blobs. */
+  EXECUTOR,
+  /** Nothing but health: no token is asked for. */
+  ANYONE
+}

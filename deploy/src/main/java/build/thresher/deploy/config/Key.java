@@ -1,0 +1,198 @@
+package build.thresher.deploy.config;
+
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * One key of {@code farm.yaml}.
+ *
+ * @param name dotted path in the file
+ * @param type how its text is read
+ * @param defaultText as it would be written in the file; "" for none
+ * @param help one or two sentences, with the unit
+ */
+public record Key<T>(String name, ValueType<T> type, String defaultText, String help) {
+
+  public static final Key<Path> DATA =
+      key(
+          "data",
+          ValueType.PATH,
+          "~/.local/share/thresher",
+          "Directory of the server: blobs, tasks, mirror, signing key, logs. One server at a time.");
+  public static final Key<InetSocketAddress> GRPC_LISTEN =
+      key(
+          "grpc.listen",
+          ValueType.ADDRESS,
+          "127.0.0.1:8980",
+          "Address for clients and executors. Anything but loopback needs tls. Port 0: any free one.");
+  public static final Key<InetSocketAddress> HTTP_LISTEN =
+      key(
+          "http.listen",
+          ValueType.ADDRESS,
+          "127.0.0.1:8981",
+          "Address of the Spack mirror and of /healthz. Anything but loopback needs tls.");
+  public static final Key<String> HTTP_PUBLIC_URL =
+      key(
+          "http.public_url",
+          ValueType.STRING,
+          "",
+          "How Spack reaches the mirror, where a proxy stands before it. Default: made from http.listen.");
+  public static final Key<String> TLS_CERTIFICATE =
+      key("tls.certificate", ValueType.STRING, "", "PEM file with the server's certificate chain.");
+  public static final Key<String> TLS_KEY =
+      key("tls.key", ValueType.STRING, "", "PEM file with its private key (PKCS#8).");
+  public static final Key<Path> TOKEN_FILE =
+      key(
+          "access.token_file",
+          ValueType.PATH,
+          "~/.config/thresher/token",
+          "The token that clients and executors send. Made at first start, readable by its owner only.");
+  public static final Key<Boolean> OPEN =
+      key(
+          "access.open",
+          ValueType.BOOLEAN,
+          "false",
+          "true: no token is asked for on loopback. Every user of this machine can then use the farm.");
+  public static final Key<Boolean> MIRROR_READ_OPEN =
+      key(
+          "access.mirror_open",
+          ValueType.BOOLEAN,
+          "true",
+          "true: anyone who reaches http.listen may read the mirror; Spack sends no credentials there.");
+  public static final Key<List<String>> INSTANCES =
+      key(
+          "instances",
+          ValueType.LIST,
+          "[default]",
+          "Names of the trust domains; the first is the default.");
+  public static final Key<String> INSTALL_ROOT =
+      key(
+          "install_tree.root",
+          ValueType.STRING,
+          "/thresher/store",
+          "Where every build installs, inside the sandbox, before padding. Changing it starts a new set of archives.");
+  public static final Key<Integer> PADDED_LENGTH =
+      key(
+          "install_tree.padded_length",
+          ValueType.INTEGER,
+          "256",
+          "Length in characters that the root is padded to, so that any shorter root can take the archives.");
+  public static final Key<Duration> LEASE_TERM =
+      key(
+          "scheduler.lease_term",
+          ValueType.DURATION,
+          "30s",
+          "How long an executor may be silent before its tasks go to another.");
+  public static final Key<Duration> FAILURE_TTL =
+      key(
+          "scheduler.failure_ttl",
+          ValueType.DURATION,
+          "24h",
+          "How long a recipe's failure is remembered and answered without building again.");
+  public static final Key<Duration> BUILD_TIMEOUT =
+      key(
+          "scheduler.build_timeout",
+          ValueType.DURATION,
+          "12h",
+          "Wall time after which one build is killed, where the client names none.");
+  public static final Key<Duration> EXECUTOR_GRACE =
+      key(
+          "scheduler.executor_grace",
+          ValueType.DURATION,
+          "60s",
+          "How long a task waits for a first executor to appear before it is called unschedulable.");
+  public static final Key<Long> STORE_RESERVE =
+      key(
+          "store.reserve",
+          ValueType.BYTES,
+          "1GiB",
+          "Free disk space below which writes are refused.");
+  public static final Key<List<String>> SOURCE_MIRRORS =
+      key(
+          "sources.mirrors",
+          ValueType.LIST,
+          "[]",
+          "Spack source mirrors to ask before upstream: directories (file:///…) or http(s) addresses.");
+  public static final Key<Boolean> SOURCES_PRIVATE =
+      key(
+          "sources.allow_private_addresses",
+          ValueType.BOOLEAN,
+          "false",
+          "true: sources may be fetched from private and loopback addresses too.");
+  public static final Key<Long> SOURCES_MAX =
+      key("sources.max_size", ValueType.BYTES, "8GiB", "A larger source is refused.");
+  public static final Key<Boolean> EXECUTOR_LOCAL =
+      key(
+          "executor.local",
+          ValueType.BOOLEAN,
+          "true",
+          "true: `thresher serve` runs an executor of its own.");
+  public static final Key<String> EXECUTOR_NAME =
+      key("executor.name", ValueType.STRING, "", "Name of the executor. Default: the host name.");
+  public static final Key<Integer> EXECUTOR_SLOTS =
+      key(
+          "executor.slots",
+          ValueType.INTEGER,
+          "0",
+          "Builds at a time. 0: one for every two processors, at least one.");
+  public static final Key<Path> EXECUTOR_WORK =
+      key(
+          "executor.work",
+          ValueType.PATH,
+          "~/.cache/thresher/executor",
+          "Directory of the executor: prefixes, sources, builds. One executor at a time.");
+  public static final Key<Long> EXECUTOR_PREFIX_LIMIT =
+      key(
+          "executor.prefix_cache",
+          ValueType.BYTES,
+          "50GiB",
+          "Size of the prefix cache, beyond which the least recently used prefix is evicted.");
+  public static final Key<Map<String, String>> EXECUTOR_LABELS =
+      key(
+          "executor.labels",
+          ValueType.MAP,
+          "{}",
+          "Labels that clients may ask for, for example {pool: gpu}.");
+
+  /** Every key, in the order in which they are documented. */
+  public static final List<Key<?>> ALL =
+      List.of(
+          DATA,
+          GRPC_LISTEN,
+          HTTP_LISTEN,
+          HTTP_PUBLIC_URL,
+          TLS_CERTIFICATE,
+          TLS_KEY,
+          TOKEN_FILE,
+          OPEN,
+          MIRROR_READ_OPEN,
+          INSTANCES,
+          INSTALL_ROOT,
+          PADDED_LENGTH,
+          LEASE_TERM,
+          FAILURE_TTL,
+          BUILD_TIMEOUT,
+          EXECUTOR_GRACE,
+          STORE_RESERVE,
+          SOURCE_MIRRORS,
+          SOURCES_PRIVATE,
+          SOURCES_MAX,
+          EXECUTOR_LOCAL,
+          EXECUTOR_NAME,
+          EXECUTOR_SLOTS,
+          EXECUTOR_WORK,
+          EXECUTOR_PREFIX_LIMIT,
+          EXECUTOR_LABELS);
+
+  /** {@code THRESHER_GRPC_LISTEN} for {@code grpc.listen}. */
+  public String environmentName() {
+    return "THRESHER_" + name.toUpperCase(java.util.Locale.ROOT).replace('.', '_');
+  }
+
+  private static <T> Key<T> key(String name, ValueType<T> type, String defaultText, String help) {
+    return new Key<>(name, type, defaultText, help);
+  }
+}
