@@ -1,0 +1,58 @@
+package build.thresher.executor.inputs;
+
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.InstantSource;
+
+/**
+ * The trees that clients bring (Spack cores, recipes, configurations), each materialised once on
+ * this host for all builds. Builds must see them read-only. Thread-safe.
+ */
+public final class TreeCache {
+  private final DirectoryCache cache;
+  private final Materialiser materialiser;
+
+  /** Writes a REAPI directory tree into a directory. */
+  @FunctionalInterface
+  public interface Materialiser {
+    /** Fills an existing empty directory with the tree of that root Directory. */
+    void materialise(Scope scope, Digest root, Path into) throws IOException;
+  }
+
+  /** A tree in use; close when done. */
+  public record Tree(Path path, Closeable use) implements Closeable {
+    @Override
+    public void close() throws IOException {
+      use.close();
+    }
+  }
+
+  public TreeCache(Path root, long limitBytes, Materialiser materialiser, InstantSource clock)
+      throws IOException {
+    this.materialiser = materialiser;
+    this.cache = new DirectoryCache(root, limitBytes, new NoGuard(), clock);
+  }
+
+  /** Returns the tree, materialised by now by somebody. */
+  public Tree acquire(Scope scope, Digest root) throws IOException, InterruptedException {
+    DirectoryCache.Use use =
+        cache.acquire(root.hex(), directory -> materialiser.materialise(scope, root, directory));
+    return new Tree(use.path(), use);
+  }
+
+  /** Other processes have no business here. */
+  private static final class NoGuard implements DirectoryCache.Guard {
+    @Override
+    public void exclusively(String key, DirectoryCache.Action action) throws IOException {
+      action.run();
+    }
+
+    @Override
+    public Closeable shared(String key) {
+      return () -> {};
+    }
+  }
+}

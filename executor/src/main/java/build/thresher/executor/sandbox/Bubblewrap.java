@@ -1,0 +1,182 @@
+package build.thresher.executor.sandbox;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Writes the bubblewrap command line of a build: fresh namespaces without network, the host's
+ * programs read-only, the account files of nobody but the build, and nothing else of the host.
+ *
+ * <p>Inside, the build is always uid 1000 without capabilities: as uid 0 of a namespace, unpacking
+ * archives of other owners fails, and without a passwd entry Spack does not start. Outside it is
+ * the executor's own user, or, where the executor is root, a user given per build. Immutable.
+ */
+public final class Bubblewrap {
+  private static final String INSIDE_ID = "1000";
+  private static final long SHARED_MEMORY_BYTES = 1L << 30;
+
+  /**
+   * Symbolic links here are shown as links, so that merged and split /usr both look as they are.
+   */
+  private static final List<String> HOST_PROGRAMS =
+      List.of("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32");
+
+  /** What programs need of /etc; never accounts, keys or tokens. */
+  private static final List<String> HOST_SETTINGS =
+      List.of(
+          "/etc/alternatives",
+          "/etc/crypto-policies",
+          "/etc/ld.so.cache",
+          "/etc/ld.so.conf",
+          "/etc/ld.so.conf.d",
+          "/etc/magic",
+          "/etc/os-release",
+          "/etc/perl",
+          "/etc/pki/ca-trust/extracted",
+          "/etc/pki/tls/certs",
+          "/etc/ssl/certs",
+          "/etc/ssl/openssl.cnf");
+
+  private final Path etc;
+  private final List<Path> hostPaths;
+  private final boolean root;
+  private final Optional<Path> seccompFilter;
+
+  /**
+   * @param etc directory with the account files that every build sees, see {@link #writeAccounts}
+   * @param hostPaths further host directories to show read-only at their own paths
+   * @param root whether the executor runs as root and so changes to the build's user
+   * @param seccompFilter compiled filter of system calls
+   */
+  public Bubblewrap(Path etc, List<Path> hostPaths, boolean root, Optional<Path> seccompFilter) {
+    this.etc = etc;
+    this.hostPaths = List.copyOf(hostPaths);
+    this.root = root;
+    this.seccompFilter = seccompFilter;
+  }
+
+  /** Writes the synthetic account and host files below a directory of the executor. */
+  public static void writeAccounts(Path etc) throws IOException {
+    Files.createDirectories(etc);
+    Files.writeString(
+        etc.resolve("passwd"),
+        "build:x:1000:1000:build:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");
+    Files.writeString(etc.resolve("group"), "build:x:1000:\nnogroup:x:65534:\n");
+    Files.writeString(etc.resolve("nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files\n");
+    Files.writeString(etc.resolve("hosts"), "127.0.0.1 localhost builder\n::1 localhost\n");
+  }
+
+  /** The whole command line for a build, from the launching shell to the build's own command. */
+  public List<String> commandLine(SandboxSpec spec, List<Path> controlGroups) {
+    List<String> argv = new ArrayList<>(launcher(controlGroups));
+    argv.addAll(List.of("prlimit", "--core=0:0", "--nproc=" + spec.limits().processes(), "--"));
+    if (root) {
+      argv.addAll(
+          List.of(
+              "setpriv",
+              "--reuid=" + spec.uid(),
+              "--regid=" + spec.uid(),
+              "--clear-groups",
+              "--no-new-privs",
+              "--"));
+    }
+    argv.add("bwrap");
+    namespaces(argv);
+    if (seccompFilter.isPresent()) {
+      argv.addAll(List.of("--seccomp", "9"));
+    }
+    hostView(argv);
+    for (Bind bind : spec.binds()) {
+      argv.add(bind.writable() ? "--bind" : "--ro-bind");
+      argv.add(bind.host().toString());
+      argv.add(bind.inside());
+    }
+    spec.environment().forEach((name, value) -> argv.addAll(List.of("--setenv", name, value)));
+    argv.addAll(List.of("--chdir", spec.workingDirectory(), "--"));
+    argv.addAll(spec.command());
+    return argv;
+  }
+
+  /**
+   * The shell enters the control groups, opens the filter as descriptor 9, and becomes the next
+   * program: a process builder can do neither.
+   */
+  private List<String> launcher(List<Path> controlGroups) {
+    StringBuilder script = new StringBuilder("n=$1; shift; ");
+    script.append("while [ \"$n\" -gt 0 ]; do echo $$ > \"$1/cgroup.procs\" || exit 125; ");
+    script.append("shift; n=$((n-1)); done; ");
+    List<String> argv = new ArrayList<>(List.of("/bin/sh", "-c"));
+    List<String> arguments = new ArrayList<>();
+    arguments.add(Integer.toString(controlGroups.size()));
+    controlGroups.forEach(group -> arguments.add(group.toString()));
+    seccompFilter.ifPresent(
+        filter -> {
+          script.append("f=$1; shift; exec 9< \"$f\" || exit 125; ");
+          arguments.add(filter.toString());
+        });
+    script.append("exec \"$@\"");
+    argv.add(script.toString());
+    argv.add("thresher-build");
+    argv.addAll(arguments);
+    return argv;
+  }
+
+  private static void namespaces(List<String> argv) {
+    argv.addAll(
+        List.of(
+            "--unshare-all",
+            "--unshare-user",
+            "--disable-userns",
+            "--uid",
+            INSIDE_ID,
+            "--gid",
+            INSIDE_ID,
+            "--hostname",
+            "builder",
+            "--new-session",
+            "--die-with-parent",
+            "--cap-drop",
+            "ALL",
+            "--clearenv",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "--size",
+            Long.toString(SHARED_MEMORY_BYTES),
+            "--tmpfs",
+            "/dev/shm"));
+  }
+
+  private void hostView(List<String> argv) {
+    for (String name : HOST_PROGRAMS) {
+      Path path = Path.of(name);
+      if (Files.isSymbolicLink(path)) {
+        argv.addAll(List.of("--symlink", linkTarget(path), name));
+      } else if (Files.isDirectory(path)) {
+        argv.addAll(List.of("--ro-bind", name, name));
+      }
+    }
+    for (String name : HOST_SETTINGS) {
+      argv.addAll(List.of("--ro-bind-try", name, name));
+    }
+    for (String name : List.of("passwd", "group", "nsswitch.conf", "hosts")) {
+      argv.addAll(List.of("--ro-bind", etc.resolve(name).toString(), "/etc/" + name));
+    }
+    for (Path path : hostPaths) {
+      argv.addAll(List.of("--ro-bind", path.toString(), path.toString()));
+    }
+  }
+
+  private static String linkTarget(Path link) {
+    try {
+      return Files.readSymbolicLink(link).toString();
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException("cannot read the link " + link, e);
+    }
+  }
+}

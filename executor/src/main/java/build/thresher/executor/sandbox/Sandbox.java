@@ -1,0 +1,162 @@
+package build.thresher.executor.sandbox;
+
+import build.thresher.executor.inputs.FileTrees;
+import build.thresher.executor.sandbox.SandboxResult.End;
+import java.io.IOException;
+import java.io.InputStream;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongSupplier;
+
+/**
+ * Runs commands in bubblewrap, watches their limits and measures them. When {@link #run} returns,
+ * no process of the command is left.
+ *
+ * <p>All commands are started from one platform thread that lives as long as this object:
+ * bubblewrap asks the kernel to kill it when its parent goes, and to the kernel the parent is the
+ * thread. So a build dies with the executor, however that dies, and not with some pool's idle
+ * thread. {@link #run} blocks and may be called from many threads.
+ */
+public final class Sandbox implements AutoCloseable {
+  private static final Duration TICK = Duration.ofMillis(250);
+  private static final long DISK_CHECK_NANOS = Duration.ofSeconds(5).toNanos();
+
+  private final Bubblewrap bubblewrap;
+  private final ControlGroups controlGroups;
+  private final LongSupplier nanoTime;
+  private final ExecutorService launcher =
+      Executors.newSingleThreadExecutor(
+          Thread.ofPlatform().name("sandbox-launcher").daemon().factory());
+
+  public Sandbox(Bubblewrap bubblewrap, ControlGroups controlGroups, LongSupplier nanoTime) {
+    this.bubblewrap = bubblewrap;
+    this.controlGroups = controlGroups;
+    this.nanoTime = nanoTime;
+  }
+
+  /** Takes what a command writes to its standard output and error, in order. */
+  public interface OutputSink {
+    /** The bytes are only valid during the call. */
+    void accept(byte[] buffer, int length) throws IOException;
+  }
+
+  /**
+   * Runs a command to its end.
+   *
+   * @throws IOException when it could not be started or its output not be taken; nothing is left
+   *     running
+   */
+  public SandboxResult run(SandboxSpec spec, OutputSink output, KillSwitch kill)
+      throws IOException, InterruptedException {
+    try (ControlGroups.Group group = controlGroups.create(spec.name(), spec.limits())) {
+      long hostKills = ProcessTree.hostOutOfMemoryKills();
+      long start = nanoTime.getAsLong();
+      Process process = start(bubblewrap.commandLine(spec, group.directories()));
+      ProcessTree tree = new ProcessTree(process.toHandle());
+      AtomicReference<IOException> outputFailure = new AtomicReference<>();
+      Thread pump = Thread.ofVirtual().start(() -> pump(process, output, outputFailure, kill));
+      End end;
+      try {
+        process.getOutputStream().close();
+        end = watch(spec, process, tree, kill, start);
+      } finally {
+        tree.kill();
+        group.killAll();
+        process.waitFor();
+        pump.join();
+      }
+      Duration wall = Duration.ofNanos(nanoTime.getAsLong() - start);
+      IOException failure = outputFailure.get();
+      if (failure != null) {
+        throw new IOException("cannot keep the output of " + spec.name(), failure);
+      }
+      int exitCode = process.exitValue();
+      boolean killedForMemory =
+          group.outOfMemoryKills() > 0
+              || (!group.limitsMemory() && ProcessTree.hostOutOfMemoryKills() > hostKills);
+      if (end == End.EXITED && exitCode != 0 && killedForMemory) {
+        end = End.OUT_OF_MEMORY;
+      }
+      return new SandboxResult(end, exitCode, group.usage(wall).orElseGet(() -> tree.usage(wall)));
+    }
+  }
+
+  private Process start(List<String> command) throws IOException, InterruptedException {
+    Callable<Process> start =
+        () -> {
+          ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+          builder.environment().clear();
+          builder.environment().put("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+          return builder.start();
+        };
+    try {
+      return launcher.submit(start).get();
+    } catch (ExecutionException e) {
+      throw new IOException("cannot start a sandbox: " + e.getCause(), e.getCause());
+    }
+  }
+
+  private static void pump(
+      Process process, OutputSink output, AtomicReference<IOException> failure, KillSwitch kill) {
+    byte[] buffer = new byte[1 << 16];
+    try (InputStream in = process.getInputStream()) {
+      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+        output.accept(buffer, n);
+      }
+    } catch (IOException e) {
+      failure.set(e);
+      // A build whose output nobody takes would block for ever.
+      kill.kill();
+    }
+  }
+
+  private End watch(
+      SandboxSpec spec, Process process, ProcessTree tree, KillSwitch kill, long start)
+      throws IOException, InterruptedException {
+    Thread killer =
+        Thread.ofVirtual()
+            .start(
+                () -> {
+                  try {
+                    if (kill.await(Long.MAX_VALUE)) {
+                      tree.kill();
+                    }
+                  } catch (InterruptedException e) {
+                    // The build is over.
+                  }
+                });
+    try {
+      long diskChecked = start;
+      while (!process.waitFor(TICK.toNanos(), TimeUnit.NANOSECONDS)) {
+        tree.sample();
+        long now = nanoTime.getAsLong();
+        if (now - start >= spec.limits().wall().toNanos()) {
+          return End.TIMEOUT;
+        }
+        if (now - diskChecked >= DISK_CHECK_NANOS) {
+          FileTrees.Usage used = FileTrees.usage(spec.watched());
+          if (used.bytes() > spec.limits().diskBytes() || used.entries() > spec.limits().files()) {
+            return End.DISK_LIMIT;
+          }
+          // Looking at a large tree must not become the main work of the host.
+          diskChecked = nanoTime.getAsLong() + 10 * (nanoTime.getAsLong() - now);
+        }
+      }
+      return kill.isKilled() ? End.KILLED : End.EXITED;
+    } finally {
+      killer.interrupt();
+    }
+  }
+
+  /** Ends the launcher, and with it every command that still runs. */
+  @Override
+  public void close() {
+    launcher.shutdownNow();
+  }
+}

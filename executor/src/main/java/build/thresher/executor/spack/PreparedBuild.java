@@ -1,0 +1,202 @@
+package build.thresher.executor.spack;
+
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.Scope;
+import build.thresher.executor.inputs.BuiltPrefix;
+import build.thresher.executor.inputs.FileTrees;
+import build.thresher.executor.inputs.PrefixCache;
+import build.thresher.executor.inputs.SourceMirror;
+import build.thresher.executor.inputs.TreeCache;
+import build.thresher.executor.sandbox.Bind;
+import build.thresher.executor.sandbox.Limits;
+import build.thresher.executor.sandbox.SandboxSpec;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/**
+ * Everything that one build sees, in place. Holds the shared inputs until closed. Used by one
+ * thread.
+ */
+final class PreparedBuild implements Closeable {
+  private static final String DRIVER = SpackLayout.ORDER + "/driver.py";
+
+  private final SpackTask task;
+  private final BuildSlot slot;
+  private final SpackOptions options;
+  private final Deque<Closeable> held = new ArrayDeque<>();
+  private final List<Bind> binds = new ArrayList<>();
+
+  private PreparedBuild(SpackTask task, BuildSlot slot, SpackOptions options) {
+    this.task = task;
+    this.slot = slot;
+    this.options = options;
+  }
+
+  static PreparedBuild prepare(
+      Scope scope,
+      SpackTask task,
+      BuildSlot slot,
+      SpackOptions options,
+      BlobStore store,
+      TreeCache trees,
+      PrefixCache prefixes,
+      SourceMirror sources)
+      throws IOException, InterruptedException {
+    PreparedBuild build = new PreparedBuild(task, slot, options);
+    boolean done = false;
+    try {
+      build.order(scope, store);
+      build.trees(scope, trees);
+      build.sources(scope, sources);
+      build.ownDirectories();
+      build.prefixes(scope, prefixes);
+      done = true;
+      return build;
+    } finally {
+      if (!done) {
+        build.close();
+      }
+    }
+  }
+
+  private void order(Scope scope, BlobStore store) throws IOException {
+    Path order = FileTrees.createReadable(slot.directory().resolve("order"));
+    NodeDocument.write(store, scope, task, order.resolve("node.spec.json"));
+    try (InputStream driver = SpackBuilder.class.getResourceAsStream("driver.py")) {
+      if (driver == null) {
+        throw new IOException("driver.py is missing in this build of the executor");
+      }
+      Files.copy(driver, order.resolve("driver.py"));
+    }
+    // Hashes and paths were checked: none holds a character that JSON would escape.
+    String register =
+        task.register().stream().map(h -> "\"" + h + "\"").collect(Collectors.joining(","));
+    Files.writeString(
+        order.resolve("order.json"),
+        """
+        {"spec":"%s/node.spec.json","hash":"%s","prefix":"%s","register":[%s],"jobs":%d,
+        "push":"%s/mirror","status":"%s/status"}
+        """
+            .formatted(
+                SpackLayout.ORDER,
+                task.hash(),
+                task.prefix(),
+                register,
+                jobs(),
+                SpackLayout.OUT,
+                SpackLayout.OUT));
+    binds.add(Bind.readOnly(order, SpackLayout.ORDER));
+  }
+
+  private int jobs() {
+    return task.buildJobs() > 0 ? task.buildJobs() : options.jobs();
+  }
+
+  private void trees(Scope scope, TreeCache trees) throws IOException, InterruptedException {
+    Path core = hold(trees.acquire(scope, task.core())).path();
+    Path recipes = hold(trees.acquire(scope, task.recipes())).path();
+    Path client = hold(trees.acquire(scope, task.configuration())).path();
+    Path configuration = FileTrees.createReadable(slot.directory().resolve("config"));
+    SpackConfiguration.writeClient(client, configuration.resolve("client"));
+    SpackConfiguration.writeFarm(recipes, configuration.resolve("farm"), task, jobs());
+    binds.add(Bind.readOnly(core, SpackLayout.CORE));
+    binds.add(Bind.readOnly(recipes, SpackLayout.REPOS));
+    binds.add(Bind.readOnly(configuration.resolve("client"), SpackLayout.CLIENT_CONFIGURATION));
+    binds.add(Bind.readOnly(configuration.resolve("farm"), SpackLayout.FARM_CONFIGURATION));
+  }
+
+  private void sources(Scope scope, SourceMirror sources) throws IOException {
+    Path mirror = FileTrees.createReadable(slot.directory().resolve("sources"));
+    sources.fill(scope, mirror, task.sources());
+    binds.add(Bind.readOnly(mirror, SpackLayout.SOURCES));
+  }
+
+  private void ownDirectories() throws IOException {
+    binds.add(Bind.writable(own("tmp"), "/tmp"));
+    binds.add(Bind.writable(own("store"), task.installTreeRoot()));
+    binds.add(Bind.writable(own("out"), SpackLayout.OUT));
+  }
+
+  private Path own(String name) throws IOException {
+    Path directory = FileTrees.createReadable(slot.directory().resolve(name));
+    if (slot.uid() >= 0) {
+      Files.setAttribute(directory, "unix:uid", slot.uid());
+      Files.setAttribute(directory, "unix:gid", slot.uid());
+    }
+    return directory;
+  }
+
+  private void prefixes(Scope scope, PrefixCache prefixes)
+      throws IOException, InterruptedException {
+    for (BuiltPrefix prefix : task.prefixes()) {
+      binds.add(Bind.readOnly(hold(prefixes.acquire(scope, prefix)).path(), prefix.path()));
+    }
+  }
+
+  private <T extends Closeable> T hold(T input) {
+    held.push(input);
+    return input;
+  }
+
+  SandboxSpec sandboxSpec() {
+    Map<String, String> environment = new HashMap<>();
+    environment.put("HOME", "/tmp");
+    environment.put("USER", "build");
+    environment.put("LC_ALL", "C.UTF-8");
+    environment.put("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+    environment.put("PYTHONDONTWRITEBYTECODE", "1");
+    environment.put("PYTHONUNBUFFERED", "1");
+    environment.put("SPACK_PYTHON", options.python());
+    environment.put("SPACK_DISABLE_LOCAL_CONFIG", "1");
+    environment.put("SPACK_USER_CACHE_PATH", "/tmp/user");
+    Duration wall =
+        task.timeout()
+            .filter(asked -> asked.compareTo(options.timeout()) < 0)
+            .orElse(options.timeout());
+    long memory = task.memoryLimitBytes() > 0 ? task.memoryLimitBytes() : options.memoryBytes();
+    return new SandboxSpec(
+        task.hash(),
+        binds,
+        environment,
+        "/tmp",
+        List.of(
+            SpackLayout.CORE + "/bin/spack",
+            "-C",
+            SpackLayout.CLIENT_CONFIGURATION,
+            "-C",
+            SpackLayout.FARM_CONFIGURATION,
+            "python",
+            DRIVER,
+            SpackLayout.ORDER + "/order.json"),
+        new Limits(wall, memory, options.processes(), options.diskBytes(), options.files()),
+        slot.directory(),
+        slot.uid());
+  }
+
+  /** The mirror that the build pushed to. */
+  Path pushed() {
+    return slot.directory().resolve("out/mirror");
+  }
+
+  DriverStatus status() throws IOException {
+    return DriverStatus.read(slot.directory().resolve("out/status"));
+  }
+
+  @Override
+  public void close() throws IOException {
+    for (Closeable input : held) {
+      input.close();
+    }
+  }
+}

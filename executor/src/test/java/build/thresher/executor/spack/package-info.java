@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.executor.spack;
+
+import org.jspecify.annotations.NullMarked;
