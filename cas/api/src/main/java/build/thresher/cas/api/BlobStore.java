@@ -3,6 +3,7 @@ package build.thresher.cas.api;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Set;
@@ -93,6 +94,20 @@ public interface BlobStore extends AutoCloseable {
     try (InputStream in = read(scope, digest, 0, Long.MAX_VALUE)) {
       return in.readAllBytes();
     }
+  }
+
+  /**
+   * Reads small blobs together, in the order asked: one round trip instead of many where the store
+   * is far. The caller limits the sum of their sizes.
+   *
+   * @throws BlobNotFoundException when the store does not hold one of them
+   */
+  default List<Blob> readAll(Scope scope, List<Digest> digests) throws IOException {
+    List<Blob> blobs = new ArrayList<>(digests.size());
+    for (Digest digest : digests) {
+      blobs.add(new Blob(digest, readAll(scope, digest)));
+    }
+    return blobs;
   }
 
   /** Writes one small blob and returns its name. */
