@@ -185,7 +185,7 @@ final class PreparedBuild implements Closeable {
   }
 
   /** The mirror that the build pushed to. */
-  static Path pushed(BuildSlot slot) {
+  Path pushed() {
     return slot.directory().resolve("out/mirror");
   }
 

@@ -1,4 +1,0 @@
-@NullMarked
-package build.thresher.executor.core;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,199 @@
+package build.thresher.scheduler;
+
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.spack.SpackMirror;
+import build.thresher.scheduler.farm.FarmService;
+import build.thresher.scheduler.farm.FarmStatusSource;
+import build.thresher.scheduler.farm.Instances;
+import build.thresher.scheduler.shell.Calls;
+import build.thresher.scheduler.shell.CoreLoop;
+import build.thresher.scheduler.shell.Effects;
+import build.thresher.scheduler.shell.History;
+import build.thresher.scheduler.shell.Polls;
+import build.thresher.scheduler.shell.Publisher;
+import build.thresher.scheduler.shell.Watchers;
+import build.thresher.scheduler.spack.Builds;
+import build.thresher.scheduler.spack.Documents;
+import build.thresher.scheduler.spack.Submissions;
+import build.thresher.scheduler.store.RocksTaskStore;
+import build.thresher.scheduler.store.TaskStore;
+import build.thresher.scheduler.worker.ExecutorsService;
+import build.thresher.scheduler.worker.LogStore;
+import io.grpc.BindableService;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+
+/**
+ * The scheduler of one pool of executors: its store, its core, and the two services that it
+ * answers.
+ *
+ * <p>Opening loads what was live and takes up what was interrupted; closing answers the batch at
+ * hand, refuses the rest as UNAVAILABLE and leaves everything that was accepted for the next start.
+ */
+public final class Scheduler implements AutoCloseable {
+  private static final String POOL = "default";
+
+  private final TaskStore store;
+  private final History history;
+  private final Publisher publisher;
+  private final Calls calls;
+  private final CoreLoop core;
+  private final Housekeeping housekeeping;
+  private final List<BindableService> services;
+
+  private Scheduler(
+      TaskStore store,
+      History history,
+      Publisher publisher,
+      Calls calls,
+      CoreLoop core,
+      Housekeeping housekeeping,
+      List<BindableService> services) {
+    this.store = store;
+    this.history = history;
+    this.publisher = publisher;
+    this.calls = calls;
+    this.core = core;
+    this.housekeeping = housekeeping;
+    this.services = services;
+  }
+
+  /** What the scheduler takes from the world instead of reading it itself. */
+  public record World(InstantSource wall, LongSupplier nanoTime, Supplier<String> ids) {
+    /** The machine's clocks, and random names. */
+    public static World real() {
+      return new World(
+          InstantSource.system(), System::nanoTime, () -> java.util.UUID.randomUUID().toString());
+    }
+  }
+
+  /**
+   * @param directory for the task store and the live logs; made if absent
+   * @param status what the rest of the farm adds to GetStatus
+   */
+  public static Scheduler open(
+      SchedulerOptions options,
+      Path directory,
+      BlobStore blobs,
+      SpackMirror mirror,
+      FarmStatusSource status,
+      World world)
+      throws IOException {
+    return open(
+        options,
+        directory,
+        RocksTaskStore.at(directory.resolve("tasks"), POOL),
+        blobs,
+        mirror,
+        status,
+        world);
+  }
+
+  /** With a task store of the caller's; it is closed with the scheduler. */
+  static Scheduler open(
+      SchedulerOptions options,
+      Path directory,
+      TaskStore store,
+      BlobStore blobs,
+      SpackMirror mirror,
+      FarmStatusSource status,
+      World world)
+      throws IOException {
+    LogStore logs = new LogStore(directory.resolve("logs"));
+    Polls polls = new Polls();
+    Watchers watchers = new Watchers();
+    Documents documents = new Documents(blobs);
+    Builds builds = new Builds(mirror, documents, options.installTree(), options.defaultTimeout());
+    Later<CoreLoop> later = new Later<>();
+    Publisher publisher = new Publisher(mirror, builds, event -> later.get().post(event));
+    Effects effects =
+        new Effects(
+            store,
+            mirror,
+            polls,
+            watchers,
+            publisher::publish,
+            event -> later.get().post(event),
+            world.wall());
+    CoreLoop core = new CoreLoop(options.core(), store, effects, world.wall(), world.nanoTime());
+    later.set(core);
+    History history = new History(store);
+    Calls calls = new Calls();
+    Instances instances = new Instances(options.instances());
+    List<BindableService> services =
+        List.of(
+            new FarmService(
+                core,
+                watchers,
+                history,
+                new Submissions(blobs, mirror, documents),
+                blobs,
+                logs,
+                calls,
+                instances,
+                status,
+                new FarmService.Settings(
+                    options.installTree().paddedRoot(),
+                    options.serverVersion(),
+                    world.wall(),
+                    world.ids())),
+            new ExecutorsService(
+                core,
+                polls,
+                history,
+                builds,
+                blobs,
+                logs,
+                calls,
+                world.ids(),
+                options.core().leaseTerm()));
+    Housekeeping housekeeping =
+        new Housekeeping(core, store, logs, options.retention(), world.wall());
+    core.start();
+    housekeeping.start();
+    return new Scheduler(store, history, publisher, calls, core, housekeeping, services);
+  }
+
+  /**
+   * A reference that is set once, before anybody uses it: the loop and its effects need each other.
+   */
+  private static final class Later<T> {
+    private volatile @org.jspecify.annotations.Nullable T value;
+
+    void set(T value) {
+      this.value = value;
+    }
+
+    T get() {
+      T known = value;
+      if (known == null) {
+        throw new IllegalStateException("used before it was set");
+      }
+      return known;
+    }
+  }
+
+  /** Farm and Executors, for a gRPC server. */
+  public List<BindableService> services() {
+    return services;
+  }
+
+  /** Batches stored since the start: each was one wait for the disk. */
+  public long commits() {
+    return core.commits();
+  }
+
+  @Override
+  public void close() throws IOException {
+    housekeeping.close();
+    core.close();
+    calls.close();
+    publisher.close();
+    history.close();
+    store.close();
+  }
+}

@@ -1,0 +1,32 @@
+package build.thresher.scheduler.core;
+
+import java.time.Duration;
+
+/**
+ * The figures of the rules.
+ *
+ * @param leaseTerm how long a lease lives without renewal
+ * @param executorTimeout an executor that was not heard of for so long is forgotten
+ * @param schedulingGrace how long a task waits for an executor that may still come: none is there
+ *     yet, or one that could run it was lost
+ * @param maxAttempts leases of one task, failures of the farm included
+ * @param failureTtl how long a true failure is remembered
+ * @param maxTasksPerClient tasks of one client that are not done
+ */
+public record CoreOptions(
+    Duration leaseTerm,
+    Duration executorTimeout,
+    Duration schedulingGrace,
+    int maxAttempts,
+    Duration failureTtl,
+    int maxTasksPerClient) {
+
+  public static final CoreOptions DEFAULTS =
+      new CoreOptions(
+          Duration.ofSeconds(30),
+          Duration.ofSeconds(90),
+          Duration.ofSeconds(60),
+          3,
+          Duration.ofDays(7),
+          200_000);
+}

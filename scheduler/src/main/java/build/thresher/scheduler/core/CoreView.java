@@ -1,0 +1,86 @@
+package build.thresher.scheduler.core;
+
+import com.google.common.collect.ImmutableList;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/** Questions about the live state. Answers are values; ask on the core's thread. */
+public final class CoreView {
+  private final Lifecycle life;
+  private final TaskGraph graph;
+  private final ExecutorPool pool;
+
+  CoreView(Lifecycle life, TaskGraph graph, ExecutorPool pool) {
+    this.life = life;
+    this.graph = graph;
+    this.pool = pool;
+  }
+
+  /** How many tasks are in each of the states that are not ends. */
+  public record Counts(int waiting, int ready, int leased, int publishing, int requests) {}
+
+  /** An executor as it was last heard of. */
+  public record ExecutorView(
+      ExecutorId id, int slots, int busy, Instant lastSeen, Capabilities capabilities) {}
+
+  public Optional<RequestSnapshot> request(String id) {
+    return Optional.ofNullable(life.requests().get(id))
+        .map(r -> r.snapshot(RequestState.ACTIVE, null));
+  }
+
+  /** All requests, without their tasks, oldest first. */
+  public ImmutableList<RequestHead> requests() {
+    return life.requests().values().stream()
+        .map(r -> r.head)
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  /** A request that waits for this key. */
+  public Optional<String> requestFor(TaskKey key) {
+    return Optional.ofNullable(graph.find(key)).flatMap(t -> t.holds.keySet().stream().findFirst());
+  }
+
+  /** True while the execution holds a lease or is being published. */
+  public boolean isRunning(String execution) {
+    return graph.findExecution(execution) != null;
+  }
+
+  /** The task that runs under this fence. */
+  public Optional<TaskSnapshot> leased(Fence fence) {
+    return Optional.ofNullable(graph.findExecution(fence.execution()))
+        .filter(t -> t.holdsFence(fence) && t.state == TaskState.LEASED)
+        .map(Task::snapshot);
+  }
+
+  public Counts counts() {
+    int waiting = 0;
+    int ready = 0;
+    for (Task task : graph.tasks()) {
+      waiting += task.state == TaskState.WAITING ? 1 : 0;
+      ready += task.state == TaskState.READY ? 1 : 0;
+    }
+    return new Counts(
+        waiting, ready, life.leased().size(), life.publishing().size(), life.requests().size());
+  }
+
+  public ImmutableList<ExecutorView> executors() {
+    Map<String, Integer> busy = new HashMap<>();
+    for (Task task : life.leased()) {
+      if (task.execution != null) {
+        busy.merge(task.execution.executor().name(), 1, Integer::sum);
+      }
+    }
+    return pool.members().stream()
+        .map(
+            m ->
+                new ExecutorView(
+                    m.id,
+                    m.slots,
+                    busy.getOrDefault(m.id.name(), 0),
+                    m.lastSeen.wall(),
+                    m.capabilities))
+        .collect(ImmutableList.toImmutableList());
+  }
+}

@@ -1,0 +1,117 @@
+package build.thresher.scheduler.core;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Builds the live state from what was stored. */
+final class Loader {
+  private final TaskGraph graph;
+  private final ReadyQueue ready;
+  private final Lifecycle life;
+
+  Loader(TaskGraph graph, ReadyQueue ready, Lifecycle life) {
+    this.graph = graph;
+    this.ready = ready;
+    this.life = life;
+  }
+
+  void load(LiveState live, Now now, CoreOptions options) {
+    Map<Long, Task> tasks = new HashMap<>();
+    for (LiveState.LiveTask stored : live.tasks()) {
+      tasks.put(stored.task().id(), restore(stored, now, options));
+    }
+    for (LiveState.LiveRequest stored : live.requests()) {
+      restore(stored, tasks);
+    }
+    List<Task> all = new ArrayList<>(graph.tasks());
+    all.forEach(graph::link);
+    List<Task> ordered = dependenciesFirst(all);
+    graph.measurePaths(ordered, task -> {});
+    for (Task task : ordered) {
+      if (task.state == TaskState.WAITING && task.waitsFor.isEmpty()) {
+        task.state = TaskState.READY;
+      }
+      switch (task.state) {
+        case READY -> ready.add(task);
+        case LEASED -> {
+          life.leased().add(task);
+          if (task.execution != null) {
+            ready.started(task.execution.client());
+          }
+        }
+        case PUBLISHING -> life.publishing().add(task);
+        case WAITING, SUCCEEDED, FAILED, SKIPPED, CANCELLED -> {}
+      }
+    }
+  }
+
+  /** A lease goes on for a full term: its executor could not renew while nobody listened. */
+  private Task restore(LiveState.LiveTask stored, Now now, CoreOptions options) {
+    TaskSnapshot was = stored.task();
+    Task task = graph.restore(was.id(), stored.definition());
+    task.state = was.state();
+    task.attempt = was.attempt();
+    task.spent = was.spent();
+    task.memoryLimitBytes = was.memoryLimitBytes();
+    task.phase = was.phase();
+    task.ending = was.ending();
+    task.deadlineNanos = now.nanos() + options.leaseTerm().toNanos();
+    if (was.execution() != null) {
+      task.execution = was.execution();
+      if (task.state == TaskState.LEASED || task.state == TaskState.PUBLISHING) {
+        graph.remember(task, was.execution());
+      }
+    }
+    return task;
+  }
+
+  private void restore(LiveState.LiveRequest stored, Map<Long, Task> tasks) {
+    Request request = new Request(stored.head());
+    life.requests().put(stored.head().id(), request);
+    for (LiveState.LiveHold was : stored.holds()) {
+      Task task = was.ended() == null ? tasks.get(was.taskId()) : null;
+      if (task != null) {
+        Hold hold =
+            new Hold(request, was.position(), was.own() == null ? task.definition : was.own());
+        hold.task = task;
+        task.holds.put(request.head.id(), hold);
+        request.holds.put(task.key().hash(), hold);
+        request.open++;
+      } else if (was.ended() != null) {
+        Hold hold = new Hold(request, was.position(), null);
+        hold.ended = was.ended();
+        request.holds.put(was.ended().key().hash(), hold);
+        request.stopped |=
+            request.head.options().failFast() && was.ended().state() == TaskState.FAILED;
+      } else {
+        throw new IllegalStateException(
+            "request "
+                + request.head.id()
+                + " holds task "
+                + was.taskId()
+                + ", which is not stored");
+      }
+    }
+  }
+
+  private static List<Task> dependenciesFirst(List<Task> tasks) {
+    List<Task> ordered = new ArrayList<>();
+    Map<Task, Integer> open = new HashMap<>();
+    for (Task task : tasks) {
+      open.put(task, task.waitsFor.size());
+      if (task.waitsFor.isEmpty()) {
+        ordered.add(task);
+      }
+    }
+    for (int i = 0; i < ordered.size(); i++) {
+      for (Task dependent : ordered.get(i).dependents) {
+        if (open.merge(dependent, -1, Integer::sum) == 0) {
+          ordered.add(dependent);
+        }
+      }
+    }
+    return ordered;
+  }
+}

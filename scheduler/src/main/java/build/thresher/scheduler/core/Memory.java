@@ -1,0 +1,53 @@
+package build.thresher.scheduler.core;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is known to fail, at a submission. A failure counts where it happened on executors like
+ * those that could run the task now; while there are none, anywhere.
+ */
+final class Memory {
+  private final Map<TaskKey, List<RememberedFailure>> failures = new HashMap<>();
+  private final ExecutorPool pool;
+
+  Memory(Event.Submit event, ExecutorPool pool) {
+    this.pool = pool;
+    if (!event.head().options().retryFailed()) {
+      for (RememberedFailure failure : event.remembered()) {
+        failures.computeIfAbsent(failure.key(), k -> new ArrayList<>()).add(failure);
+      }
+    }
+  }
+
+  /** A failure that says that this would fail. */
+  @Nullable RememberedFailure of(Definition wanted) {
+    Map<String, RememberedFailure> byClass = new HashMap<>();
+    for (RememberedFailure failure : failures.getOrDefault(wanted.key(), List.of())) {
+      if (failure.inputs().equals(wanted.inputs())) {
+        byClass.put(failure.executorClass(), failure);
+      }
+    }
+    if (byClass.isEmpty()) {
+      return null;
+    }
+    Set<String> able = new HashSet<>();
+    for (ExecutorPool.Member member : pool.members()) {
+      if (member.capabilities.lacksFor(wanted.requirements()).isEmpty()) {
+        able.add(member.capabilities.executorClass());
+      }
+    }
+    return byClass.keySet().containsAll(able) ? byClass.values().iterator().next() : null;
+  }
+
+  static Ending ending(RememberedFailure known) {
+    Failure failure = known.failure();
+    return Ending.failure(
+        new Failure(failure.failureClass(), failure.message(), true), known.log(), Usage.NONE);
+  }
+}

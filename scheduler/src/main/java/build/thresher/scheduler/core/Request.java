@@ -1,0 +1,48 @@
+package build.thresher.scheduler.core;
+
+import com.google.common.collect.ImmutableList;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** A live request. Plain mutable state of the core. */
+final class Request {
+  final RequestHead head;
+
+  /** By hash, dependencies first. */
+  final Map<String, Hold> holds = new LinkedHashMap<>();
+
+  /** Holds that have not ended. */
+  int open;
+
+  /** Set once nothing more may be handed out for it. */
+  boolean stopped;
+
+  Request(RequestHead head) {
+    this.head = head;
+  }
+
+  /** How it ends, all holds having ended: a root that is no task was published before. */
+  RequestState verdict() {
+    for (String root : head.roots()) {
+      Hold hold = holds.get(root);
+      if (hold != null && (hold.ended == null || hold.ended.state() != TaskState.SUCCEEDED)) {
+        return RequestState.FAILED;
+      }
+    }
+    return RequestState.SUCCEEDED;
+  }
+
+  RequestSnapshot snapshot(RequestState state, @Nullable Instant finished) {
+    ImmutableList.Builder<TaskSnapshot> tasks = ImmutableList.builder();
+    for (Hold hold : holds.values()) {
+      if (hold.ended != null) {
+        tasks.add(hold.ended);
+      } else if (hold.task != null) {
+        tasks.add(hold.task.snapshot());
+      }
+    }
+    return new RequestSnapshot(head, state, finished, tasks.build());
+  }
+}

@@ -1,0 +1,107 @@
+package build.thresher.scheduler.shell;
+
+import io.grpc.Context;
+import io.grpc.Status;
+import io.grpc.StatusException;
+import io.grpc.StatusRuntimeException;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.io.IOException;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Runs calls as plain blocking code, each on a virtual thread of its own, and turns what they throw
+ * into the status that the contract names.
+ */
+public final class Calls implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Calls.class);
+
+  private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+
+  /** A call with many answers. */
+  public interface Stream<T> {
+    void write(StreamWriter<T> answers) throws Exception;
+  }
+
+  /** Answers with what the call returns. */
+  public <T> void unary(StreamObserver<T> observer, Callable<T> call) {
+    run(
+        observer,
+        () -> {
+          observer.onNext(call.call());
+          observer.onCompleted();
+        });
+  }
+
+  /** Answers with what the call writes; it waits where the reader is slow. */
+  public <T> void stream(StreamObserver<T> observer, Stream<T> call) {
+    StreamWriter<T> writer = new StreamWriter<>((ServerCallStreamObserver<T>) observer);
+    run(
+        observer,
+        () -> {
+          call.write(writer);
+          observer.onCompleted();
+        });
+  }
+
+  private interface Body {
+    void run() throws Exception;
+  }
+
+  private void run(StreamObserver<?> observer, Body body) {
+    Runnable guarded =
+        () -> {
+          try {
+            body.run();
+          } catch (StreamWriter.GoneException e) {
+            log.debug("the caller is gone", e);
+          } catch (InterruptedException e) {
+            observer.onError(stopping());
+          } catch (Exception e) {
+            fail(observer, e);
+          }
+        };
+    try {
+      threads.execute(Context.current().wrap(guarded));
+    } catch (java.util.concurrent.RejectedExecutionException e) {
+      observer.onError(stopping());
+    }
+  }
+
+  private static StatusException stopping() {
+    return Status.UNAVAILABLE.withDescription("the scheduler is stopping").asException();
+  }
+
+  private static void fail(StreamObserver<?> observer, Exception e) {
+    try {
+      observer.onError(status(e).asException());
+    } catch (IllegalStateException alreadyClosed) {
+      log.debug("the call was closed before it failed", alreadyClosed);
+    }
+  }
+
+  private static Status status(Exception e) {
+    return switch (e) {
+      case StatusException s -> s.getStatus();
+      case StatusRuntimeException s -> s.getStatus();
+      case UnavailableException u -> Status.UNAVAILABLE.withDescription(u.getMessage());
+      case IOException io -> {
+        log.warn("a call failed", io);
+        yield Status.UNAVAILABLE.withDescription("the store did not answer: " + io.getMessage());
+      }
+      default -> {
+        log.error("a call failed", e);
+        yield Status.INTERNAL.withDescription("a bug in the scheduler; its log says more");
+      }
+    };
+  }
+
+  @Override
+  public void close() {
+    threads.shutdownNow();
+  }
+}

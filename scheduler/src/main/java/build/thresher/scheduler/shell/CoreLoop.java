@@ -1,0 +1,270 @@
+package build.thresher.scheduler.shell;
+
+import build.thresher.scheduler.core.Change;
+import build.thresher.scheduler.core.Core;
+import build.thresher.scheduler.core.CoreOptions;
+import build.thresher.scheduler.core.CoreView;
+import build.thresher.scheduler.core.Effect;
+import build.thresher.scheduler.core.Event;
+import build.thresher.scheduler.core.Now;
+import build.thresher.scheduler.core.Outcome;
+import build.thresher.scheduler.core.Reply;
+import build.thresher.scheduler.store.TaskStore;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The one thread that feeds the core. It takes all events that wait, applies each, stores what they
+ * changed in one durable batch, and only then answers anybody and runs effects.
+ *
+ * <p>When a batch cannot be stored, its callers are told so, its effects are dropped, and the state
+ * is loaded again; until that works nothing is accepted.
+ *
+ * <p>Threading: any thread may call {@link #apply}, {@link #post} and {@link #ask}; effects and
+ * questions run on the loop's thread and must not block.
+ */
+public final class CoreLoop implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(CoreLoop.class);
+  private static final int MAX_BATCH = 512;
+  private static final Duration TICK = Duration.ofMillis(200);
+  private static final Duration RELOAD_PAUSE = Duration.ofSeconds(1);
+
+  /** What the loop does for others. */
+  public interface Surroundings {
+    /** Completes an event with what is only known now. May read the store. */
+    Event prepare(Event event) throws IOException;
+
+    /** Runs an effect; never blocks. */
+    void run(Effect effect);
+
+    /** Calls that wait in the core that was thrown away wait in vain. */
+    void reloaded();
+  }
+
+  private sealed interface Item {
+    record Apply(Event event, CompletableFuture<Reply> reply) implements Item {}
+
+    record Ask(Function<CoreView, Object> question, CompletableFuture<Object> answer)
+        implements Item {}
+  }
+
+  private final CoreOptions options;
+  private final TaskStore store;
+  private final Surroundings surroundings;
+  private final InstantSource wall;
+  private final LongSupplier nanoTime;
+  private final BlockingQueue<Item> queue = new LinkedBlockingQueue<>();
+  private final AtomicLong commits = new AtomicLong();
+  private final Thread thread;
+  private volatile boolean closing;
+  private volatile @Nullable Core core;
+  private long lastTickNanos;
+
+  public CoreLoop(
+      CoreOptions options,
+      TaskStore store,
+      Surroundings surroundings,
+      InstantSource wall,
+      LongSupplier nanoTime) {
+    this.options = options;
+    this.store = store;
+    this.surroundings = surroundings;
+    this.wall = wall;
+    this.nanoTime = nanoTime;
+    this.thread = Thread.ofPlatform().name("scheduler-core").unstarted(this::run);
+  }
+
+  /** Loads the state and begins. */
+  public void start() throws IOException {
+    core = load();
+    thread.start();
+  }
+
+  /** Lets an event happen; returns when its consequences are stored. */
+  public Reply apply(Event event) throws UnavailableException, InterruptedException {
+    CompletableFuture<Reply> reply = new CompletableFuture<>();
+    enqueue(new Item.Apply(event, reply));
+    return await(reply);
+  }
+
+  /** Lets an event happen; nobody waits for it. */
+  public void post(Event event) {
+    enqueue(new Item.Apply(event, new CompletableFuture<>()));
+  }
+
+  /** Asks about the state as it is stored. The question runs on the loop's thread. */
+  @SuppressWarnings("unchecked") // the answer is what the question gave
+  public <T> T ask(Function<CoreView, T> question)
+      throws UnavailableException, InterruptedException {
+    CompletableFuture<Object> answer = new CompletableFuture<>();
+    enqueue(new Item.Ask(view -> question.apply(view), answer));
+    return (T) await(answer);
+  }
+
+  /** Of the state that is loaded; 0 while none is. */
+  public long epoch() {
+    Core current = core;
+    return current == null ? 0 : current.epoch();
+  }
+
+  /** Batches stored so far: each is one wait for the disk. */
+  public long commits() {
+    return commits.get();
+  }
+
+  private void enqueue(Item item) {
+    queue.add(item);
+    if (closing) {
+      failQueued(new UnavailableException("the scheduler is stopping", null));
+    }
+  }
+
+  private static <T> T await(CompletableFuture<T> future)
+      throws UnavailableException, InterruptedException {
+    try {
+      return future.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof UnavailableException u) {
+        throw new UnavailableException(String.valueOf(u.getMessage()), u);
+      }
+      throw new IllegalStateException("the scheduler's core failed", e.getCause());
+    }
+  }
+
+  private void run() {
+    List<Item> batch = new ArrayList<>();
+    while (!closing) {
+      try {
+        Item first = queue.poll(TICK.toMillis(), TimeUnit.MILLISECONDS);
+        batch.clear();
+        if (first != null) {
+          batch.add(first);
+          queue.drainTo(batch, MAX_BATCH - 1);
+        }
+        if (nanoTime.getAsLong() - lastTickNanos >= TICK.toNanos()) {
+          lastTickNanos = nanoTime.getAsLong();
+          batch.add(new Item.Apply(new Event.Tick(), new CompletableFuture<>()));
+        }
+        process(batch);
+      } catch (InterruptedException e) {
+        break;
+      }
+    }
+    failQueued(new UnavailableException("the scheduler is stopping", null));
+  }
+
+  @SuppressWarnings("IllegalCatch") // whatever went wrong, the state is loaded again
+  private void process(List<Item> batch) throws InterruptedException {
+    Core current = core;
+    try {
+      if (current == null) {
+        throw new IOException("no state is loaded");
+      }
+      List<Outcome> outcomes = new ArrayList<>();
+      List<Item.Apply> applied = new ArrayList<>();
+      List<Change> changes = new ArrayList<>();
+      for (Item item : batch) {
+        if (item instanceof Item.Apply apply) {
+          Outcome outcome = current.apply(surroundings.prepare(apply.event()), now());
+          outcomes.add(outcome);
+          applied.add(apply);
+          changes.addAll(outcome.changes());
+        }
+      }
+      if (!changes.isEmpty()) {
+        store.commit(current.epoch(), changes);
+        commits.incrementAndGet();
+      }
+      for (int i = 0; i < outcomes.size(); i++) {
+        applied.get(i).reply().complete(outcomes.get(i).reply());
+      }
+      outcomes.forEach(o -> o.effects().forEach(surroundings::run));
+      for (Item item : batch) {
+        if (item instanceof Item.Ask ask) {
+          answer(ask, current.view());
+        }
+      }
+    } catch (IOException | RuntimeException e) {
+      log.error("a batch of {} events was not stored; loading the state again", batch.size(), e);
+      UnavailableException why =
+          new UnavailableException("the scheduler could not store it; try again", e);
+      batch.forEach(item -> fail(item, why));
+      reload();
+    }
+  }
+
+  private static void answer(Item.Ask ask, CoreView view) {
+    try {
+      ask.answer().complete(ask.question().apply(view));
+    } catch (RuntimeException e) {
+      ask.answer().completeExceptionally(e);
+    }
+  }
+
+  private void reload() throws InterruptedException {
+    core = null;
+    surroundings.reloaded();
+    while (!closing) {
+      try {
+        core = load();
+        return;
+      } catch (IOException | RuntimeException e) {
+        log.error("the state could not be loaded; nothing is accepted until it can", e);
+        failQueued(new UnavailableException("the scheduler's store does not answer", e));
+        Thread.sleep(RELOAD_PAUSE);
+      }
+    }
+  }
+
+  private Core load() throws IOException {
+    long epoch = store.open();
+    Core loaded = Core.load(options, store.loadLive(), now());
+    loaded.resume().effects().forEach(surroundings::run);
+    log.info("scheduler state loaded, epoch {}", epoch);
+    return loaded;
+  }
+
+  private Now now() {
+    return new Now(nanoTime.getAsLong(), wall.instant());
+  }
+
+  private void failQueued(UnavailableException why) {
+    for (Item item = queue.poll(); item != null; item = queue.poll()) {
+      fail(item, why);
+    }
+  }
+
+  private static void fail(Item item, UnavailableException why) {
+    switch (item) {
+      case Item.Apply apply -> apply.reply().completeExceptionally(why);
+      case Item.Ask ask -> ask.answer().completeExceptionally(why);
+    }
+  }
+
+  /** Ends the batch at hand and refuses the rest. */
+  @Override
+  public void close() {
+    closing = true;
+    queue.add(new Item.Ask(view -> "wake up", new CompletableFuture<>()));
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    failQueued(new UnavailableException("the scheduler is stopping", null));
+  }
+}

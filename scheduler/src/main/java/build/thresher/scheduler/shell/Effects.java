@@ -1,0 +1,90 @@
+package build.thresher.scheduler.shell;
+
+import build.thresher.cas.api.spack.DagHash;
+import build.thresher.cas.api.spack.SpackMirror;
+import build.thresher.scheduler.core.Definition;
+import build.thresher.scheduler.core.Effect;
+import build.thresher.scheduler.core.Event;
+import build.thresher.scheduler.core.TaskKey;
+import build.thresher.scheduler.store.TaskStore;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import java.io.IOException;
+import java.time.InstantSource;
+import java.util.function.Consumer;
+
+/**
+ * What the core's effects do. Nothing here blocks but the look into the failure store, which is
+ * short and must be on the core's thread: only there is nothing published or failed meanwhile.
+ */
+public final class Effects implements CoreLoop.Surroundings {
+  private final TaskStore store;
+  private final SpackMirror mirror;
+  private final Polls polls;
+  private final Watchers watchers;
+  private final Consumer<Effect.Publish> publisher;
+  private final Consumer<Event> undelivered;
+  private final InstantSource wall;
+
+  public Effects(
+      TaskStore store,
+      SpackMirror mirror,
+      Polls polls,
+      Watchers watchers,
+      Consumer<Effect.Publish> publisher,
+      Consumer<Event> undelivered,
+      InstantSource wall) {
+    this.store = store;
+    this.mirror = mirror;
+    this.polls = polls;
+    this.watchers = watchers;
+    this.publisher = publisher;
+    this.undelivered = undelivered;
+    this.wall = wall;
+  }
+
+  @Override
+  public Event prepare(Event event) throws IOException {
+    return event instanceof Event.Submit submit ? complete(submit) : event;
+  }
+
+  /** Between the expansion and now, tasks may have been published, or may have failed. */
+  private Event complete(Event.Submit submit) throws IOException {
+    ImmutableSet.Builder<String> published = ImmutableSet.builder();
+    ImmutableList.Builder<TaskKey> keys = ImmutableList.builder();
+    for (Definition task : submit.tasks()) {
+      TaskKey key = task.key();
+      keys.add(key);
+      if (mirror.find(key.instance(), new DagHash(key.hash())).isPresent()) {
+        published.add(key.hash());
+      }
+    }
+    return new Event.Submit(
+        submit.head(),
+        submit.tasks(),
+        published.build(),
+        ImmutableList.copyOf(store.failures(keys.build(), wall.instant())));
+  }
+
+  @Override
+  public void run(Effect effect) {
+    switch (effect) {
+      case Effect.AnswerPoll e -> {
+        if (polls.isWaiting(e.pollId())) {
+          polls.answer(e);
+        } else {
+          e.grants().forEach(grant -> undelivered.accept(new Event.Undelivered(grant.fence())));
+        }
+      }
+      case Effect.Publish e -> publisher.accept(e);
+      case Effect.TaskChanged e -> watchers.tell(e);
+      case Effect.RequestFinished e -> watchers.finished(e.requestId());
+    }
+  }
+
+  @Override
+  public void reloaded() {
+    polls.failAll();
+    watchers.loseAll();
+  }
+}

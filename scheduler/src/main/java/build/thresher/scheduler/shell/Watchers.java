@@ -1,0 +1,95 @@
+package build.thresher.scheduler.shell;
+
+import build.thresher.scheduler.core.Effect;
+import build.thresher.scheduler.core.TaskSnapshot;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Who watches which request. A watch keeps the newest state of each task that was not taken yet, so
+ * a reader that is slow, or reads nothing, costs no more than the request has tasks. Any thread.
+ */
+public final class Watchers {
+  private final Map<String, Set<Watch>> byRequest = new ConcurrentHashMap<>();
+
+  /** What has happened to a request since it was last asked. */
+  public static final class Watch {
+    private final String requestId;
+    private final Map<String, TaskSnapshot> changed = new LinkedHashMap<>();
+    private boolean finished;
+    private boolean lost;
+
+    private Watch(String requestId) {
+      this.requestId = requestId;
+    }
+
+    private synchronized void offer(TaskSnapshot task) {
+      changed.remove(task.key().hash());
+      changed.put(task.key().hash(), task);
+      notifyAll();
+    }
+
+    private synchronized void finish(boolean lost) {
+      finished = true;
+      this.lost |= lost;
+      notifyAll();
+    }
+
+    /** Waits until there is news or the time is up. */
+    public synchronized News take(Duration patience) throws InterruptedException {
+      long deadline = System.nanoTime() + patience.toNanos();
+      long left = patience.toMillis();
+      while (changed.isEmpty() && !finished && left > 0) {
+        wait(left);
+        left = (deadline - System.nanoTime()) / 1_000_000;
+      }
+      News news = new News(new ArrayList<>(changed.values()), finished, lost);
+      changed.clear();
+      return news;
+    }
+  }
+
+  /**
+   * News of a request.
+   *
+   * @param finished nothing follows
+   * @param lost nothing follows because the scheduler had to start over; ask again
+   */
+  public record News(List<TaskSnapshot> tasks, boolean finished, boolean lost) {}
+
+  /** From now on the watch hears of the request. */
+  public Watch add(String requestId) {
+    Watch watch = new Watch(requestId);
+    byRequest.computeIfAbsent(requestId, id -> ConcurrentHashMap.newKeySet()).add(watch);
+    return watch;
+  }
+
+  public void remove(Watch watch) {
+    byRequest.computeIfPresent(
+        watch.requestId,
+        (id, watches) -> {
+          watches.remove(watch);
+          return watches.isEmpty() ? null : watches;
+        });
+  }
+
+  void tell(Effect.TaskChanged effect) {
+    for (String id : effect.requestIds()) {
+      byRequest.getOrDefault(id, Set.of()).forEach(watch -> watch.offer(effect.task()));
+    }
+  }
+
+  void finished(String requestId) {
+    byRequest.getOrDefault(requestId, Set.of()).forEach(watch -> watch.finish(false));
+  }
+
+  /** What was told may not be true any more: all ask again. */
+  void loseAll() {
+    byRequest.values().forEach(watches -> watches.forEach(watch -> watch.finish(true)));
+  }
+}

@@ -1,0 +1,144 @@
+package build.thresher.scheduler.spack;
+
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.DagHash;
+import build.thresher.cas.api.spack.SpackMirror;
+import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
+import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
+import build.thresher.cas.api.spack.SpecDocument;
+import build.thresher.cas.api.spack.SpecFormatException;
+import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.scheduler.core.Definition;
+import build.thresher.scheduler.core.Effect;
+import build.thresher.scheduler.core.Work;
+import build.thresher.scheduler.wire.Wire;
+import build.thresher.v1.NodeText;
+import build.thresher.v1.Prefix;
+import build.thresher.v1.SpackBuild;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import java.io.IOException;
+import java.time.Duration;
+
+/**
+ * From a lease to what the executor is told, and from what it built to what is published. Both need
+ * the document, which the core does not know. Any thread; blocks.
+ */
+public final class Builds {
+  private final SpackMirror mirror;
+  private final Documents documents;
+  private final InstallTree tree;
+  private final Duration defaultTimeout;
+
+  public Builds(
+      SpackMirror mirror, Documents documents, InstallTree tree, Duration defaultTimeout) {
+    this.mirror = mirror;
+    this.documents = documents;
+    this.tree = tree;
+    this.defaultTimeout = defaultTimeout;
+  }
+
+  /**
+   * What an executor needs to build the node.
+   *
+   * @throws IOException when the document or a dependency is not in the store
+   */
+  public SpackBuild compose(Effect.Grant grant) throws IOException {
+    Definition definition = grant.definition();
+    String instance = definition.key().instance();
+    Work work = definition.work();
+    SpecDocument document = document(definition);
+    SpecNode node = node(document, definition);
+    Duration timeout = work.timeout().isPositive() ? work.timeout() : defaultTimeout;
+    SpackBuild.Builder build =
+        SpackBuild.newBuilder()
+            .setHash(node.hash().text())
+            .setName(node.name())
+            .setVersion(node.version())
+            .setSpecVersion(document.version())
+            .setInputs(Wire.inputs(definition.inputs()))
+            .setInstallRoot(tree.paddedRoot())
+            .setPrefix(tree.prefix(node))
+            .setInstallTreeRoot(tree.root())
+            .setPaddedLength(tree.paddedLength())
+            .setBuildJobs(work.buildJobs())
+            .setTimeout(Wire.duration(timeout))
+            .setMemoryLimitBytes(grant.memoryLimitBytes());
+    if (work.sources() != null) {
+      build.addAllSources(sources(definition, work.sources()));
+    }
+    for (SpecNode needed : Closures.inPlace(document, node)) {
+      build.addRegister(needed.hash().text());
+      if (!needed.isExternal()) {
+        build.addPrefixes(prefix(instance, needed));
+      }
+    }
+    for (SpecNode reached : Closures.reachable(document, node)) {
+      build.addNodes(
+          NodeText.newBuilder()
+              .setHash(reached.hash().text())
+              .setJson(Wire.digest(Digest.of(reached.json()))));
+    }
+    return build.build();
+  }
+
+  private Prefix prefix(String instance, SpecNode needed) throws IOException {
+    PublishedSpec published =
+        mirror
+            .find(instance, needed.hash())
+            .orElseThrow(
+                () ->
+                    new IOException(
+                        needed.display() + " is needed and was removed from the mirror"));
+    return Prefix.newBuilder()
+        .setHash(needed.hash().text())
+        .setPath(published.prefix())
+        .setArchive(Wire.digest(published.archive()))
+        .build();
+  }
+
+  /** What a build hands in, as the mirror wants it. */
+  public BuiltSpec built(Effect.Publish publish) throws IOException {
+    Definition definition = publish.definition();
+    SpecNode node = node(document(definition), definition);
+    return new BuiltSpec(
+        node,
+        publish.outputs().archive(),
+        publish.outputs().archiveMediaType(),
+        publish.outputs().spec(),
+        publish.outputs().specMediaType(),
+        tree.paddedRoot(),
+        tree.prefix(node),
+        ImmutableMap.of(
+            "core", definition.inputs().core().toString(),
+            "recipes", definition.inputs().recipes().toString(),
+            "configuration", definition.inputs().configuration().toString(),
+            "executor", publish.execution().executor().name(),
+            "execution", publish.execution().fence().execution(),
+            "submitter", publish.execution().client()));
+  }
+
+  private SpecDocument document(Definition definition) throws IOException {
+    try {
+      return documents.document(Scope.farm(definition.key().instance()), definition.work().dag());
+    } catch (SpecFormatException e) {
+      throw new IOException("the document of " + definition.key() + " no longer parses", e);
+    }
+  }
+
+  private ImmutableList<build.thresher.v1.Source> sources(Definition definition, Digest sources)
+      throws IOException {
+    try {
+      return documents
+          .sources(Scope.farm(definition.key().instance()), sources)
+          .getOrDefault(definition.key().hash(), ImmutableList.of());
+    } catch (SpecFormatException e) {
+      throw new IOException("the sources of " + definition.key() + " no longer parse", e);
+    }
+  }
+
+  private static SpecNode node(SpecDocument document, Definition definition) {
+    return document.node(new DagHash(definition.key().hash()));
+  }
+}

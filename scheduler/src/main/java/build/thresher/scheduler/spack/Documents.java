@@ -1,0 +1,87 @@
+package build.thresher.scheduler.spack;
+
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.SpecDocument;
+import build.thresher.cas.api.spack.SpecFormatException;
+import build.thresher.v1.NodeSources;
+import build.thresher.v1.Source;
+import build.thresher.v1.SourceList;
+import com.google.common.cache.Cache;
+import com.google.common.cache.CacheBuilder;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.protobuf.InvalidProtocolBufferException;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Parsed documents and source lists, by the digest of the blob that they were read from. They stay
+ * as long as there is memory; what was dropped is read and parsed again. Any thread.
+ */
+public final class Documents {
+  private static final int MAX_SOURCES_BYTES = 64 << 20;
+
+  private final BlobStore blobs;
+  private final Cache<Digest, SpecDocument> documents = cache();
+  private final Cache<Digest, ImmutableMap<String, ImmutableList<Source>>> sources = cache();
+
+  public Documents(BlobStore blobs) {
+    this.blobs = blobs;
+  }
+
+  private static <V> Cache<Digest, V> cache() {
+    return CacheBuilder.newBuilder().softValues().maximumSize(64).build();
+  }
+
+  /** The document in this blob. */
+  public SpecDocument document(Scope scope, Digest digest) throws IOException, SpecFormatException {
+    SpecDocument known = documents.getIfPresent(digest);
+    if (known != null) {
+      return known;
+    }
+    if (digest.sizeBytes() > SpecDocument.MAX_BYTES) {
+      throw new SpecFormatException(
+          "the document has "
+              + digest.sizeBytes()
+              + " bytes; at most "
+              + SpecDocument.MAX_BYTES
+              + " are read");
+    }
+    SpecDocument parsed = SpecDocument.parse(blobs.readAll(scope, digest));
+    documents.put(digest, parsed);
+    return parsed;
+  }
+
+  /** The source list in this blob, by DAG hash. */
+  public ImmutableMap<String, ImmutableList<Source>> sources(Scope scope, Digest digest)
+      throws IOException, SpecFormatException {
+    ImmutableMap<String, ImmutableList<Source>> known = sources.getIfPresent(digest);
+    if (known != null) {
+      return known;
+    }
+    if (digest.sizeBytes() > MAX_SOURCES_BYTES) {
+      throw new SpecFormatException(
+          "the source list has "
+              + digest.sizeBytes()
+              + " bytes; at most "
+              + MAX_SOURCES_BYTES
+              + " are read");
+    }
+    try {
+      Map<String, ImmutableList<Source>> byNode = new LinkedHashMap<>();
+      for (NodeSources node : SourceList.parseFrom(blobs.readAll(scope, digest)).getNodesList()) {
+        if (byNode.put(node.getHash(), ImmutableList.copyOf(node.getSourcesList())) != null) {
+          throw new SpecFormatException("the source list names " + node.getHash() + " twice");
+        }
+      }
+      ImmutableMap<String, ImmutableList<Source>> parsed = ImmutableMap.copyOf(byNode);
+      sources.put(digest, parsed);
+      return parsed;
+    } catch (InvalidProtocolBufferException e) {
+      throw new SpecFormatException("the source list is not a thresher.v1.SourceList");
+    }
+  }
+}

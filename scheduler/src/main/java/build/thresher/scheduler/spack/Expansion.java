@@ -1,0 +1,81 @@
+package build.thresher.scheduler.spack;
+
+import build.thresher.cas.api.spack.DagHash;
+import build.thresher.cas.api.spack.SpecDependency;
+import build.thresher.cas.api.spack.SpecDocument;
+import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.scheduler.spack.SubmissionRefused.Kind;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Predicate;
+
+/**
+ * What of a document has to be built, and what costs nothing.
+ *
+ * <p>A node is needed when it is a root, when a node that is built depends on it, or when a needed
+ * node that is not built links or runs with it. So the build dependencies of what is published
+ * already are left alone.
+ *
+ * @param build dependencies first
+ * @param cached published already
+ * @param externals on the executors' hosts
+ */
+record Expansion(List<SpecNode> build, List<SpecNode> cached, List<SpecNode> externals) {
+
+  static Expansion of(SpecDocument document, List<DagHash> roots, Predicate<DagHash> published)
+      throws SubmissionRefused {
+    Set<DagHash> needed = new HashSet<>(roots);
+    Set<DagHash> build = new HashSet<>();
+    Set<DagHash> cached = new HashSet<>();
+    Set<DagHash> externals = new HashSet<>();
+    Deque<DagHash> open = new ArrayDeque<>(needed);
+    while (!open.isEmpty()) {
+      SpecNode node = document.node(open.remove());
+      boolean built = false;
+      if (node.isExternal()) {
+        externals.add(node.hash());
+      } else if (published.test(node.hash())) {
+        cached.add(node.hash());
+      } else {
+        checkBuildable(node);
+        build.add(node.hash());
+        built = true;
+      }
+      for (SpecDependency d : node.dependencies()) {
+        if ((built || d.isLinkOrRun()) && needed.add(d.hash())) {
+          open.add(d.hash());
+        }
+      }
+    }
+    return new Expansion(
+        Closures.inDocumentOrder(document, build),
+        Closures.inDocumentOrder(document, cached),
+        Closures.inDocumentOrder(document, externals));
+  }
+
+  private static void checkBuildable(SpecNode node) throws SubmissionRefused {
+    if (node.splicedFrom().isPresent()) {
+      throw new SubmissionRefused(
+          Kind.INVALID, node.display() + " is spliced: spliced specs are not built yet");
+    }
+    checkHash(node);
+  }
+
+  /** The hash of a node is that of its text, or somebody changed the one or the other. */
+  static void checkHash(SpecNode node) throws SubmissionRefused {
+    boolean says = node.isExternal() || node.splicedFrom().isPresent();
+    if (!says && !node.contentHash().equals(node.hash())) {
+      throw new SubmissionRefused(
+          Kind.INVALID,
+          node.display()
+              + ": its content gives the hash "
+              + node.contentHash()
+              + ", not "
+              + node.hash()
+              + "; send the document exactly as Spack wrote it");
+    }
+  }
+}

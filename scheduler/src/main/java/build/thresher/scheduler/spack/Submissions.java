@@ -1,0 +1,228 @@
+package build.thresher.scheduler.spack;
+
+import build.thresher.cas.api.Blob;
+import build.thresher.cas.api.BlobNotFoundException;
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.DagHash;
+import build.thresher.cas.api.spack.SpackMirror;
+import build.thresher.cas.api.spack.SpecDocument;
+import build.thresher.cas.api.spack.SpecFormatException;
+import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.scheduler.core.Definition;
+import build.thresher.scheduler.core.Event;
+import build.thresher.scheduler.core.Inputs;
+import build.thresher.scheduler.core.RequestHead;
+import build.thresher.scheduler.core.Requirements;
+import build.thresher.scheduler.core.TaskKey;
+import build.thresher.scheduler.core.Work;
+import build.thresher.scheduler.spack.SubmissionRefused.Kind;
+import build.thresher.scheduler.wire.Wire;
+import build.thresher.v1.ExecuteOptions;
+import build.thresher.v1.ExecuteRequest;
+import build.thresher.v1.Source;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.ImmutableSortedSet;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Turns what a client asks for into an event for the core: reads the document, decides what has to
+ * be built, checks that it can be, and stores each node's text as a blob of its own.
+ *
+ * <p>Refuses by {@link SubmissionRefused}; nothing is accepted by this alone. Threading: any
+ * thread; blocks.
+ */
+public final class Submissions {
+  private final BlobStore blobs;
+  private final SpackMirror mirror;
+  private final Documents documents;
+
+  public Submissions(BlobStore blobs, SpackMirror mirror, Documents documents) {
+    this.blobs = blobs;
+    this.mirror = mirror;
+    this.documents = documents;
+  }
+
+  /**
+   * @param instance as resolved
+   */
+  public Event.Submit prepare(
+      ExecuteRequest request, String id, String instance, String client, Instant now)
+      throws SubmissionRefused, IOException {
+    try {
+      return expand(request, id, instance, client, now);
+    } catch (SpecFormatException | IllegalArgumentException e) {
+      throw new SubmissionRefused(Kind.INVALID, String.valueOf(e.getMessage()));
+    } catch (BlobNotFoundException e) {
+      throw new SubmissionRefused(
+          Kind.MISSING_BLOBS, "not in the store: " + e.digest() + "; upload it and call again");
+    }
+  }
+
+  private Event.Submit expand(
+      ExecuteRequest request, String id, String instance, String client, Instant now)
+      throws SubmissionRefused, SpecFormatException, IOException {
+    Scope scope = new Scope(instance, client);
+    if (!request.hasDag() || !request.hasInputs()) {
+      throw new SubmissionRefused(Kind.INVALID, "a request names its `dag` and its `inputs`");
+    }
+    Digest dag = Wire.digest(request.getDag());
+    Inputs inputs = Wire.inputs(request.getInputs());
+    Digest sources = request.hasSources() ? Wire.digest(request.getSources()) : null;
+    requirePresent(scope, named(dag, inputs, sources));
+
+    SpecDocument document = documents.document(scope, dag);
+    List<DagHash> roots = roots(request, document);
+    Expansion expansion =
+        Expansion.of(document, roots, hash -> mirror.find(instance, hash).isPresent());
+    Set<DagHash> build = expansion.build().stream().map(SpecNode::hash).collect(Collectors.toSet());
+    Map<String, ImmutableList<Source>> sourcesByNode =
+        sources == null ? Map.of() : documents.sources(scope, sources);
+    checkSources(scope, expansion, sourcesByNode);
+    storeTexts(scope, document, expansion);
+
+    ExecuteOptions options = request.getOptions();
+    Work work =
+        new Work(
+            dag, sources, Math.max(0, options.getBuildJobs()), Wire.duration(options.getTimeout()));
+    ImmutableMap<String, String> labels = ImmutableMap.copyOf(options.getLabelsMap());
+    ImmutableList.Builder<Definition> tasks = ImmutableList.builder();
+    for (SpecNode node : expansion.build()) {
+      tasks.add(
+          new Definition(
+              new TaskKey(instance, node.hash().text()),
+              node.name(),
+              node.version(),
+              texts(Closures.nearest(document, node, build::contains)),
+              requirements(document, node, labels),
+              inputs,
+              work));
+    }
+    RequestHead head =
+        new RequestHead(
+            id,
+            instance,
+            client,
+            new RequestHead.Options(
+                options.getFailFast(), options.getRetryFailed(), options.getPriority()),
+            texts(roots),
+            texts(expansion.cached().stream().map(SpecNode::hash).toList()),
+            texts(expansion.externals().stream().map(SpecNode::hash).toList()),
+            now);
+    return new Event.Submit(head, tasks.build(), ImmutableSet.of(), ImmutableList.of());
+  }
+
+  private static List<Digest> named(Digest dag, Inputs inputs, @Nullable Digest sources) {
+    List<Digest> named =
+        new ArrayList<>(List.of(dag, inputs.core(), inputs.recipes(), inputs.configuration()));
+    if (sources != null) {
+      named.add(sources);
+    }
+    return named;
+  }
+
+  private void requirePresent(Scope scope, List<Digest> wanted)
+      throws IOException, SubmissionRefused {
+    Set<Digest> missing = blobs.findMissing(scope, new LinkedHashSet<>(wanted));
+    if (!missing.isEmpty()) {
+      throw new SubmissionRefused(
+          Kind.MISSING_BLOBS,
+          "not in the store: "
+              + missing.stream().sorted().map(Digest::toString).collect(Collectors.joining(", "))
+              + "; upload "
+              + (missing.size() == 1 ? "it" : "them")
+              + " and call again");
+    }
+  }
+
+  private static List<DagHash> roots(ExecuteRequest request, SpecDocument document)
+      throws SubmissionRefused {
+    List<DagHash> roots = new ArrayList<>();
+    for (String text : new LinkedHashSet<>(request.getRootsList())) {
+      DagHash hash = new DagHash(text);
+      if (!document.nodes().containsKey(hash)) {
+        throw new SubmissionRefused(
+            Kind.INVALID, "the root " + text + " is no node of the document");
+      }
+      roots.add(hash);
+    }
+    List<DagHash> wanted = roots.isEmpty() ? document.roots() : roots;
+    if (wanted.isEmpty()) {
+      throw new SubmissionRefused(Kind.INVALID, "the document has no roots; name some");
+    }
+    return wanted;
+  }
+
+  private void checkSources(
+      Scope scope, Expansion expansion, Map<String, ImmutableList<Source>> sources)
+      throws SubmissionRefused, IOException {
+    List<Digest> uploaded = new ArrayList<>();
+    for (SpecNode node : expansion.build()) {
+      for (Source source : sources.getOrDefault(node.hash().text(), ImmutableList.of())) {
+        if (!source.getUnsupported().isEmpty()) {
+          throw new SubmissionRefused(
+              Kind.INVALID, node.display() + " cannot be built: " + source.getUnsupported());
+        }
+        if (source.hasDigest()) {
+          uploaded.add(Wire.digest(source.getDigest()));
+        }
+      }
+    }
+    requirePresent(scope, uploaded);
+  }
+
+  /** Executors fetch each node's text by itself: most of them share most of them. */
+  private void storeTexts(Scope scope, SpecDocument document, Expansion expansion)
+      throws IOException, SubmissionRefused {
+    Set<DagHash> reachable = new HashSet<>();
+    for (SpecNode node : expansion.build().reversed()) {
+      if (!reachable.contains(node.hash())) {
+        Closures.reachable(document, node).forEach(n -> reachable.add(n.hash()));
+      }
+    }
+    List<Blob> texts = new ArrayList<>();
+    for (SpecNode node : Closures.inDocumentOrder(document, reachable)) {
+      Expansion.checkHash(node);
+      texts.add(Blob.of(node.json()));
+    }
+    Set<Digest> missing =
+        blobs.findMissing(scope, texts.stream().map(Blob::digest).collect(Collectors.toSet()));
+    List<Blob> absent = texts.stream().filter(t -> missing.contains(t.digest())).toList();
+    if (!absent.isEmpty()) {
+      blobs.putAll(scope, absent);
+    }
+  }
+
+  private static Requirements requirements(
+      SpecDocument document, SpecNode node, ImmutableMap<String, String> labels) {
+    ImmutableSortedSet<Requirements.External> externals =
+        Closures.inPlace(document, node).stream()
+            .filter(SpecNode::isExternal)
+            .map(n -> new Requirements.External(n.name(), n.version(), path(n)))
+            .collect(ImmutableSortedSet.toImmutableSortedSet(Requirements.External::compareTo));
+    return new Requirements(
+        node.platform(), node.operatingSystem(), node.target(), externals, labels);
+  }
+
+  private static String path(SpecNode external) {
+    return external.externalPath() == null ? "" : external.externalPath();
+  }
+
+  private static ImmutableList<String> texts(Iterable<DagHash> hashes) {
+    ImmutableList.Builder<String> texts = ImmutableList.builder();
+    hashes.forEach(h -> texts.add(h.text()));
+    return texts.build();
+  }
+}

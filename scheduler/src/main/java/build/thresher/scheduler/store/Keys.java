@@ -1,0 +1,107 @@
+package build.thresher.scheduler.store;
+
+import build.thresher.scheduler.core.RememberedFailure;
+import build.thresher.scheduler.core.TaskKey;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.Locale;
+
+/**
+ * Where each record is: readable text, the pool first, so that a prefix names a set and its order
+ * is the order in which it is wanted.
+ */
+final class Keys {
+  private final String pool;
+
+  Keys(String pool) {
+    this.pool = pool;
+  }
+
+  byte[] epoch() {
+    return key("epoch");
+  }
+
+  byte[] live(String request) {
+    return key("live", request);
+  }
+
+  byte[] finished(String request) {
+    return key("finished", request);
+  }
+
+  /** Of every request, newest first. */
+  byte[] listed(Instant created, String request) {
+    return key("listed", number(Long.MAX_VALUE - created.toEpochMilli()), request);
+  }
+
+  byte[] hold(String request, int position) {
+    return key("hold", request, number(position));
+  }
+
+  byte[] definition(long task) {
+    return key("definition", number(task));
+  }
+
+  byte[] task(long task) {
+    return key("task", number(task));
+  }
+
+  byte[] latest(TaskKey key) {
+    return key("latest", key.instance(), key.hash());
+  }
+
+  byte[] execution(String name) {
+    return key("execution", name);
+  }
+
+  /** What may be forgotten, oldest first. */
+  byte[] aged(Instant finished, String kind, String name) {
+    return key("aged", number(finished.toEpochMilli()), kind, name);
+  }
+
+  byte[] agedBefore(Instant time) {
+    return key("aged", number(time.toEpochMilli()));
+  }
+
+  byte[] failure(RememberedFailure f) {
+    return key(
+        "failure",
+        f.key().instance(),
+        f.key().hash(),
+        f.inputs().core().hex(),
+        f.inputs().recipes().hex(),
+        f.inputs().configuration().hex(),
+        f.executorClass());
+  }
+
+  byte[] failures(TaskKey key) {
+    return key("failure", key.instance(), key.hash(), "");
+  }
+
+  byte[] duration(String name) {
+    return key("duration", name);
+  }
+
+  /** Everything of a kind; the empty last part makes the prefix end in a separator. */
+  byte[] all(String kind) {
+    return key(kind, "");
+  }
+
+  byte[] holds(String request) {
+    return key("hold", request, "");
+  }
+
+  /** The last part of a key. */
+  static String lastPart(byte[] key) {
+    String text = new String(key, StandardCharsets.UTF_8);
+    return text.substring(text.lastIndexOf('/') + 1);
+  }
+
+  byte[] key(String... parts) {
+    return (pool + "/" + String.join("/", parts)).getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static String number(long n) {
+    return String.format(Locale.ROOT, "%016x", n);
+  }
+}

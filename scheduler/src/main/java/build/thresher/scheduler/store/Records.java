@@ -1,0 +1,235 @@
+package build.thresher.scheduler.store;
+
+import build.thresher.scheduler.core.Change;
+import build.thresher.scheduler.core.Definition;
+import build.thresher.scheduler.core.Ending;
+import build.thresher.scheduler.core.Execution;
+import build.thresher.scheduler.core.ExecutorId;
+import build.thresher.scheduler.core.Fence;
+import build.thresher.scheduler.core.RememberedFailure;
+import build.thresher.scheduler.core.RequestHead;
+import build.thresher.scheduler.core.RequestSnapshot;
+import build.thresher.scheduler.core.RequestState;
+import build.thresher.scheduler.core.Requirements;
+import build.thresher.scheduler.core.TaskKey;
+import build.thresher.scheduler.core.TaskSnapshot;
+import build.thresher.scheduler.core.Usage;
+import build.thresher.scheduler.core.Work;
+import build.thresher.scheduler.wire.Snapshots;
+import build.thresher.scheduler.wire.Wire;
+import build.thresher.store.v1.DefinitionRecord;
+import build.thresher.store.v1.ExecutionRecord;
+import build.thresher.store.v1.FailureRecord;
+import build.thresher.store.v1.RequestRecord;
+import build.thresher.store.v1.TaskRecord;
+import build.thresher.v1.External;
+import build.thresher.v1.Request;
+import build.thresher.v1.Task;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSortedSet;
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+
+/** Values of the core to and from what is stored. */
+final class Records {
+  private Records() {}
+
+  static RequestRecord request(RequestHead head, RequestState state, @Nullable Instant finished) {
+    return RequestRecord.newBuilder()
+        .setRequest(Snapshots.head(head, state, finished))
+        .setFailFast(head.options().failFast())
+        .setRetryFailed(head.options().retryFailed())
+        .setPriority(head.options().priority())
+        .build();
+  }
+
+  static RequestHead head(RequestRecord r) {
+    Request q = r.getRequest();
+    return new RequestHead(
+        q.getRequestId(),
+        q.getInstanceName(),
+        q.getClient(),
+        new RequestHead.Options(r.getFailFast(), r.getRetryFailed(), r.getPriority()),
+        ImmutableList.copyOf(q.getRootsList()),
+        ImmutableList.copyOf(q.getCachedList()),
+        ImmutableList.copyOf(q.getExternalsList()),
+        Wire.instant(q.getCreated()));
+  }
+
+  static RequestSnapshot request(RequestRecord r, ImmutableList<TaskSnapshot> tasks) {
+    Request q = r.getRequest();
+    return new RequestSnapshot(
+        head(r),
+        Snapshots.state(q.getState()),
+        q.hasFinished() ? Wire.instant(q.getFinished()) : null,
+        tasks);
+  }
+
+  static DefinitionRecord definition(Definition d) {
+    DefinitionRecord.Builder b =
+        DefinitionRecord.newBuilder()
+            .setInstanceName(d.key().instance())
+            .setHash(d.key().hash())
+            .setName(d.name())
+            .setVersion(d.version())
+            .addAllDependsOn(d.dependsOn())
+            .setPlatform(d.requirements().platform())
+            .setOperatingSystem(d.requirements().operatingSystem())
+            .setTarget(d.requirements().target())
+            .putAllLabels(d.requirements().labels())
+            .setInputs(Wire.inputs(d.inputs()))
+            .setDag(Wire.digest(d.work().dag()))
+            .setBuildJobs(d.work().buildJobs())
+            .setTimeout(Wire.duration(d.work().timeout()));
+    for (Requirements.External e : d.requirements().externals()) {
+      b.addExternals(
+          External.newBuilder().setName(e.name()).setVersion(e.version()).setPath(e.path()));
+    }
+    if (d.work().sources() != null) {
+      b.setSources(Wire.digest(d.work().sources()));
+    }
+    return b.build();
+  }
+
+  static Definition definition(DefinitionRecord r) {
+    return new Definition(
+        new TaskKey(r.getInstanceName(), r.getHash()),
+        r.getName(),
+        r.getVersion(),
+        ImmutableList.copyOf(r.getDependsOnList()),
+        new Requirements(
+            r.getPlatform(),
+            r.getOperatingSystem(),
+            r.getTarget(),
+            r.getExternalsList().stream()
+                .map(e -> new Requirements.External(e.getName(), e.getVersion(), e.getPath()))
+                .collect(ImmutableSortedSet.toImmutableSortedSet(Requirements.External::compareTo)),
+            ImmutableMap.copyOf(r.getLabelsMap())),
+        Wire.inputs(r.getInputs()),
+        new Work(
+            Wire.digest(r.getDag()),
+            r.hasSources() ? Wire.digest(r.getSources()) : null,
+            r.getBuildJobs(),
+            Wire.duration(r.getTimeout())));
+  }
+
+  static TaskRecord task(TaskSnapshot t) {
+    TaskRecord.Builder b =
+        TaskRecord.newBuilder()
+            .setId(t.id())
+            .setInstanceName(t.key().instance())
+            .setTask(Snapshots.task(t))
+            .setSpent(t.spent())
+            .setMemoryLimitBytes(t.memoryLimitBytes());
+    Execution execution = t.execution();
+    if (execution != null) {
+      b.setEpoch(execution.fence().epoch())
+          .setIncarnation(execution.executor().incarnation())
+          .setClient(execution.client());
+    }
+    if (t.ending().outputs() != null) {
+      b.setOutputs(Wire.outputs(t.ending().outputs()));
+    }
+    return b.build();
+  }
+
+  static TaskSnapshot task(TaskRecord r) {
+    Task t = r.getTask();
+    Execution execution =
+        t.getExecution().isEmpty()
+            ? null
+            : new Execution(
+                new Fence(t.getExecution(), r.getEpoch(), t.getAttempt()),
+                new ExecutorId(t.getExecutor(), r.getIncarnation()),
+                r.getClient(),
+                Wire.instant(t.getStarted()));
+    Ending ending =
+        new Ending(
+            r.hasOutputs() ? Wire.outputs(r.getOutputs()) : null,
+            t.hasFailure() ? Wire.failure(t.getFailure()) : null,
+            t.hasLog() ? Wire.digest(t.getLog()) : null,
+            t.hasUsage() ? Wire.usage(t.getUsage()) : Usage.NONE);
+    return new TaskSnapshot(
+        r.getId(),
+        new TaskKey(r.getInstanceName(), t.getHash()),
+        t.getName(),
+        t.getVersion(),
+        Snapshots.state(t.getState()),
+        t.getAttempt(),
+        r.getSpent(),
+        r.getMemoryLimitBytes(),
+        t.getPhase(),
+        execution,
+        ending,
+        t.hasFinished() ? Wire.instant(t.getFinished()) : null,
+        ImmutableList.copyOf(t.getWaitsForList()));
+  }
+
+  static ExecutionRecord execution(Change.ExecutionEnded c) {
+    ExecutionRecord.Builder b =
+        ExecutionRecord.newBuilder()
+            .setInstanceName(c.key().instance())
+            .setHash(c.key().hash())
+            .setFence(Wire.fence(c.execution().fence()))
+            .setExecutor(c.execution().executor().name())
+            .setIncarnation(c.execution().executor().incarnation())
+            .setClient(c.execution().client())
+            .setStarted(Wire.timestamp(c.execution().started()))
+            .setFinished(Wire.timestamp(c.finished()))
+            .setUsage(Wire.usage(c.ending().usage()));
+    if (c.ending().outputs() != null) {
+      b.setOutputs(Wire.outputs(c.ending().outputs()));
+    }
+    if (c.ending().failure() != null) {
+      b.setFailure(Wire.failure(c.ending().failure()));
+    }
+    if (c.ending().log() != null) {
+      b.setLog(Wire.digest(c.ending().log()));
+    }
+    return b.build();
+  }
+
+  static Change.ExecutionEnded execution(ExecutionRecord r) {
+    return new Change.ExecutionEnded(
+        new TaskKey(r.getInstanceName(), r.getHash()),
+        new Execution(
+            Wire.fence(r.getFence()),
+            new ExecutorId(r.getExecutor(), r.getIncarnation()),
+            r.getClient(),
+            Wire.instant(r.getStarted())),
+        new Ending(
+            r.hasOutputs() ? Wire.outputs(r.getOutputs()) : null,
+            r.hasFailure() ? Wire.failure(r.getFailure()) : null,
+            r.hasLog() ? Wire.digest(r.getLog()) : null,
+            Wire.usage(r.getUsage())),
+        Wire.instant(r.getFinished()));
+  }
+
+  static FailureRecord failure(RememberedFailure f) {
+    FailureRecord.Builder b =
+        FailureRecord.newBuilder()
+            .setInstanceName(f.key().instance())
+            .setHash(f.key().hash())
+            .setInputs(Wire.inputs(f.inputs()))
+            .setExecutorClass(f.executorClass())
+            .setFailure(Wire.failure(f.failure()))
+            .setExecution(f.execution())
+            .setExpires(Wire.timestamp(f.expires()));
+    if (f.log() != null) {
+      b.setLog(Wire.digest(f.log()));
+    }
+    return b.build();
+  }
+
+  static RememberedFailure failure(FailureRecord r) {
+    return new RememberedFailure(
+        new TaskKey(r.getInstanceName(), r.getHash()),
+        Wire.inputs(r.getInputs()),
+        r.getExecutorClass(),
+        Wire.failure(r.getFailure()),
+        r.hasLog() ? Wire.digest(r.getLog()) : null,
+        r.getExecution(),
+        Wire.instant(r.getExpires()));
+  }
+}

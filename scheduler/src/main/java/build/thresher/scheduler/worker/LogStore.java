@@ -1,0 +1,146 @@
+package build.thresher.scheduler.worker;
+
+import build.thresher.cas.api.Digest;
+import com.google.common.cache.Cache;
+import com.google.common.cache.CacheBuilder;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * Logs of executions while they run: a file each, named by the hash of the execution's name, so
+ * that no path is made from text. For people: flushed, not synced. Any thread.
+ */
+public final class LogStore {
+  /** More than this of one log is not kept here. */
+  static final long MAX_BYTES = 1L << 30;
+
+  private final Path directory;
+  private final Cache<String, Log> logs = CacheBuilder.newBuilder().weakValues().build();
+
+  public LogStore(Path directory) throws IOException {
+    this.directory = Files.createDirectories(directory);
+  }
+
+  /** One log; its monitor orders its writers and wakes its readers. */
+  private static final class Log {
+    final Path file;
+    long size;
+
+    Log(Path file) {
+      this.file = file;
+      try {
+        this.size = Files.size(file);
+      } catch (IOException e) {
+        this.size = 0; // not there yet
+      }
+    }
+  }
+
+  /** Bytes are missing before those that were sent. */
+  static final class GapException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    GapException(long offset, long size) {
+      super("the log has " + size + " bytes; send from there, not from " + offset);
+    }
+  }
+
+  /**
+   * Appends what is new of {@code data}; what the log has already is passed over.
+   *
+   * @return bytes that the log has now
+   */
+  long append(String execution, long offset, byte[] data) throws IOException {
+    Log log = log(execution);
+    synchronized (log) {
+      if (offset > log.size) {
+        throw new GapException(offset, log.size);
+      }
+      int known = (int) Math.min(data.length, log.size - offset);
+      int room = (int) Math.min(data.length - known, Math.max(0, MAX_BYTES - log.size));
+      if (room > 0) {
+        write(log, ByteBuffer.wrap(data, known, room));
+        log.notifyAll();
+      }
+      // Beyond the limit bytes are acknowledged and dropped: a log must not stop its build.
+      return Math.max(log.size, offset + data.length);
+    }
+  }
+
+  private static void write(Log log, ByteBuffer data) throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(log.file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      while (data.hasRemaining()) {
+        log.size += channel.write(data, log.size);
+      }
+    }
+  }
+
+  /** At most {@code max} bytes from the offset; empty beyond the end. */
+  public byte[] read(String execution, long offset, int max) throws IOException {
+    Log log = log(execution);
+    try (FileChannel channel = FileChannel.open(log.file, StandardOpenOption.READ)) {
+      ByteBuffer data = ByteBuffer.allocate(max);
+      while (data.hasRemaining() && channel.read(data, offset + data.position()) > 0) {
+        // until the buffer is full or the file ends
+      }
+      return java.util.Arrays.copyOf(data.array(), data.position());
+    } catch (NoSuchFileException e) {
+      return new byte[0];
+    }
+  }
+
+  /** Waits until the log has more than {@code offset} bytes, or until it may have ended. */
+  public void await(String execution, long offset, Duration patience) throws InterruptedException {
+    Log log = log(execution);
+    synchronized (log) {
+      if (log.size <= offset) {
+        waitFor(log, patience);
+      }
+    }
+  }
+
+  @SuppressWarnings("WaitNotInLoop") // whoever waits asks again anyway
+  private static void waitFor(Log log, Duration patience) throws InterruptedException {
+    log.wait(patience.toMillis());
+  }
+
+  /** The execution ended: whoever waits for more looks again. */
+  public void ended(String execution) {
+    Log log = log(execution);
+    synchronized (log) {
+      log.notifyAll();
+    }
+  }
+
+  /** Removes logs that nobody has written to since. */
+  public int prune(Instant before) throws IOException {
+    int removed = 0;
+    List<Path> files;
+    try (Stream<Path> listing = Files.list(directory)) {
+      files = listing.toList();
+    }
+    for (Path file : files) {
+      if (Files.getLastModifiedTime(file).toInstant().isBefore(before)) {
+        Files.deleteIfExists(file);
+        removed++;
+      }
+    }
+    return removed;
+  }
+
+  private Log log(String execution) {
+    String name = Digest.of(execution.getBytes(StandardCharsets.UTF_8)).hex();
+    return logs.asMap().computeIfAbsent(name, n -> new Log(directory.resolve(n)));
+  }
+}

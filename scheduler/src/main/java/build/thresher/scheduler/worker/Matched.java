@@ -1,0 +1,69 @@
+package build.thresher.scheduler.worker;
+
+import build.thresher.cas.api.Digest;
+import build.thresher.scheduler.core.Capabilities;
+import build.thresher.scheduler.core.Ending;
+import build.thresher.scheduler.core.Failure;
+import build.thresher.scheduler.core.FailureClass;
+import build.thresher.scheduler.core.Usage;
+import build.thresher.scheduler.wire.Wire;
+import build.thresher.v1.CompleteRequest;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+
+/** What executors send, checked and cut to size. */
+final class Matched {
+  private static final int MAX_TEXT = 4000;
+
+  private Matched() {}
+
+  static Capabilities capabilities(build.thresher.v1.Capabilities c) {
+    return new Capabilities(
+        c.getPlatform(),
+        c.getOperatingSystem(),
+        c.getTarget(),
+        ImmutableSet.copyOf(c.getCompatibleTargetsList()),
+        c.getExternalsList().stream()
+            .map(
+                e ->
+                    new Capabilities.Offer(
+                        e.getName(), e.getVersion(), e.getPath(), e.getFingerprint()))
+            .collect(ImmutableList.toImmutableList()),
+        ImmutableMap.copyOf(c.getLabelsMap()),
+        c.getSandbox(),
+        c.getMemoryBytes(),
+        c.getCpus());
+  }
+
+  /**
+   * @throws IllegalArgumentException when it is neither a success nor a failure, or names blobs
+   *     wrongly
+   */
+  static Ending ending(CompleteRequest request) {
+    Digest log = request.hasLog() ? Wire.digest(request.getLog()) : null;
+    Usage usage = Wire.usage(request.getUsage());
+    return switch (request.getOutcomeCase()) {
+      case SPACK_BUILD -> Ending.success(Wire.outputs(request.getSpackBuild()), log, usage);
+      case FAILURE -> {
+        Failure failure = Wire.failure(request.getFailure());
+        if (failure.failureClass() == FailureClass.UNSCHEDULABLE) {
+          throw new IllegalArgumentException("only the scheduler says FAILURE_UNSCHEDULABLE");
+        }
+        yield Ending.failure(
+            new Failure(failure.failureClass(), text(failure.message())), log, usage);
+      }
+      case OUTCOME_NOT_SET ->
+          throw new IllegalArgumentException("an execution ends with spack_build or with failure");
+    };
+  }
+
+  /** For people: no longer than they read, and on one line of a log. */
+  static String text(String text) {
+    String cut = text.length() <= MAX_TEXT ? text : text.substring(0, MAX_TEXT) + "…";
+    return cut.chars()
+        .map(c -> Character.isISOControl(c) && c != '\n' && c != '\t' ? ' ' : c)
+        .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+        .toString();
+  }
+}

@@ -1,0 +1,56 @@
+package build.thresher.scheduler;
+
+import build.thresher.cas.api.spack.DagHash;
+import build.thresher.cas.api.spack.SpackMirror;
+import java.io.IOException;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * A mirror in memory that can be told to refuse or to fail. Outlives the scheduler in a restart.
+ */
+public final class MemoryMirror implements SpackMirror {
+  private final Map<String, PublishedSpec> published = new ConcurrentHashMap<>();
+
+  /** Packages whose archives break a rule. */
+  public final Map<String, String> refused = new ConcurrentHashMap<>();
+
+  /** So many of the next calls fail as if the disk were full. */
+  public final AtomicInteger failures = new AtomicInteger();
+
+  public final AtomicInteger publishCalls = new AtomicInteger();
+
+  @Override
+  public Optional<PublishedSpec> find(String instance, DagHash hash) {
+    return Optional.ofNullable(published.get(instance + "/" + hash));
+  }
+
+  @Override
+  public PublishedSpec publish(String instance, BuiltSpec built)
+      throws ArchiveRefusedException, IOException {
+    publishCalls.incrementAndGet();
+    String reason = refused.get(built.node().name());
+    if (reason != null) {
+      throw new ArchiveRefusedException(reason);
+    }
+    if (failures.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
+      throw new IOException("no room");
+    }
+    PublishedSpec spec =
+        new PublishedSpec(
+            built.node().hash(),
+            built.node().name(),
+            built.node().version(),
+            built.archive(),
+            built.spec(),
+            built.prefix());
+    PublishedSpec winner = published.putIfAbsent(instance + "/" + built.node().hash(), spec);
+    return winner == null ? spec : winner;
+  }
+
+  public int size() {
+    return published.size();
+  }
+}
