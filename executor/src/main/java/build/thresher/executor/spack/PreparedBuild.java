@@ -185,7 +185,7 @@ final class PreparedBuild implements Closeable {
   }
 
   /** The mirror that the build pushed to. */
-  Path pushed() {
+  static Path pushed(BuildSlot slot) {
     return slot.directory().resolve("out/mirror");
   }
 

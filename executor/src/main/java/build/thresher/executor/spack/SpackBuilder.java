@@ -11,6 +11,7 @@ import build.thresher.executor.inputs.TreeCache;
 import build.thresher.executor.outputs.BuildLog;
 import build.thresher.executor.outputs.OutputException;
 import build.thresher.executor.outputs.PushedMirror;
+import build.thresher.executor.outputs.PushedSpec;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Sandbox;
 import build.thresher.executor.sandbox.SandboxResult;
@@ -81,9 +82,7 @@ public final class SpackBuilder {
         return new Report(failure.get(), result.usage());
       }
       phase.accept("uploading");
-      return new Report(
-          new Built(new PushedMirror(build.pushed()).upload(task.hash(), store, scope)),
-          result.usage());
+      return new Report(new Built(upload(task, slot)), result.usage());
     } catch (SourceUnavailableException e) {
       return none(new Failed(FailureKind.SOURCE, sentence(e)));
     } catch (RefusedInputException | ArchiveException e) {
@@ -101,6 +100,12 @@ public final class SpackBuilder {
               ? new Abandoned()
               : new Failed(FailureKind.INFRASTRUCTURE, "on the executor: " + e));
     }
+  }
+
+  /** Uploads what a finished build pushed; again, when the store has lost it meanwhile. */
+  public PushedSpec upload(SpackTask task, BuildSlot slot) throws IOException {
+    return new PushedMirror(PreparedBuild.pushed(slot))
+        .upload(task.hash(), store, Scope.farm(task.instance()));
   }
 
   private static String sentence(IOException failure) {

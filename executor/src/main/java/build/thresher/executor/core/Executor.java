@@ -1,0 +1,276 @@
+package build.thresher.executor.core;
+
+import build.thresher.cas.api.BlobStore;
+import build.thresher.executor.core.RunningLease.Ending;
+import build.thresher.executor.inputs.FileTrees;
+import build.thresher.executor.inputs.PrefixCache;
+import build.thresher.executor.inputs.SourceMirror;
+import build.thresher.executor.inputs.TreeCache;
+import build.thresher.executor.sandbox.Bubblewrap;
+import build.thresher.executor.sandbox.ControlGroups;
+import build.thresher.executor.sandbox.Sandbox;
+import build.thresher.executor.spack.SpackBuilder;
+import build.thresher.v1.Capabilities;
+import build.thresher.v1.Lease;
+import build.thresher.v1.RenewResponse;
+import io.grpc.Channel;
+import io.grpc.StatusRuntimeException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One executor: pulls leases from the scheduler as slots are free, builds them in sandboxes, moves
+ * bytes with the store, reports. It opens no port; it survives restarts of the server, to whom it
+ * names the leases that it still holds; a lease that the server takes away is killed and never
+ * reported.
+ *
+ * <p>Threads: one that leases, one that renews, one for each build; all virtual but the sandbox's
+ * launcher. {@link #drain} and {@link #close} may be called from any thread.
+ */
+public final class Executor implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Executor.class);
+  private static final Duration KILLED_BUILDS_REPORT = Duration.ofSeconds(20);
+
+  private final ExecutorOptions options;
+  private final WorkDirectory work;
+  private final PrefixCache prefixes;
+  private final Sandbox sandbox;
+  private final Leases leases;
+  private final Farm farm;
+  private final Registration registration;
+  private final LeaseRunner runner;
+  private final RandomGenerator random;
+  private final boolean root;
+  private final List<Thread> loops = new ArrayList<>();
+  private volatile boolean draining;
+
+  private Executor(
+      ExecutorOptions options,
+      WorkDirectory work,
+      Channel channel,
+      BlobStore store,
+      TreeCache.Materialiser materialiser,
+      Capabilities capabilities,
+      boolean root)
+      throws IOException {
+    this.options = options;
+    this.work = work;
+    this.root = root;
+    this.random = RandomGenerator.getDefault();
+    InstantSource clock = InstantSource.system();
+    prefixes = new PrefixCache(work.resolve("prefixes"), options.prefixCacheBytes(), store, clock);
+    TreeCache trees =
+        new TreeCache(work.resolve("trees"), options.treeCacheBytes(), materialiser, clock);
+    ControlGroups groups = ControlGroups.prepare(Path.of("/sys/fs/cgroup"), options.name());
+    log.info("{}", groups.enforced());
+    Path etc = FileTrees.createReadable(work.resolve("etc"));
+    Bubblewrap.writeAccounts(etc);
+    sandbox =
+        new Sandbox(
+            new Bubblewrap(etc, options.hostPaths(), root, Optional.empty()),
+            groups,
+            System::nanoTime);
+    SpackBuilder builder =
+        new SpackBuilder(
+            store,
+            trees,
+            prefixes,
+            new SourceMirror(store, new FetchedSources(channel)),
+            sandbox,
+            options.builds());
+    leases = new Leases(options.slots(), System::nanoTime);
+    farm =
+        new Farm(
+            channel, options.name(), UUID.randomUUID().toString(), options.slots(), capabilities);
+    registration = new Registration(farm, leases);
+    runner =
+        new LeaseRunner(
+            farm,
+            new Completion(farm, registration, random),
+            builder,
+            store,
+            work,
+            options.logBytes());
+  }
+
+  /**
+   * Checks and measures this machine, then serves the farm until closed. Returns at once; the
+   * server need not be there yet.
+   *
+   * @param channel to the scheduler, and to the farm's Remote Asset service
+   * @param store where all bytes come from and go to; stays the caller's to close
+   * @param materialiser writes the trees that clients send
+   * @throws HostNotReadyException when builds cannot run here, saying what to do
+   */
+  public static Executor start(
+      ExecutorOptions options,
+      Channel channel,
+      BlobStore store,
+      TreeCache.Materialiser materialiser)
+      throws IOException {
+    Host.requireTools(options.builds().python());
+    WorkDirectory work = WorkDirectory.open(options.workDir());
+    try {
+      boolean root = "root".equals(System.getProperty("user.name"));
+      Executor executor =
+          new Executor(
+              options, work, channel, store, materialiser, Host.capabilities(options), root);
+      executor.loop("lease", executor::leaseLoop);
+      executor.loop("renew", executor::renewLoop);
+      log.info(
+          "executor {} started with {} slots in {}",
+          options.name(),
+          options.slots(),
+          options.workDir());
+      return executor;
+    } catch (IOException | RuntimeException e) {
+      work.close();
+      throw e;
+    }
+  }
+
+  private interface Loop {
+    void run() throws InterruptedException;
+  }
+
+  private void loop(String name, Loop body) {
+    loops.add(
+        Thread.ofVirtual()
+            .name(options.name() + "-" + name)
+            .start(
+                () -> {
+                  try {
+                    body.run();
+                  } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                  }
+                }));
+  }
+
+  private void leaseLoop() throws InterruptedException {
+    Backoff backoff = new Backoff(random);
+    while (!draining) {
+      long generation = registration.generation();
+      try {
+        if (generation == 0) {
+          registration.renew(generation);
+        }
+        for (Lease lease : farm.lease(leases.awaitFree())) {
+          begin(lease);
+        }
+        backoff.reset();
+      } catch (StatusRuntimeException e) {
+        if (draining) {
+          return;
+        }
+        if (!registration.recover(e, generation)) {
+          log.warn("no leases from the server: {}", e.getStatus());
+        }
+        backoff.pause();
+      }
+    }
+  }
+
+  private void begin(Lease lease) {
+    RunningLease running = new RunningLease(lease.getFence(), lease.getSpackBuild().getHash());
+    int slot = leases.start(running);
+    if (slot < 0) {
+      log.warn("lease {} came without a free slot; it will lapse", lease.getFence());
+      return;
+    }
+    log.info(
+        "{} {}: leased {}@{}",
+        running.hash(),
+        lease.getFence().getExecution(),
+        lease.getSpackBuild().getName(),
+        lease.getSpackBuild().getVersion());
+    Thread.ofVirtual()
+        .name("build-" + running.hash())
+        .start(
+            () -> {
+              try {
+                runner.run(lease, running, root ? options.buildUid() + slot : -1);
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              } catch (RuntimeException e) {
+                log.error("{}: the build's thread failed", running.hash(), e);
+              } finally {
+                leases.forget(running);
+                leases.free(slot);
+              }
+            });
+  }
+
+  private void renewLoop() throws InterruptedException {
+    while (true) {
+      Thread.sleep(registration.leaseTerm().dividedBy(3));
+      List<RunningLease> held = leases.held();
+      if (held.isEmpty()) {
+        continue;
+      }
+      long generation = registration.generation();
+      try {
+        RenewResponse response = farm.renew(held);
+        leases.kill(response.getKillList());
+        if (response.hasTerm()) {
+          registration.term(Wire.duration(response.getTerm()));
+        }
+      } catch (StatusRuntimeException e) {
+        log.warn("{} leases not renewed: {}", held.size(), e.getStatus());
+        registration.recover(e, generation);
+      }
+    }
+  }
+
+  /**
+   * Takes no more work and waits for what runs; after the grace builds are killed and reported as
+   * the farm's fault, so that others take them over. Then closes.
+   */
+  public void drain() throws InterruptedException, IOException {
+    log.info("executor {} drains {} builds", options.name(), leases.held().size());
+    stopLeasing();
+    if (!leases.awaitIdle(options.slots(), options.drainGrace())) {
+      stopBuilds();
+    }
+    close();
+  }
+
+  private void stopLeasing() {
+    draining = true;
+    loops.getFirst().interrupt();
+  }
+
+  private void stopBuilds() throws InterruptedException {
+    leases.held().forEach(lease -> lease.end(Ending.STOPPED));
+    if (!leases.awaitIdle(options.slots(), KILLED_BUILDS_REPORT)) {
+      log.warn("the server was not told of {} builds; their leases lapse", leases.held().size());
+      leases.held().forEach(lease -> lease.end(Ending.LOST));
+      boolean idle = leases.awaitIdle(options.slots(), KILLED_BUILDS_REPORT);
+      log.info("all builds are gone: {}", idle);
+    }
+  }
+
+  /** Kills what runs, reports it, and stops. Idempotent. */
+  @Override
+  public void close() throws IOException {
+    stopLeasing();
+    try {
+      stopBuilds();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    loops.forEach(Thread::interrupt);
+    sandbox.close();
+    prefixes.close();
+    work.close();
+  }
+}

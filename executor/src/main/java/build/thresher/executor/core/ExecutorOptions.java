@@ -1,0 +1,117 @@
+package build.thresher.executor.core;
+
+import build.thresher.executor.spack.SpackOptions;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * How one executor runs.
+ *
+ * @param name stable over restarts, unique in the farm: letters, digits, dash and dot
+ * @param workDir its own directory, created if absent; one executor at a time uses it
+ * @param slots builds at the same time
+ * @param labels what tasks may ask for
+ * @param externals offered besides those that are found
+ * @param hostPaths directories of the host that builds see, besides /usr and the like
+ * @param prefixCacheBytes room for dependencies
+ * @param treeCacheBytes room for Spack cores, recipes and configurations
+ * @param logBytes of one build at most
+ * @param buildUid first of the host users that builds run as, one for each slot, where the executor
+ *     is root; nobody else may use them
+ * @param drainGrace how long builds may go on when the executor is told to stop
+ * @param builds limits of single builds
+ */
+public record ExecutorOptions(
+    String name,
+    Path workDir,
+    int slots,
+    Map<String, String> labels,
+    List<HostExternal> externals,
+    List<Path> hostPaths,
+    long prefixCacheBytes,
+    long treeCacheBytes,
+    long logBytes,
+    int buildUid,
+    Duration drainGrace,
+    SpackOptions builds) {
+  private static final int MAX_SLOTS = 1024;
+
+  public ExecutorOptions {
+    workDir = workDir.toAbsolutePath().normalize();
+    labels = Map.copyOf(labels);
+    externals = List.copyOf(externals);
+    hostPaths = List.copyOf(hostPaths);
+    if (!name.matches("[A-Za-z0-9][A-Za-z0-9.-]{0,62}")) {
+      throw new IllegalArgumentException(
+          "the executor's name \"" + name + "\" must be letters, digits, dash and dot, at most 63");
+    }
+    if (slots < 1 || slots > MAX_SLOTS) {
+      throw new IllegalArgumentException("slots must be 1 to " + MAX_SLOTS + ", not " + slots);
+    }
+  }
+
+  /** What suits a machine that does nothing else: one slot, all processors for each build. */
+  public static ExecutorOptions of(String name, Path workDir) {
+    int cpus = Runtime.getRuntime().availableProcessors();
+    return new ExecutorOptions(
+        name,
+        workDir,
+        1,
+        Map.of(),
+        List.of(),
+        List.of(),
+        50L << 30,
+        10L << 30,
+        64L << 20,
+        64100,
+        Duration.ofSeconds(20),
+        new SpackOptions(
+            "/usr/bin/python3", cpus, Duration.ofHours(6), 0, 8192, 100L << 30, 10_000_000));
+  }
+
+  /** The same with so many builds at a time; processors are shared out between them. */
+  public ExecutorOptions withSlots(int count) {
+    int jobs = Math.max(1, Runtime.getRuntime().availableProcessors() / Math.max(1, count));
+    SpackOptions shared =
+        new SpackOptions(
+            builds.python(),
+            jobs,
+            builds.timeout(),
+            builds.memoryBytes(),
+            builds.processes(),
+            builds.diskBytes(),
+            builds.files());
+    return new ExecutorOptions(
+        name,
+        workDir,
+        count,
+        labels,
+        externals,
+        hostPaths,
+        prefixCacheBytes,
+        treeCacheBytes,
+        logBytes,
+        buildUid,
+        drainGrace,
+        shared);
+  }
+
+  /** The same with these labels. */
+  public ExecutorOptions withLabels(Map<String, String> given) {
+    return new ExecutorOptions(
+        name,
+        workDir,
+        slots,
+        given,
+        externals,
+        hostPaths,
+        prefixCacheBytes,
+        treeCacheBytes,
+        logBytes,
+        buildUid,
+        drainGrace,
+        builds);
+  }
+}

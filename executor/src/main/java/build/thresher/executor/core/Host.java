@@ -1,0 +1,109 @@
+package build.thresher.executor.core;
+
+import build.thresher.v1.Capabilities;
+import build.thresher.v1.External;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/** Measures this machine, once, at start. */
+final class Host {
+  /** Program to what a distribution calls the package. */
+  private record Required(String program, String packageName) {}
+
+  private static final List<Required> REQUIRED =
+      List.of(
+          new Required("bwrap", "bubblewrap"),
+          new Required("setpriv", "util-linux"),
+          new Required("prlimit", "util-linux"),
+          new Required("tar", "tar"),
+          new Required("gzip", "gzip"),
+          new Required("bzip2", "bzip2"),
+          new Required("xz", "xz-utils"),
+          new Required("unzip", "unzip"),
+          new Required("patch", "patch"),
+          new Required("file", "file"),
+          new Required("git", "git"));
+
+  /** Spack's cores of today need at least this. */
+  private static final int PYTHON_MINOR = 6;
+
+  private Host() {}
+
+  /**
+   * Checks what no build can do without.
+   *
+   * @throws HostNotReadyException naming everything that is missing, in one sentence
+   */
+  static void requireTools(String python) throws HostNotReadyException {
+    List<String> missing = new ArrayList<>();
+    for (Required required : REQUIRED) {
+      if (HostCommand.find(required.program()).isEmpty()) {
+        missing.add(required.program() + " (package " + required.packageName() + ")");
+      }
+    }
+    Matcher version =
+        Pattern.compile("Python 3\\.([0-9]+)")
+            .matcher(HostCommand.output(List.of(python, "--version")));
+    if (!version.find() || Integer.parseInt(version.group(1)) < PYTHON_MINOR) {
+      missing.add(python + " 3." + PYTHON_MINOR + " or later (package python3)");
+    }
+    if (!missing.isEmpty()) {
+      throw new HostNotReadyException(
+          "this machine cannot build with Spack until these are installed: "
+              + String.join(", ", missing));
+    }
+  }
+
+  static Capabilities capabilities(ExecutorOptions options) throws IOException {
+    Targets targets =
+        Targets.of(System.getProperty("os.arch", ""), lines(Path.of("/proc/cpuinfo")));
+    Capabilities.Builder builder =
+        Capabilities.newBuilder()
+            .setPlatform("linux")
+            .setOperatingSystem(
+                OperatingSystemName.of(
+                    osRelease(), HostCommand.output(List.of("ldd", "--version"))))
+            .setTarget(targets.best())
+            .addAllCompatibleTargets(targets.compatible())
+            .putAllLabels(options.labels())
+            .setSandbox("bubblewrap")
+            .setMemoryBytes(memoryBytes())
+            .setCpus(Runtime.getRuntime().availableProcessors());
+    Stream.concat(HostTools.measure().stream(), options.externals().stream())
+        .forEach(
+            external ->
+                builder.addExternals(
+                    External.newBuilder()
+                        .setName(external.name())
+                        .setVersion(external.version())
+                        .setPath(external.path())
+                        .setFingerprint(external.fingerprint())));
+    return builder.build();
+  }
+
+  private static List<String> osRelease() throws IOException {
+    Path etc = Path.of("/etc/os-release");
+    return lines(Files.isReadable(etc) ? etc : Path.of("/usr/lib/os-release"));
+  }
+
+  private static List<String> lines(Path file) throws IOException {
+    return Files.isReadable(file) ? Files.readAllLines(file) : List.of();
+  }
+
+  private static long memoryBytes() throws IOException {
+    Optional<String> total =
+        lines(Path.of("/proc/meminfo")).stream().filter(l -> l.startsWith("MemTotal:")).findFirst();
+    if (total.isEmpty()) {
+      return 0;
+    }
+    Matcher number = Pattern.compile("([0-9]+) kB").matcher(total.get());
+    return number.find() ? Long.parseLong(number.group(1)) << 10 : 0;
+  }
+}

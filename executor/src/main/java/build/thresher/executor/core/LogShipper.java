@@ -1,0 +1,84 @@
+package build.thresher.executor.core;
+
+import build.thresher.executor.outputs.BuildLog;
+import build.thresher.v1.Fence;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import java.io.IOException;
+import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Sends the log of a running build to the server as it grows. The server's committed offset is the
+ * only state: after any failure the next send goes on from it. A log that cannot be sent harms
+ * nothing: the whole of it is uploaded at the end.
+ */
+final class LogShipper implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(LogShipper.class);
+  private static final Duration INTERVAL = Duration.ofMillis(200);
+  private static final Duration PAUSE = Duration.ofSeconds(2);
+  private static final int CHUNK = 256 << 10;
+
+  private final Farm farm;
+  private final Fence fence;
+  private final BuildLog buildLog;
+  private final Thread thread;
+  private long committed;
+  private volatile boolean closing;
+
+  LogShipper(Farm farm, Fence fence, BuildLog buildLog) {
+    this.farm = farm;
+    this.fence = fence;
+    this.buildLog = buildLog;
+    this.thread = Thread.ofVirtual().name("log-" + fence.getExecution()).start(this::run);
+  }
+
+  private void run() {
+    try {
+      while (!closing) {
+        Thread.sleep(ship() ? INTERVAL : PAUSE);
+      }
+      ship();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (IOException e) {
+      log.warn("the log of {} cannot be read: {}", fence.getExecution(), e.toString());
+    }
+  }
+
+  /** Sends what is new; false when the server did not take it. */
+  private boolean ship() throws IOException {
+    while (true) {
+      byte[] data = buildLog.read(committed, CHUNK);
+      if (data.length == 0) {
+        return true;
+      }
+      try {
+        committed = farm.appendLog(fence, committed, data);
+      } catch (StatusRuntimeException e) {
+        if (e.getStatus().getCode() == Status.Code.OUT_OF_RANGE && committed > 0) {
+          committed = 0; // The server has forgotten; the answer says from where to go on.
+        }
+        log.debug("the log of {} was not taken: {}", fence.getExecution(), e.getStatus());
+        return false;
+      }
+    }
+  }
+
+  /** Sends the rest, if the server takes it in a moment, and stops. */
+  void finish() throws InterruptedException {
+    closing = true;
+    if (!thread.join(INTERVAL.multipliedBy(5))) {
+      // It pauses after a failure, or a call hangs: nobody waits for that.
+      thread.interrupt();
+    }
+    thread.join();
+  }
+
+  @Override
+  public void close() {
+    closing = true;
+    thread.interrupt();
+  }
+}

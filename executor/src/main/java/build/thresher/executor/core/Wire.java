@@ -1,0 +1,115 @@
+package build.thresher.executor.core;
+
+import build.thresher.cas.api.Digest;
+import build.thresher.executor.inputs.BuiltPrefix;
+import build.thresher.executor.inputs.SourceFile;
+import build.thresher.executor.outputs.PushedSpec;
+import build.thresher.executor.sandbox.SandboxResult;
+import build.thresher.executor.spack.BuildOutcome.FailureKind;
+import build.thresher.executor.spack.SpackTask;
+import build.thresher.v1.FailureClass;
+import build.thresher.v1.Lease;
+import build.thresher.v1.NodeText;
+import build.thresher.v1.Prefix;
+import build.thresher.v1.Source;
+import build.thresher.v1.SpackBuild;
+import build.thresher.v1.SpackBuildResult;
+import build.thresher.v1.Usage;
+import com.google.protobuf.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/** Between the wire contract and the executor's own types. Stateless. */
+final class Wire {
+  private Wire() {}
+
+  /**
+   * @throws IllegalArgumentException when the lease is not one that can be built, with a sentence
+   */
+  static SpackTask task(Lease lease) {
+    SpackBuild build = lease.getSpackBuild();
+    return new SpackTask(
+        lease.getInstanceName(),
+        build.getHash(),
+        build.getName(),
+        build.getVersion(),
+        build.getSpecVersion(),
+        digest(build.getInputs().getCore()),
+        digest(build.getInputs().getRecipes()),
+        digest(build.getInputs().getConfiguration()),
+        build.getSourcesList().stream().map(Wire::source).toList(),
+        build.getPrefixesList().stream().map(Wire::prefix).toList(),
+        List.copyOf(build.getRegisterList()),
+        build.getPrefix(),
+        build.getInstallTreeRoot(),
+        build.getPaddedLength(),
+        build.getBuildJobs(),
+        build.hasTimeout() ? Optional.of(duration(build.getTimeout())) : Optional.empty(),
+        build.getMemoryLimitBytes(),
+        build.getNodesList().stream().map(NodeText::getJson).map(Wire::digest).toList());
+  }
+
+  private static SourceFile source(Source source) {
+    return new SourceFile(
+        source.getSha256(),
+        List.copyOf(source.getUrlsList()),
+        source.getMirrorPath(),
+        source.hasDigest() ? Optional.of(digest(source.getDigest())) : Optional.empty(),
+        source.getUnsupported());
+  }
+
+  private static BuiltPrefix prefix(Prefix prefix) {
+    return new BuiltPrefix(prefix.getHash(), prefix.getPath(), digest(prefix.getArchive()));
+  }
+
+  static Digest digest(build.bazel.remote.execution.v2.Digest digest) {
+    return Digest.parse(digest.getHash(), digest.getSizeBytes());
+  }
+
+  static build.bazel.remote.execution.v2.Digest digest(Digest digest) {
+    return build.bazel.remote.execution.v2.Digest.newBuilder()
+        .setHash(digest.hex())
+        .setSizeBytes(digest.sizeBytes())
+        .build();
+  }
+
+  static java.time.Duration duration(Duration duration) {
+    return java.time.Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
+  }
+
+  static Duration duration(java.time.Duration duration) {
+    return Duration.newBuilder()
+        .setSeconds(duration.getSeconds())
+        .setNanos(duration.getNano())
+        .build();
+  }
+
+  static SpackBuildResult result(PushedSpec pushed) {
+    return SpackBuildResult.newBuilder()
+        .setArchive(digest(pushed.archive()))
+        .setArchiveMediaType(pushed.archiveMediaType())
+        .setSpec(digest(pushed.spec()))
+        .setSpecMediaType(pushed.specMediaType())
+        .build();
+  }
+
+  static Usage usage(SandboxResult.Usage usage) {
+    return Usage.newBuilder()
+        .setWall(duration(usage.wall()))
+        .setUserCpu(duration(usage.userCpu()))
+        .setSystemCpu(duration(usage.systemCpu()))
+        .setPeakMemoryBytes(usage.peakMemoryBytes())
+        .build();
+  }
+
+  static FailureClass failureClass(FailureKind kind) {
+    return switch (kind) {
+      case RECIPE -> FailureClass.FAILURE_RECIPE;
+      case INPUT -> FailureClass.FAILURE_INPUT;
+      case INFRASTRUCTURE -> FailureClass.FAILURE_INFRASTRUCTURE;
+      case OUT_OF_MEMORY -> FailureClass.FAILURE_OUT_OF_MEMORY;
+      case TIMEOUT -> FailureClass.FAILURE_TIMEOUT;
+      case SOURCE -> FailureClass.FAILURE_SOURCE;
+    };
+  }
+}

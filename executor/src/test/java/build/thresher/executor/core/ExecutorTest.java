@@ -1,0 +1,250 @@
+package build.thresher.executor.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.executor.inputs.BuiltPrefix;
+import build.thresher.executor.inputs.SourceFile;
+import build.thresher.executor.outputs.PushedSpec;
+import build.thresher.executor.spack.SpackTask;
+import build.thresher.executor.testing.DirectoryBlobStore;
+import build.thresher.executor.testing.RealSpack;
+import build.thresher.executor.testing.SpackWorld;
+import build.thresher.v1.Capabilities;
+import build.thresher.v1.CompleteRequest;
+import build.thresher.v1.FailureClass;
+import build.thresher.v1.Fence;
+import build.thresher.v1.Lease;
+import build.thresher.v1.NodeText;
+import build.thresher.v1.Prefix;
+import build.thresher.v1.Source;
+import build.thresher.v1.SpackBuild;
+import build.thresher.v1.SpackBuildResult;
+import build.thresher.v1.SpackInputs;
+import io.grpc.ManagedChannel;
+import io.grpc.Server;
+import io.grpc.Status;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.NettyServerBuilder;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.Executors;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A whole executor with real Spack builds against a scheduler that does what the test says. */
+final class ExecutorTest {
+  private final Path temporary;
+  private final ScriptedFarm farm = new ScriptedFarm();
+  private Server server;
+  private ManagedChannel channel;
+  private DirectoryBlobStore store;
+  private SpackWorld world;
+  private Executor executor;
+  private int executions;
+
+  ExecutorTest(@TempDir Path temporary) {
+    this.temporary = temporary;
+  }
+
+  @BeforeEach
+  void start() throws Exception {
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
+    RealSpack spack = RealSpack.orSkip();
+    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
+    store = new DirectoryBlobStore(temporary.resolve("blobs"));
+    world = new SpackWorld(spack, temporary.resolve("world"), store);
+    server =
+        NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
+            .executor(Executors.newVirtualThreadPerTaskExecutor())
+            .addService(farm)
+            .build()
+            .start();
+    channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
+    executor =
+        Executor.start(
+            ExecutorOptions.of("test-" + ProcessHandle.current().pid(), temporary.resolve("work"))
+                .withSlots(2),
+            channel,
+            store,
+            world.materialiser());
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    if (executor != null) {
+      executor.close();
+    }
+    if (channel != null) {
+      channel.shutdownNow();
+      server.shutdownNow();
+    }
+  }
+
+  @Test
+  void nodesAreLeasedBuiltUploadedAndReported() throws Exception {
+    for (SpecNode node : world.toBuild("fl-core")) {
+      build(node);
+    }
+    Capabilities capabilities = Objects.requireNonNull(farm.capabilities());
+    assertTrue(capabilities.getCompatibleTargetsList().contains("x86_64"));
+    assertTrue(
+        capabilities.getExternalsList().stream()
+            .anyMatch(e -> e.getName().equals("gcc") && !e.getFingerprint().isEmpty()));
+    executor.close();
+    try (Stream<Path> left = Files.list(temporary.resolve("work"))) {
+      assertFalse(left.anyMatch(p -> p.endsWith("builds")));
+    }
+  }
+
+  @Test
+  void aRestartedServerIsToldWhatIsHeldAndGetsTheResult() throws Exception {
+    farm.failCompletes(Status.UNAVAILABLE, Status.NOT_FOUND);
+    Fence fence = offer(world.node("compiler-wrapper"));
+    farm.forgetExecutors();
+    CompleteRequest result = awaitCompletion(1);
+    assertEquals(fence, result.getFence());
+    assertTrue(result.hasSpackBuild());
+    assertTrue(
+        farm.heldAtRegister().stream().anyMatch(held -> held.contains(fence)),
+        () -> "registered with " + farm.heldAtRegister());
+  }
+
+  @Test
+  void aLeaseThatTheServerTakesAwayIsKilledAndNotReported() throws Exception {
+    makeSlow();
+    Fence fence = offer(world.node("compiler-wrapper"));
+    await("the build sleeps", () -> farm.log(fence).contains("now sleeping"));
+    farm.kill(fence);
+    await("no process of the build is left", () -> !anySleeps());
+    executor.close();
+    assertEquals(0, farm.completed().size());
+  }
+
+  @Test
+  void drainingReportsWhatIsCutShortAsTheFarmsFault() throws Exception {
+    makeSlow();
+    Fence fence = offer(world.node("compiler-wrapper"));
+    await("the build sleeps", () -> farm.log(fence).contains("now sleeping"));
+    executor.close();
+    CompleteRequest result = awaitCompletion(1);
+    assertEquals(FailureClass.FAILURE_INFRASTRUCTURE, result.getFailure().getFailureClass());
+    assertFalse(anySleeps());
+  }
+
+  /** At import, before anything is checked, so that the recipe's hash does not matter. */
+  private void makeSlow() throws Exception {
+    Files.writeString(
+        world.recipes().resolve("builtin/packages/compiler_wrapper/package.py"),
+        """
+
+        import subprocess as _subprocess
+        print("now sleeping", flush=True)
+        _subprocess.run(["sleep", "3217"])
+        """,
+        StandardOpenOption.APPEND);
+  }
+
+  private static boolean anySleeps() {
+    return ProcessHandle.allProcesses()
+        .anyMatch(
+            p -> {
+              try {
+                return Files.readString(Path.of("/proc/" + p.pid() + "/cmdline"))
+                    .equals("sleep\0003217\0");
+              } catch (java.io.IOException e) {
+                return false;
+              }
+            });
+  }
+
+  private void build(SpecNode node) throws Exception {
+    int before = farm.completed().size();
+    Fence fence = offer(node);
+    CompleteRequest result = awaitCompletion(before + 1);
+    assertEquals(fence, result.getFence());
+    assertTrue(result.hasSpackBuild(), () -> result + farm.log(fence));
+    SpackBuildResult built = result.getSpackBuild();
+    world.built(
+        node,
+        new PushedSpec(
+            Wire.digest(built.getArchive()),
+            built.getArchiveMediaType(),
+            Wire.digest(built.getSpec()),
+            built.getSpecMediaType()));
+    String whole =
+        new String(
+            store.readAll(SpackWorld.SCOPE, Wire.digest(result.getLog())),
+            java.nio.charset.StandardCharsets.UTF_8);
+    assertEquals(whole, farm.log(fence));
+    assertTrue(whole.contains(node.name()), whole);
+  }
+
+  private Fence offer(SpecNode node) throws Exception {
+    SpackTask task = world.task(node);
+    Fence fence =
+        Fence.newBuilder()
+            .setExecution("default/operations/" + ++executions)
+            .setEpoch(1)
+            .setAttempt(1)
+            .build();
+    SpackBuild.Builder build =
+        SpackBuild.newBuilder()
+            .setHash(task.hash())
+            .setName(task.name())
+            .setVersion(task.version())
+            .setSpecVersion(task.specVersion())
+            .setInputs(
+                SpackInputs.newBuilder()
+                    .setCore(Wire.digest(task.core()))
+                    .setRecipes(Wire.digest(task.recipes()))
+                    .setConfiguration(Wire.digest(task.configuration())))
+            .addAllRegister(task.register())
+            .setPrefix(task.prefix())
+            .setInstallTreeRoot(task.installTreeRoot())
+            .setPaddedLength(task.paddedLength());
+    for (SourceFile source : task.sources()) {
+      build.addSources(
+          Source.newBuilder()
+              .setSha256(source.sha256())
+              .setMirrorPath(source.mirrorPath())
+              .setDigest(Wire.digest(source.digest().orElseThrow())));
+    }
+    for (BuiltPrefix prefix : task.prefixes()) {
+      build.addPrefixes(
+          Prefix.newBuilder()
+              .setHash(prefix.hash())
+              .setPath(prefix.path())
+              .setArchive(Wire.digest(prefix.archive())));
+    }
+    task.nodes().forEach(n -> build.addNodes(NodeText.newBuilder().setJson(Wire.digest(n))));
+    farm.offer(
+        Lease.newBuilder().setFence(fence).setInstanceName("default").setSpackBuild(build).build());
+    return fence;
+  }
+
+  private CompleteRequest awaitCompletion(int count) throws Exception {
+    await(count + " completions", () -> farm.completed().size() >= count);
+    return farm.completed().get(count - 1);
+  }
+
+  private static void await(String what, BooleanSupplier condition) throws Exception {
+    long deadline = System.nanoTime() + Duration.ofMinutes(2).toNanos();
+    while (!condition.getAsBoolean()) {
+      assertTrue(System.nanoTime() < deadline, "waited in vain for: " + what);
+      Thread.sleep(20);
+    }
+  }
+}
