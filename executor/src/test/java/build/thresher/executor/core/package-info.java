@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.executor.core;
+
+import org.jspecify.annotations.NullMarked;
