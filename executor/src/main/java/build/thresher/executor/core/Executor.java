@@ -1,6 +1,7 @@
 package build.thresher.executor.core;
 
 import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.client.TreeFetcher;
 import build.thresher.executor.core.RunningLease.Ending;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.PrefixCache;
@@ -9,6 +10,7 @@ import build.thresher.executor.inputs.TreeCache;
 import build.thresher.executor.sandbox.Bubblewrap;
 import build.thresher.executor.sandbox.ControlGroups;
 import build.thresher.executor.sandbox.Sandbox;
+import build.thresher.executor.sandbox.SeccompFilter;
 import build.thresher.executor.spack.SpackBuilder;
 import build.thresher.v1.Capabilities;
 import build.thresher.v1.Lease;
@@ -58,7 +60,6 @@ public final class Executor implements AutoCloseable {
       WorkDirectory work,
       Channel channel,
       BlobStore store,
-      TreeCache.Materialiser materialiser,
       Capabilities capabilities,
       boolean root)
       throws IOException {
@@ -69,14 +70,21 @@ public final class Executor implements AutoCloseable {
     InstantSource clock = InstantSource.system();
     prefixes = new PrefixCache(work.resolve("prefixes"), options.prefixCacheBytes(), store, clock);
     TreeCache trees =
-        new TreeCache(work.resolve("trees"), options.treeCacheBytes(), materialiser, clock);
+        new TreeCache(
+            work.resolve("trees"),
+            options.treeCacheBytes(),
+            (scope, tree, into) ->
+                new TreeFetcher(store, scope, TreeFetcher.Limits.GENEROUS).fetch(tree, into),
+            clock);
     ControlGroups groups = ControlGroups.prepare(Path.of("/sys/fs/cgroup"), options.name());
     log.info("{}", groups.enforced());
     Path etc = FileTrees.createReadable(work.resolve("etc"));
     Bubblewrap.writeAccounts(etc);
+    Optional<Path> filter =
+        SeccompFilter.write(work.resolve("seccomp.bpf"), System.getProperty("os.arch", ""));
     sandbox =
         new Sandbox(
-            new Bubblewrap(etc, options.hostPaths(), root, Optional.empty()),
+            new Bubblewrap(etc, options.hostPaths(), root, filter),
             groups,
             System::nanoTime);
     SpackBuilder builder =
@@ -108,14 +116,12 @@ public final class Executor implements AutoCloseable {
    *
    * @param channel to the scheduler, and to the farm's Remote Asset service
    * @param store where all bytes come from and go to; stays the caller's to close
-   * @param materialiser writes the trees that clients send
    * @throws HostNotReadyException when builds cannot run here, saying what to do
    */
   public static Executor start(
       ExecutorOptions options,
       Channel channel,
-      BlobStore store,
-      TreeCache.Materialiser materialiser)
+      BlobStore store)
       throws IOException {
     Host.requireTools(options.builds().python());
     WorkDirectory work = WorkDirectory.open(options.workDir());
@@ -123,7 +129,7 @@ public final class Executor implements AutoCloseable {
       boolean root = "root".equals(System.getProperty("user.name"));
       Executor executor =
           new Executor(
-              options, work, channel, store, materialiser, Host.capabilities(options), root);
+              options, work, channel, store, Host.capabilities(options), root);
       executor.loop("lease", executor::leaseLoop);
       executor.loop("renew", executor::renewLoop);
       log.info(

@@ -1,20 +1,28 @@
 package build.thresher.executor.spack;
 
+import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import com.google.common.collect.Lists;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
 
 /**
  * Writes the spec document that Spack installs from. The nodes' texts are copied byte for byte:
  * their hashes hold for them as Spack wrote them. Stateless.
  */
 final class NodeDocument {
+  private static final int BATCH = 200;
+
   private NodeDocument() {}
 
   static void write(BlobStore store, Scope scope, SpackTask task, Path file) throws IOException {
@@ -23,12 +31,20 @@ final class NodeDocument {
           ("{\"spec\":{\"_meta\":{\"version\":" + task.specVersion() + "},\"nodes\":[")
               .getBytes(StandardCharsets.US_ASCII));
       boolean first = true;
-      for (Digest node : task.nodes()) {
-        if (!first) {
-          out.write(',');
+      for (List<Digest> batch : Lists.partition(task.nodes(), BATCH)) {
+        Map<Digest, byte[]> texts = new HashMap<>();
+        store.readAll(scope, new LinkedHashSet<>(batch)).forEach(b -> texts.put(b.digest(), b.bytes()));
+        for (Digest node : batch) {
+          byte[] text = texts.get(node);
+          if (text == null) {
+            throw new BlobNotFoundException(node);
+          }
+          if (!first) {
+            out.write(',');
+          }
+          first = false;
+          out.write(text);
         }
-        first = false;
-        out.write(store.readAll(scope, node));
       }
       out.write("]}}".getBytes(StandardCharsets.US_ASCII));
     }

@@ -3,6 +3,7 @@ package build.thresher.executor.spack;
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.TreeFormatException;
 import build.thresher.executor.inputs.ArchiveException;
 import build.thresher.executor.inputs.PrefixCache;
 import build.thresher.executor.inputs.SourceMirror;
@@ -85,7 +86,7 @@ public final class SpackBuilder {
       return new Report(new Built(upload(task, slot)), result.usage());
     } catch (SourceUnavailableException e) {
       return none(new Failed(FailureKind.SOURCE, sentence(e)));
-    } catch (RefusedInputException | ArchiveException e) {
+    } catch (RefusedInputException | ArchiveException | TreeFormatException e) {
       return none(new Failed(FailureKind.INPUT, sentence(e)));
     } catch (BlobNotFoundException e) {
       return none(

@@ -78,8 +78,7 @@ final class ExecutorTest {
             ExecutorOptions.of("test-" + ProcessHandle.current().pid(), temporary.resolve("work"))
                 .withSlots(2),
             channel,
-            store,
-            world.materialiser());
+            store);
   }
 
   @AfterEach

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.cas.client.TreeFetcher;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.PrefixCache;
 import build.thresher.executor.inputs.SourceMirror;
@@ -72,7 +73,8 @@ final class RealSpackBuildTest {
             new TreeCache(
                 temporary.resolve("trees"),
                 10L << 30,
-                world.materialiser(),
+                (scope, tree, into) ->
+ new TreeFetcher(store, scope, TreeFetcher.Limits.GENEROUS).fetch(tree, into),
                 InstantSource.system()),
             prefixes,
             new SourceMirror(

@@ -8,13 +8,13 @@ import build.thresher.cas.api.spack.SpecDependency;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
 import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.cas.client.LocalTree;
+import build.thresher.cas.client.TreeUploader;
 import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.SourceFile;
-import build.thresher.executor.inputs.TreeCache;
 import build.thresher.executor.outputs.PushedSpec;
 import build.thresher.executor.spack.SpackTask;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -40,7 +40,7 @@ public final class SpackWorld {
   private final Path directory;
   private final BlobStore store;
   private final SpecDocument document;
-  private final Map<Digest, Path> trees = new HashMap<>();
+  private final Map<String, Digest> trees = new HashMap<>();
   private final Map<DagHash, PushedSpec> built = new HashMap<>();
 
   public SpackWorld(RealSpack spack, Path directory, BlobStore store) throws IOException {
@@ -64,11 +64,6 @@ public final class SpackWorld {
     return directory.resolve("recipes");
   }
 
-  public TreeCache.Materialiser materialiser() {
-    return (scope, digest, into) ->
-        RealSpack.copy(Objects.requireNonNull(trees.get(digest), "no such tree"), into);
-  }
-
   public SpecNode node(String name) {
     return document.nodes().values().stream()
         .filter(n -> n.name().equals(name))
@@ -89,10 +84,16 @@ public final class SpackWorld {
     built.put(node.hash(), pushed);
   }
 
-  private Digest tree(String name) {
-    Digest digest = Digest.of(name.getBytes(StandardCharsets.UTF_8));
-    trees.put(digest, directory.resolve(name));
-    return digest;
+  /** Uploads a tree, once. */
+  private Digest tree(String name) throws IOException {
+    Digest known = trees.get(name);
+    if (known != null) {
+      return known;
+    }
+    LocalTree tree = LocalTree.scan(directory.resolve(name), path -> true);
+    new TreeUploader(store, SCOPE).upload(tree);
+    trees.put(name, tree.root());
+    return tree.root();
   }
 
   /** The task of a node whose dependencies are built. */

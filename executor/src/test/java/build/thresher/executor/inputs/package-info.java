@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.executor.inputs;
+
+import org.jspecify.annotations.NullMarked;

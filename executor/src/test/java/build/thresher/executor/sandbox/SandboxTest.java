@@ -1,0 +1,280 @@
+package build.thresher.executor.sandbox;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import build.thresher.executor.inputs.FileTrees;
+import build.thresher.executor.sandbox.SandboxResult.End;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What a command in a real sandbox can and cannot do. */
+final class SandboxTest {
+  private static final Limits WIDE = new Limits(Duration.ofMinutes(1), 0, 500, 1L << 30, 100_000);
+
+  private final Path temporary;
+  private final boolean root = "root".equals(System.getProperty("user.name"));
+  private final StringBuilder output = new StringBuilder();
+  private Sandbox sandbox;
+  private Path shared;
+  private Path own;
+
+  SandboxTest(@TempDir Path temporary) {
+    this.temporary = temporary;
+  }
+
+  @BeforeEach
+  void prepare() throws Exception {
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
+    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
+    Path etc = FileTrees.createReadable(temporary.resolve("etc"));
+    Bubblewrap.writeAccounts(etc);
+    sandbox =
+        new Sandbox(
+            new Bubblewrap(
+                etc,
+                List.of(),
+                root,
+                SeccompFilter.write(temporary.resolve("seccomp"), System.getProperty("os.arch", ""))),
+            ControlGroups.prepare(
+                Path.of("/sys/fs/cgroup"), "sandbox-test-" + ProcessHandle.current().pid()),
+            System::nanoTime);
+    shared = FileTrees.createReadable(temporary.resolve("shared"));
+    Files.writeString(shared.resolve("file"), "as it was");
+    own = FileTrees.createReadable(temporary.resolve("own"));
+    if (root) {
+      Files.setAttribute(own, "unix:uid", 64100);
+    }
+  }
+
+  @AfterEach
+  void close() {
+    if (sandbox != null) {
+      sandbox.close();
+    }
+  }
+
+  private SandboxResult run(Limits limits, KillSwitch kill, String script)
+      throws IOException, InterruptedException {
+    output.setLength(0);
+    return sandbox.run(
+        new SandboxSpec(
+            "test",
+            List.of(Bind.readOnly(shared, "/shared"), Bind.writable(own, "/tmp")),
+            Map.of("PATH", "/usr/bin:/bin", "HOME", "/tmp"),
+            "/tmp",
+            List.of("/bin/sh", "-c", script),
+            limits,
+            own,
+            64100),
+        (bytes, count) -> output.append(new String(bytes, 0, count, StandardCharsets.UTF_8)),
+        kill);
+  }
+
+  private String run(String script) throws IOException, InterruptedException {
+    SandboxResult result = run(WIDE, new KillSwitch(), script);
+    assertEquals(End.EXITED, result.end());
+    return output.toString().strip();
+  }
+
+  /** Each of these is an attempt to get out or to do harm; it must fail. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "cat /etc/shadow",
+        "ls /root",
+        "ls /home",
+        "ls /run",
+        "ls /var/run",
+        "ls /var/lib",
+        "ls /boot",
+        "ls /sys/kernel",
+        "cat /proc/1/root/etc/shadow",
+        "cat /proc/kcore",
+        "echo x > /proc/sys/kernel/hostname",
+        "echo x > /proc/sysrq-trigger",
+        "echo x > /shared/file",
+        "touch /shared/new",
+        "rm /shared/file",
+        "mv /shared/file /shared/other",
+        "chmod 777 /shared/file",
+        "truncate -s 0 /shared/file",
+        "ln /shared/file /shared/link",
+        "touch -d 2001-01-01 /shared/file",
+        "mount -o remount,rw /shared",
+        "mount -t tmpfs none /shared",
+        "umount /shared",
+        "mount --bind /tmp /shared",
+        "touch /usr/new",
+        "touch /etc/new-file/x",
+        "echo x > /etc/passwd",
+        "unshare --user true",
+        "unshare --mount true",
+        "unshare --net true",
+        "chroot / true",
+        "mknod /tmp/disk b 8 0",
+        "cat /dev/mem",
+        "cat /dev/sda",
+        "cat /dev/vda",
+        "ls /dev/disk",
+        "kill -0 2 && kill -9 1 && sleep 1 && test ! -e /proc/1",
+        "su -c true",
+        "sudo -n true",
+        "python3 -c \"import socket; socket.create_connection(('1.1.1.1', 53), 2)\"",
+        "python3 -c \"import socket; s=socket.socket(socket.AF_UNIX); s.connect('/run/docker.sock')\"",
+        "python3 -c \"import os; os.setuid(0)\"",
+        "python3 -c \"import ctypes,sys; sys.exit(ctypes.CDLL(None).syscall(248,b'user',b'x',b'y',1,-4)<0)\"",
+      })
+  void escapesFail(String attempt) throws Exception {
+    SandboxResult result = run(WIDE, new KillSwitch(), attempt);
+    assertEquals(End.EXITED, result.end());
+    assertNotEquals(0, result.exitCode(), attempt + " worked: " + output);
+    assertEquals("as it was", Files.readString(shared.resolve("file")));
+    assertEquals(List.of("file"), names(shared));
+  }
+
+  private static List<String> names(Path directory) throws IOException {
+    try (var children = Files.list(directory)) {
+      return children.map(p -> String.valueOf(p.getFileName())).toList();
+    }
+  }
+
+  @Test
+  void aBuildIsAPlainUserWithoutCapabilities() throws Exception {
+    assertEquals("1000 1000 build builder", run("echo $(id -u) $(id -g) $(id -un) $(uname -n)"));
+    assertEquals("0000000000000000", run("sed -n 's/^CapEff:\\s*//p' /proc/self/status"));
+    assertEquals("1", run("sed -n 's/^NoNewPrivs:\\s*//p' /proc/self/status"));
+    assertEquals("2", run("sed -n 's/^Seccomp:\\s*//p' /proc/self/status"));
+    assertEquals("lo", run("ls /sys/class/net 2>/dev/null || tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '"));
+  }
+
+  @Test
+  void theEnvironmentHoldsNothingOfTheHost() throws Exception {
+    assertEquals("HOME PATH PWD", run("env | cut -d= -f1 | grep -v '^_$\\|SHLVL\\|OLDPWD' | sort | xargs"));
+  }
+
+  @Test
+  void ownDirectoryIsWritableAndExecutable() throws Exception {
+    assertEquals(
+        "ran", run("printf '#!/bin/sh\\necho ran\\n' > /tmp/x && chmod +x /tmp/x && /tmp/x"));
+  }
+
+  @Test
+  void nothingOfABuildOutlivesIt() throws Exception {
+    run("setsid nohup sleep 4321 >/dev/null 2>&1 & (sleep 4321 &) ; exit 0");
+    assertFalse(anyRuns("sleep\0004321\0"));
+  }
+
+  @Test
+  void killingTakesTheWholeTree() throws Exception {
+    KillSwitch kill = new KillSwitch();
+    Thread killer =
+        Thread.ofVirtual()
+            .start(
+                () -> {
+                  try {
+                    while (!anyRuns("sleep\0004322\0")) {
+                      Thread.sleep(10);
+                    }
+                    kill.kill();
+                  } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                  }
+                });
+    SandboxResult result =
+        run(WIDE, kill, "trap '' TERM INT HUP; setsid sleep 4322 & sleep 4322; sleep 4322");
+    killer.join();
+    assertEquals(End.KILLED, result.end());
+    assertFalse(anyRuns("sleep\0004322\0"));
+  }
+
+  private static boolean anyRuns(String commandLine) {
+    return ProcessHandle.allProcesses()
+        .anyMatch(
+            p -> {
+              try {
+                return Files.readString(Path.of("/proc/" + p.pid() + "/cmdline"))
+                    .equals(commandLine);
+              } catch (IOException e) {
+                return false;
+              }
+            });
+  }
+
+  @Test
+  void aBuildThatTakesTooLongIsKilled() throws Exception {
+    Limits limits = new Limits(Duration.ofSeconds(1), 0, 500, 1L << 30, 100_000);
+    assertEquals(End.TIMEOUT, run(limits, new KillSwitch(), "sleep 4323").end());
+    assertFalse(anyRuns("sleep\0004323\0"));
+  }
+
+  @Test
+  void aBuildThatFillsTheDiskIsKilled() throws Exception {
+    Limits limits = new Limits(Duration.ofMinutes(1), 0, 500, 1L << 20, 100_000);
+    SandboxResult result =
+        run(limits, new KillSwitch(), "head -c 3000000 /dev/zero > /tmp/big; sleep 4324");
+    assertEquals(End.DISK_LIMIT, result.end());
+  }
+
+  @Test
+  void aForkBombHitsTheLimit() throws Exception {
+    Limits limits = new Limits(Duration.ofMinutes(1), 0, 50, 1L << 30, 100_000);
+    SandboxResult result =
+        run(
+            limits,
+            new KillSwitch(),
+            "python3 -c \"import os,time\nfor i in range(200):\n  if os.fork()==0: time.sleep(60)\"");
+    assertEquals(End.EXITED, result.end());
+    assertNotEquals(0, result.exitCode());
+  }
+
+  @Test
+  void memoryBeyondTheLimitIsSeenAsSuch() throws Exception {
+    assumeTrue(
+        Files.isWritable(Path.of("/sys/fs/cgroup/memory/cgroup.procs")),
+        "no memory control group can be written on this host");
+    Limits limits = new Limits(Duration.ofMinutes(1), 64L << 20, 500, 1L << 30, 100_000);
+    SandboxResult result =
+        run(limits, new KillSwitch(), "python3 -c 'x = bytearray(512 << 20)'");
+    assertEquals(End.OUT_OF_MEMORY, result.end());
+  }
+
+  @Test
+  void usageIsMeasured() throws Exception {
+    SandboxResult result =
+        run(
+            WIDE,
+            new KillSwitch(),
+            "python3 -c 'x = bytearray(100 << 20)\nimport time\nt = time.process_time()\nwhile time.process_time() - t < 0.6: pass'");
+    assertTrue(result.usage().userCpu().toMillis() > 200, result.usage().toString());
+    assertTrue(result.usage().peakMemoryBytes() > (50 << 20), result.usage().toString());
+  }
+
+  @Test
+  void withoutControlGroupsItWorksToo() throws Exception {
+    sandbox.close();
+    sandbox =
+        new Sandbox(
+            new Bubblewrap(temporary.resolve("etc"), List.of(), root, Optional.empty()),
+            ControlGroups.none(),
+            System::nanoTime);
+    usageIsMeasured();
+    killingTakesTheWholeTree();
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.executor.sandbox;
+
+import org.jspecify.annotations.NullMarked;
