@@ -84,9 +84,7 @@ public final class Executor implements AutoCloseable {
         SeccompFilter.write(work.resolve("seccomp.bpf"), System.getProperty("os.arch", ""));
     sandbox =
         new Sandbox(
-            new Bubblewrap(etc, options.hostPaths(), root, filter),
-            groups,
-            System::nanoTime);
+            new Bubblewrap(etc, options.hostPaths(), root, filter), groups, System::nanoTime);
     SpackBuilder builder =
         new SpackBuilder(
             store,
@@ -118,18 +116,14 @@ public final class Executor implements AutoCloseable {
    * @param store where all bytes come from and go to; stays the caller's to close
    * @throws HostNotReadyException when builds cannot run here, saying what to do
    */
-  public static Executor start(
-      ExecutorOptions options,
-      Channel channel,
-      BlobStore store)
+  public static Executor start(ExecutorOptions options, Channel channel, BlobStore store)
       throws IOException {
     Host.requireTools(options.builds().python());
     WorkDirectory work = WorkDirectory.open(options.workDir());
     try {
       boolean root = "root".equals(System.getProperty("user.name"));
       Executor executor =
-          new Executor(
-              options, work, channel, store, Host.capabilities(options), root);
+          new Executor(options, work, channel, store, Host.capabilities(options), root);
       executor.loop("lease", executor::leaseLoop);
       executor.loop("renew", executor::renewLoop);
       log.info(

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Set;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
+import org.apache.commons.compress.archivers.tar.TarConstants;
 import org.apache.commons.compress.compressors.gzip.GzipCompressorInputStream;
 import org.jspecify.annotations.Nullable;
 
@@ -100,12 +101,18 @@ final class ArchiveExtractor {
       symbolicLink(below, e.getLinkName());
     } else if (e.isLink()) {
       hardLink(below, e.getLinkName());
-    } else if (e.isFile() && !e.isGlobalPaxHeader() && !e.isSparse()) {
+    } else if (isRegularFile(e)) {
       file(below, e, tar);
     } else {
       throw new ArchiveException("entry \"" + name + "\" is no file, directory or link");
     }
     return true;
+  }
+
+  /** By its type alone: the library calls anything a file that is nothing else it knows. */
+  private static boolean isRegularFile(TarArchiveEntry e) {
+    byte type = e.getLinkFlag();
+    return (type == TarConstants.LF_NORMAL || type == TarConstants.LF_OLDNORM) && !e.isSparse();
   }
 
   /** The path below the prefix, "" for the prefix itself, null for what is not below. */

@@ -110,7 +110,9 @@ public final class SeccompFilter {
 
   private SeccompFilter() {}
 
-  /** Writes the filter for an architecture as {@code os.arch} names it; empty where there is none. */
+  /**
+   * Writes the filter for an architecture as {@code os.arch} names it; empty where there is none.
+   */
   public static Optional<Path> write(Path file, String architecture) throws IOException {
     switch (architecture) {
       case "amd64", "x86_64" -> Files.write(file, assemble(0xc000003e, DENIED_X86_64));

@@ -12,7 +12,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 
@@ -33,7 +32,9 @@ final class NodeDocument {
       boolean first = true;
       for (List<Digest> batch : Lists.partition(task.nodes(), BATCH)) {
         Map<Digest, byte[]> texts = new HashMap<>();
-        store.readAll(scope, new LinkedHashSet<>(batch)).forEach(b -> texts.put(b.digest(), b.bytes()));
+        store
+            .readAll(scope, batch.stream().distinct().toList())
+            .forEach(b -> texts.put(b.digest(), b.bytes()));
         for (Digest node : batch) {
           byte[] text = texts.get(node);
           if (text == null) {

@@ -51,7 +51,8 @@ final class SandboxTest {
                 etc,
                 List.of(),
                 root,
-                SeccompFilter.write(temporary.resolve("seccomp"), System.getProperty("os.arch", ""))),
+                SeccompFilter.write(
+                    temporary.resolve("seccomp"), System.getProperty("os.arch", ""))),
             ControlGroups.prepare(
                 Path.of("/sys/fs/cgroup"), "sandbox-test-" + ProcessHandle.current().pid()),
             System::nanoTime);
@@ -133,7 +134,7 @@ final class SandboxTest {
         "cat /dev/sda",
         "cat /dev/vda",
         "ls /dev/disk",
-        "kill -0 2 && kill -9 1 && sleep 1 && test ! -e /proc/1",
+        "test $(ls -d /proc/[0-9]* | wc -l) -gt 12",
         "su -c true",
         "sudo -n true",
         "python3 -c \"import socket; socket.create_connection(('1.1.1.1', 53), 2)\"",
@@ -161,12 +162,15 @@ final class SandboxTest {
     assertEquals("0000000000000000", run("sed -n 's/^CapEff:\\s*//p' /proc/self/status"));
     assertEquals("1", run("sed -n 's/^NoNewPrivs:\\s*//p' /proc/self/status"));
     assertEquals("2", run("sed -n 's/^Seccomp:\\s*//p' /proc/self/status"));
-    assertEquals("lo", run("ls /sys/class/net 2>/dev/null || tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '"));
+    assertEquals(
+        "lo",
+        run("ls /sys/class/net 2>/dev/null || tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '"));
   }
 
   @Test
   void theEnvironmentHoldsNothingOfTheHost() throws Exception {
-    assertEquals("HOME PATH PWD", run("env | cut -d= -f1 | grep -v '^_$\\|SHLVL\\|OLDPWD' | sort | xargs"));
+    assertEquals(
+        "HOME PATH PWD", run("env | cut -d= -f1 | grep -v '^_$\\|SHLVL\\|OLDPWD' | sort | xargs"));
   }
 
   @Test
@@ -250,8 +254,7 @@ final class SandboxTest {
         Files.isWritable(Path.of("/sys/fs/cgroup/memory/cgroup.procs")),
         "no memory control group can be written on this host");
     Limits limits = new Limits(Duration.ofMinutes(1), 64L << 20, 500, 1L << 30, 100_000);
-    SandboxResult result =
-        run(limits, new KillSwitch(), "python3 -c 'x = bytearray(512 << 20)'");
+    SandboxResult result = run(limits, new KillSwitch(), "python3 -c 'x = bytearray(512 << 20)'");
     assertEquals(End.OUT_OF_MEMORY, result.end());
   }
 
@@ -262,7 +265,8 @@ final class SandboxTest {
             WIDE,
             new KillSwitch(),
             "python3 -c 'x = bytearray(100 << 20)\nimport time\nt = time.process_time()\nwhile time.process_time() - t < 0.6: pass'");
-    assertTrue(result.usage().userCpu().toMillis() > 200, result.usage().toString());
+    Duration cpu = result.usage().userCpu().plus(result.usage().systemCpu());
+    assertTrue(cpu.toMillis() > 300, result.usage().toString());
     assertTrue(result.usage().peakMemoryBytes() > (50 << 20), result.usage().toString());
   }
 

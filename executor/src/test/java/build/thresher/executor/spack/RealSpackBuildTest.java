@@ -74,7 +74,7 @@ final class RealSpackBuildTest {
                 temporary.resolve("trees"),
                 10L << 30,
                 (scope, tree, into) ->
- new TreeFetcher(store, scope, TreeFetcher.Limits.GENEROUS).fetch(tree, into),
+                    new TreeFetcher(store, scope, TreeFetcher.Limits.GENEROUS).fetch(tree, into),
                 InstantSource.system()),
             prefixes,
             new SourceMirror(

@@ -1,0 +1,80 @@
+package build.thresher.executor.inputs;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The locks are those that Spack takes: same file, same byte, seen from another process. */
+final class PrefixLocksTest {
+  private static final String HASH = "txgvl4ydfljtbripnn2u62yweiyxxwxm";
+
+  private final Path temporary;
+
+  PrefixLocksTest(@TempDir Path temporary) {
+    this.temporary = temporary;
+  }
+
+  /** As Spack computes it: the first 63 bits of the base32-decoded hash. */
+  private static final String OFFSET =
+      """
+      import base64, sys
+      def offset(h):
+          return int.from_bytes(base64.b32decode(h, casefold=True), "big") >> (len(h) * 5 - 63)
+      """;
+
+  private String python(String script) throws IOException, InterruptedException {
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/python3")), "no python3 on this host");
+    Process process =
+        new ProcessBuilder("/usr/bin/python3", "-c", OFFSET + script)
+            .redirectErrorStream(true)
+            .start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    process.waitFor();
+    return output.strip();
+  }
+
+  @Test
+  void theOffsetIsTheFirst63BitsOfTheHash() throws Exception {
+    for (String hash : new String[] {HASH, "a".repeat(32), "7".repeat(32), "b" + "a".repeat(31)}) {
+      assertEquals(
+          python("print(offset('%s'))".formatted(hash)), Long.toString(PrefixLocks.offset(hash)));
+    }
+    assertEquals(0, PrefixLocks.offset("a".repeat(32)));
+    assertEquals(Long.MAX_VALUE, PrefixLocks.offset("7".repeat(32)));
+  }
+
+  private String tryFromOutside(String kind) throws Exception {
+    return python(
+        """
+        import fcntl
+        f = open("%s/.spack-db/prefix_lock", "r+")
+        try:
+            fcntl.lockf(f, fcntl.%s | fcntl.LOCK_NB, 1, offset("%s"))
+            print("free")
+        except OSError:
+            print("taken")
+        """
+            .formatted(temporary, kind, HASH));
+  }
+
+  @Test
+  void anotherProcessSeesThem() throws Exception {
+    try (PrefixLocks locks = new PrefixLocks(temporary)) {
+      Closeable shared = locks.shared(HASH);
+      assertEquals("free", tryFromOutside("LOCK_SH"));
+      assertEquals("taken", tryFromOutside("LOCK_EX"));
+      shared.close();
+      Closeable exclusive = locks.exclusive(HASH);
+      assertEquals("taken", tryFromOutside("LOCK_SH"));
+      exclusive.close();
+      assertEquals("free", tryFromOutside("LOCK_EX"));
+    }
+  }
+}
