@@ -105,7 +105,7 @@ public final class RemoteBlobStore implements BlobStore {
     Map<Digest, byte[]> bytes = new HashMap<>();
     Set<Digest> small = new LinkedHashSet<>();
     for (Digest digest : digests) {
-      if (digest.isEmpty()) {
+      if (digest.equals(Digest.EMPTY)) {
         bytes.put(digest, new byte[0]);
       } else if (digest.sizeBytes() <= BATCH_BYTES) {
         small.add(digest);

@@ -1,0 +1,96 @@
+package build.thresher.cas.store;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+
+/**
+ * A range of a large blob, read a block at a time; each block is checked before a byte of it is
+ * given out. Used by one thread at a time.
+ */
+final class CheckedFileStream extends InputStream {
+  private final FileChannel file;
+  private final BlockChecksums checksums;
+  private final long sizeBytes;
+  private final OnDamage onDamage;
+  private final ByteBuffer block = ByteBuffer.allocate(BlockChecksums.BLOCK_BYTES).limit(0);
+  private long position;
+  private final long end;
+
+  /** Told of damage; gives what the reader is to see. */
+  interface OnDamage {
+    IOException damaged(DamagedException damage);
+  }
+
+  CheckedFileStream(
+      FileChannel file,
+      BlockChecksums checksums,
+      long sizeBytes,
+      long offset,
+      long length,
+      OnDamage onDamage) {
+    this.file = file;
+    this.checksums = checksums;
+    this.sizeBytes = sizeBytes;
+    this.position = offset;
+    this.end = offset + length;
+    this.onDamage = onDamage;
+  }
+
+  @Override
+  public int read() throws IOException {
+    byte[] one = new byte[1];
+    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+  }
+
+  @Override
+  public int read(byte[] target, int offset, int length) throws IOException {
+    if (length == 0) {
+      return 0;
+    }
+    if (position == end) {
+      return -1;
+    }
+    if (!block.hasRemaining()) {
+      load();
+    }
+    int n = (int) Math.min(Math.min(length, block.remaining()), end - position);
+    block.get(target, offset, n);
+    position += n;
+    return n;
+  }
+
+  private void load() throws IOException {
+    int index = (int) (position / BlockChecksums.BLOCK_BYTES);
+    try {
+      readBlock(file, checksums, sizeBytes, index, block);
+    } catch (DamagedException e) {
+      block.limit(0);
+      throw onDamage.damaged(e);
+    }
+    block.position((int) (position % BlockChecksums.BLOCK_BYTES));
+  }
+
+  /** Reads one block into a buffer and checks it. */
+  static void readBlock(
+      FileChannel file, BlockChecksums checksums, long sizeBytes, int index, ByteBuffer block)
+      throws IOException, DamagedException {
+    long start = (long) index * BlockChecksums.BLOCK_BYTES;
+    block.clear().limit((int) Math.min(BlockChecksums.BLOCK_BYTES, sizeBytes - start));
+    while (block.hasRemaining()) {
+      if (file.read(block, start + block.position()) < 0) {
+        throw new DamagedException(index, "its file is too short");
+      }
+    }
+    block.flip();
+    if (!checksums.matches(index, block)) {
+      throw new DamagedException(index, "a checksum does not match");
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    file.close();
+  }
+}

@@ -1,0 +1,111 @@
+package build.thresher.cas.store;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.rocksdb.BlockBasedTableConfig;
+import org.rocksdb.BloomFilter;
+import org.rocksdb.Cache;
+import org.rocksdb.ColumnFamilyDescriptor;
+import org.rocksdb.ColumnFamilyHandle;
+import org.rocksdb.ColumnFamilyOptions;
+import org.rocksdb.DBOptions;
+import org.rocksdb.InfoLogLevel;
+import org.rocksdb.LRUCache;
+import org.rocksdb.RocksDB;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.RocksObject;
+import org.rocksdb.WALRecoveryMode;
+
+/**
+ * The RocksDB of a store with its column families: {@code metadata} (hash → {@link BlobRecord}),
+ * {@code values} (hash → checksums, and the bytes of inline blobs), {@code holds} (leases and
+ * pins), and the default one for the statistics.
+ */
+final class Database implements AutoCloseable {
+  final RocksDB db;
+  final ColumnFamilyHandle statistics;
+  final ColumnFamilyHandle metadata;
+  final ColumnFamilyHandle values;
+  final ColumnFamilyHandle holds;
+  private final List<RocksObject> owned;
+
+  private Database(RocksDB db, List<ColumnFamilyHandle> families, List<RocksObject> owned) {
+    this.db = db;
+    this.statistics = families.get(0);
+    this.metadata = families.get(1);
+    this.values = families.get(2);
+    this.holds = families.get(3);
+    this.owned = owned;
+  }
+
+  static Database open(Path dir, StoreOptions options) throws IOException {
+    RocksDB.loadLibrary();
+    List<RocksObject> owned = new ArrayList<>();
+    Cache cache = own(owned, new LRUCache(options.blockCacheBytes()));
+    BloomFilter bloom = own(owned, new BloomFilter(10));
+    BlockBasedTableConfig table =
+        new BlockBasedTableConfig()
+            .setFilterPolicy(bloom)
+            .setBlockCache(cache)
+            .setCacheIndexAndFilterBlocks(true)
+            .setWholeKeyFiltering(true);
+    ColumnFamilyOptions small = own(owned, new ColumnFamilyOptions().setTableFormatConfig(table));
+    small.setWriteBufferSize(16L << 20);
+    // Values above 4 KiB go to RocksDB's own blob files: compaction moves keys, not bytes.
+    ColumnFamilyOptions large = own(owned, new ColumnFamilyOptions().setTableFormatConfig(table));
+    large.setWriteBufferSize(32L << 20);
+    large.setEnableBlobFiles(true);
+    large.setMinBlobSize(4 << 10);
+    large.setEnableBlobGarbageCollection(true);
+    DBOptions db =
+        own(
+            owned,
+            new DBOptions()
+                .setCreateIfMissing(true)
+                .setCreateMissingColumnFamilies(true)
+                .setParanoidChecks(true)
+                // A kill leaves a torn tail: that is no corruption, and none of it was
+                // acknowledged.
+                .setWalRecoveryMode(WALRecoveryMode.PointInTimeRecovery)
+                .setRecycleLogFileNum(0)
+                .setMaxTotalWalSize(256L << 20)
+                .setMaxBackgroundJobs(4)
+                .setInfoLogLevel(InfoLogLevel.WARN_LEVEL)
+                .setMaxLogFileSize(4L << 20)
+                .setKeepLogFileNum(4));
+    List<ColumnFamilyDescriptor> descriptors =
+        List.of(
+            new ColumnFamilyDescriptor(RocksDB.DEFAULT_COLUMN_FAMILY, small),
+            new ColumnFamilyDescriptor("metadata".getBytes(StandardCharsets.UTF_8), small),
+            new ColumnFamilyDescriptor("values".getBytes(StandardCharsets.UTF_8), large),
+            new ColumnFamilyDescriptor("holds".getBytes(StandardCharsets.UTF_8), small));
+    List<ColumnFamilyHandle> handles = new ArrayList<>();
+    try {
+      return new Database(RocksDB.open(db, dir.toString(), descriptors, handles), handles, owned);
+    } catch (RocksDBException e) {
+      closeAll(owned);
+      throw new IOException("the blob database in " + dir + " does not open: " + e.getMessage(), e);
+    }
+  }
+
+  private static <T extends RocksObject> T own(List<RocksObject> owned, T object) {
+    owned.add(object);
+    return object;
+  }
+
+  @Override
+  public void close() {
+    for (ColumnFamilyHandle handle : List.of(statistics, metadata, values, holds)) {
+      handle.close();
+    }
+    db.close();
+    closeAll(owned);
+  }
+
+  private static void closeAll(List<RocksObject> owned) {
+    owned.reversed().forEach(RocksObject::close);
+  }
+}

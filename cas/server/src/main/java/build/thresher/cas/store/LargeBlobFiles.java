@@ -1,0 +1,118 @@
+package build.thresher.cas.store;
+
+import build.thresher.cas.api.Digest;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.HexFormat;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
+
+/**
+ * The files of large blobs: {@code blobs/<2 hex>/<64 hex>}, paths made from the 32 bytes of a hash.
+ * A file appears under its name only whole, verified and synced. Temporary files stand in {@code
+ * tmp/} of the same tree, so that a rename is one step.
+ */
+final class LargeBlobFiles {
+  private final Path blobs;
+  private final Path temporary;
+  private final Path quarantine;
+  private final Disk disk;
+  private final WriteGate gate;
+  private final AtomicLong nextTemporary = new AtomicLong();
+
+  private LargeBlobFiles(Path dir, Disk disk, WriteGate gate) {
+    this.blobs = dir.resolve("blobs");
+    this.temporary = dir.resolve("tmp");
+    this.quarantine = dir.resolve("quarantine");
+    this.disk = disk;
+    this.gate = gate;
+  }
+
+  /** Makes the directories, durably, and removes what a crash left half written. */
+  static LargeBlobFiles open(Path dir, Disk disk, WriteGate gate) throws IOException {
+    LargeBlobFiles files = new LargeBlobFiles(dir, disk, gate);
+    Files.createDirectories(files.temporary);
+    Files.createDirectories(files.quarantine);
+    Files.createDirectories(files.blobs);
+    if (Files.notExists(files.blobs.resolve("ff"))) {
+      for (int i = 0; i < 256; i++) {
+        Files.createDirectories(files.blobs.resolve(HexFormat.of().toHexDigits((byte) i)));
+      }
+      disk.syncDirectory(files.blobs);
+      disk.syncDirectory(dir);
+    }
+    try (Stream<Path> left = Files.list(files.temporary)) {
+      for (Path file : (Iterable<Path>) left::iterator) {
+        Files.delete(file);
+      }
+    }
+    return files;
+  }
+
+  Path path(Digest digest) {
+    String hex = digest.hex();
+    return blobs.resolve(hex.substring(0, 2)).resolve(hex);
+  }
+
+  Path newTemporary() {
+    return temporary.resolve(Long.toString(nextTemporary.incrementAndGet()));
+  }
+
+  FileChannel create(Path temporaryFile) throws IOException {
+    return FileChannel.open(temporaryFile, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+  }
+
+  /** Moves a whole, verified file under its name; on return file and name are on disk. */
+  void publish(FileChannel file, Path temporaryFile, Digest digest) throws IOException {
+    Path path = path(digest);
+    try {
+      disk.syncFile(file);
+    } catch (IOException e) {
+      throw gate.shut(e);
+    }
+    Files.move(temporaryFile, path, StandardCopyOption.ATOMIC_MOVE);
+    try {
+      disk.syncDirectory(path.resolveSibling("."));
+    } catch (IOException e) {
+      throw gate.shut(e);
+    }
+  }
+
+  FileChannel openForRead(Digest digest) throws IOException {
+    return FileChannel.open(path(digest), StandardOpenOption.READ);
+  }
+
+  void delete(Digest digest) throws IOException {
+    Files.deleteIfExists(path(digest));
+  }
+
+  /** Keeps a damaged file for whoever wants to know why. */
+  void quarantine(Digest digest) throws IOException {
+    try {
+      Files.move(
+          path(digest), quarantine.resolve(digest.hex()), StandardCopyOption.REPLACE_EXISTING);
+    } catch (NoSuchFileException e) {
+      // The damage was that the file is gone.
+    }
+  }
+
+  /** Every file that stands under the name of a blob. */
+  interface Visitor {
+    void visit(Digest digest) throws IOException;
+  }
+
+  void forEach(Visitor visitor) throws IOException {
+    try (Stream<Path> all = Files.walk(blobs, 2)) {
+      for (Path file : (Iterable<Path>) all::iterator) {
+        if (file.getNameCount() == blobs.getNameCount() + 2) {
+          visitor.visit(Digest.parse(file.getFileName().toString(), Files.size(file)));
+        }
+      }
+    }
+  }
+}

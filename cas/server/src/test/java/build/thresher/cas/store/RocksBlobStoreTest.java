@@ -1,0 +1,285 @@
+package build.thresher.cas.store;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import build.thresher.cas.api.BlobNotFoundException;
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.BlobStore.Statistics;
+import build.thresher.cas.api.BlobWriter;
+import build.thresher.cas.api.CorruptBlobException;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.StoreUnavailableException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.rocksdb.RocksDB;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.WriteBatchWithIndex;
+import org.rocksdb.WriteOptions;
+
+final class RocksBlobStoreTest extends BlobStoreContract {
+  private static final StoreOptions OPTIONS = StoreOptions.DEFAULTS.withReserveBytes(0);
+  private static final int LARGE = 300_000;
+
+  @TempDir Path temp;
+  private Path dir;
+  private Instant now = Instant.parse("2026-01-01T00:00:00Z");
+  private final InstantSource clock = () -> now;
+  private RocksBlobStore store;
+
+  @BeforeEach
+  void open() throws IOException {
+    dir = temp.resolve("store");
+    store = RocksBlobStore.open(dir, OPTIONS, clock);
+  }
+
+  @AfterEach
+  void close() throws IOException {
+    store.close();
+  }
+
+  @Override
+  protected BlobStore store() {
+    return store;
+  }
+
+  private void reopen() throws IOException {
+    store.close();
+    store = RocksBlobStore.open(dir, OPTIONS, clock);
+  }
+
+  private Path file(Digest digest) {
+    return dir.resolve("blobs").resolve(digest.hex().substring(0, 2)).resolve(digest.hex());
+  }
+
+  private static long filesBelow(Path dir) throws IOException {
+    try (Stream<Path> all = Files.walk(dir)) {
+      return all.filter(Files::isRegularFile).count();
+    }
+  }
+
+  @Test
+  void blobsAndCountsSurviveReopening() throws Exception {
+    Digest small = store.put(SCOPE, random(1_000, 1));
+    Digest large = store.put(SCOPE, random(LARGE, 2));
+    store.put(SCOPE, random(LARGE, 2));
+    assertEquals(new Statistics(2, 1_000 + LARGE), store.statistics());
+    reopen();
+    assertEquals(new Statistics(2, 1_000 + LARGE), store.statistics());
+    assertArrayEquals(random(1_000, 1), store.readAll(SCOPE, small));
+    assertArrayEquals(random(LARGE, 2), store.readAll(SCOPE, large));
+    assertTrue(Files.exists(file(large)));
+    assertFalse(Files.exists(file(small)));
+  }
+
+  @Test
+  void aFlippedBitInAFileIsDetectedQuarantinedAndRepairedByTheNextUpload() throws Exception {
+    byte[] bytes = random(LARGE, 3);
+    for (int position : new int[] {0, 65_536, LARGE - 1}) {
+      Digest digest = store.put(SCOPE, bytes);
+      byte[] damaged = bytes.clone();
+      damaged[position] ^= 4;
+      Files.write(file(digest), damaged);
+      assertThrows(CorruptBlobException.class, () -> store.readAll(SCOPE, digest));
+      assertFalse(store.contains(SCOPE, digest));
+      assertThrows(BlobNotFoundException.class, () -> store.readAll(SCOPE, digest));
+      store.put(SCOPE, bytes);
+      assertArrayEquals(bytes, store.readAll(SCOPE, digest));
+      assertEquals(new Statistics(1, LARGE), store.statistics());
+    }
+  }
+
+  @Test
+  void aRangeThatTouchesTheDamageIsRefusedAndOneBesideItIsServed() throws Exception {
+    byte[] bytes = random(LARGE, 4);
+    Digest digest = store.put(SCOPE, bytes);
+    byte[] damaged = bytes.clone();
+    damaged[100_000] ^= 1;
+    Files.write(file(digest), damaged);
+    try (InputStream in = store.read(SCOPE, digest, 10, 60_000)) {
+      assertEquals(60_000, in.readAllBytes().length);
+    }
+    try (InputStream in = store.read(SCOPE, digest, 70_000, 10)) {
+      assertThrows(CorruptBlobException.class, in::readAllBytes);
+    }
+  }
+
+  @Test
+  void aTruncatedOrDeletedFileIsDetected() throws Exception {
+    byte[] bytes = random(LARGE, 5);
+    Digest digest = store.put(SCOPE, bytes);
+    try (FileChannel file = FileChannel.open(file(digest), StandardOpenOption.WRITE)) {
+      file.truncate(LARGE - 1);
+    }
+    assertThrows(CorruptBlobException.class, () -> store.readAll(SCOPE, digest));
+    assertFalse(store.contains(SCOPE, digest));
+    store.put(SCOPE, bytes);
+    Files.delete(file(digest));
+    assertThrows(CorruptBlobException.class, () -> store.readAll(SCOPE, digest));
+    assertFalse(store.contains(SCOPE, digest));
+  }
+
+  @Test
+  void leasedAndPinnedBlobsAreNotDeleted() throws Exception {
+    Digest digest = store.put(SCOPE, random(LARGE, 6));
+    store.lease(SCOPE, List.of(digest), now.plusSeconds(60));
+    store.lease(SCOPE, List.of(digest), now.plusSeconds(10));
+    assertFalse(store.delete(SCOPE, digest));
+    now = now.plusSeconds(59);
+    assertFalse(store.delete(SCOPE, digest));
+    now = now.plusSeconds(2);
+    store.pin(SCOPE, List.of(digest));
+    store.pin(SCOPE, List.of(digest));
+    store.unpin(SCOPE, List.of(digest));
+    reopen();
+    assertFalse(store.delete(SCOPE, digest));
+    store.unpin(SCOPE, List.of(digest));
+    assertTrue(store.delete(SCOPE, digest));
+    assertFalse(store.delete(SCOPE, digest));
+    assertFalse(Files.exists(file(digest)));
+    assertEquals(new Statistics(0, 0), store.statistics());
+    assertThrows(BlobNotFoundException.class, () -> store.pin(SCOPE, List.of(digest)));
+  }
+
+  @Test
+  void aReaderThatHasABlobOpenFinishesAfterItsDeletion() throws Exception {
+    byte[] bytes = random(LARGE, 7);
+    Digest digest = store.put(SCOPE, bytes);
+    try (InputStream in = store.read(SCOPE, digest, 0, Long.MAX_VALUE)) {
+      assertTrue(store.delete(SCOPE, digest));
+      assertArrayEquals(bytes, in.readAllBytes());
+    }
+  }
+
+  @Test
+  void abandonedWritesLeaveNoFile() throws Exception {
+    byte[] bytes = random(LARGE, 8);
+    try (BlobWriter writer = store.write(SCOPE, Digest.of(bytes))) {
+      writer.write(ByteBuffer.wrap(bytes, 0, 200_000));
+      assertEquals(1, filesBelow(dir.resolve("tmp")));
+    }
+    assertEquals(0, filesBelow(dir.resolve("tmp")));
+  }
+
+  @Test
+  void filesLeftByACrashAreRemovedAtOpen() throws Exception {
+    store.close();
+    Files.delete(dir.resolve("CLEAN"));
+    Files.write(dir.resolve("tmp").resolve("17"), random(10, 9));
+    Files.write(file(Digest.of(random(LARGE, 10))), random(LARGE, 10));
+    store = RocksBlobStore.open(dir, OPTIONS, clock);
+    assertEquals(0, filesBelow(dir.resolve("tmp")));
+    assertEquals(0, filesBelow(dir.resolve("blobs")));
+  }
+
+  @Test
+  void aSecondOwnerAnUnknownFormatAndAForeignDirectoryAreRefused() throws Exception {
+    assertThrows(IOException.class, () -> RocksBlobStore.open(dir, OPTIONS, clock));
+    Path newer = Files.createDirectory(temp.resolve("newer"));
+    Files.writeString(newer.resolve("FORMAT"), "thresher blob store, format 99\n");
+    IOException e =
+        assertThrows(IOException.class, () -> RocksBlobStore.open(newer, OPTIONS, clock));
+    assertTrue(String.valueOf(e.getMessage()).contains("format 99"));
+    Path foreign = Files.createDirectory(temp.resolve("foreign"));
+    Files.writeString(foreign.resolve("thesis.txt"), "mine");
+    assertThrows(IOException.class, () -> RocksBlobStore.open(foreign, OPTIONS, clock));
+  }
+
+  @Test
+  void aWriteThatWouldTouchTheReserveIsRefused() throws Exception {
+    store.close();
+    store = RocksBlobStore.open(dir, OPTIONS.withReserveBytes(Long.MAX_VALUE / 2), clock);
+    assertThrows(StoreUnavailableException.class, () -> store.put(SCOPE, random(10, 11)));
+    assertThrows(
+        StoreUnavailableException.class, () -> store.write(SCOPE, Digest.of(random(LARGE, 11))));
+  }
+
+  /** A disk whose syncs can be made to fail, once each. */
+  private static final class FailingDisk extends Disk.Real {
+    volatile boolean failFile;
+    volatile boolean failDirectory;
+    volatile boolean failJournal;
+
+    @Override
+    public void syncFile(FileChannel file) throws IOException {
+      if (failFile) {
+        failFile = false;
+        throw new IOException("planted: fsync of a file");
+      }
+      super.syncFile(file);
+    }
+
+    @Override
+    public void syncDirectory(Path directory) throws IOException {
+      if (failDirectory) {
+        failDirectory = false;
+        throw new IOException("planted: fsync of a directory");
+      }
+      super.syncDirectory(directory);
+    }
+
+    @Override
+    public void writeSynced(RocksDB db, WriteOptions synced, WriteBatchWithIndex batch)
+        throws RocksDBException {
+      if (failJournal) {
+        failJournal = false;
+        throw new RocksDBException("planted: sync of the journal");
+      }
+      super.writeSynced(db, synced, batch);
+    }
+  }
+
+  @Test
+  void afterAFailedSyncNothingIsAcknowledgedAndReadsGoOn() throws Exception {
+    for (String kind : List.of("file", "directory", "journal")) {
+      FailingDisk disk = new FailingDisk();
+      Path own = temp.resolve(kind);
+      Digest before;
+      byte[] lost = random(LARGE, 12);
+      try (RocksBlobStore failing = RocksBlobStore.open(own, OPTIONS, clock, disk)) {
+        before = failing.put(SCOPE, random(LARGE, 13));
+        switch (kind) {
+          case "file" -> disk.failFile = true;
+          case "directory" -> disk.failDirectory = true;
+          default -> disk.failJournal = true;
+        }
+        assertThrows(StoreUnavailableException.class, () -> failing.put(SCOPE, lost));
+        // The disk is well again, but nobody knows what it dropped.
+        assertThrows(StoreUnavailableException.class, () -> failing.put(SCOPE, lost));
+        assertThrows(StoreUnavailableException.class, () -> failing.put(SCOPE, new byte[] {1}));
+        assertFalse(failing.contains(SCOPE, Digest.of(lost)));
+        assertArrayEquals(random(LARGE, 13), failing.readAll(SCOPE, before));
+        now = now.plusSeconds(100_000);
+        assertArrayEquals(random(LARGE, 13), failing.readAll(SCOPE, before));
+      }
+      try (RocksBlobStore healed = RocksBlobStore.open(own, OPTIONS, clock)) {
+        assertArrayEquals(random(LARGE, 13), healed.readAll(SCOPE, before));
+        healed.put(SCOPE, lost);
+      }
+    }
+  }
+
+  @Test
+  void aClosedStoreSaysSo() throws Exception {
+    store.close();
+    assertThrows(StoreUnavailableException.class, () -> store.put(SCOPE, random(10, 14)));
+    assertThrows(
+        StoreUnavailableException.class, () -> store.contains(SCOPE, Digest.of(random(1, 1))));
+  }
+}

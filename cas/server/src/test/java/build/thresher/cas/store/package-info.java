@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.cas.store;
+
+import org.jspecify.annotations.NullMarked;
