@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.scheduler.core;
+
+import org.jspecify.annotations.NullMarked;

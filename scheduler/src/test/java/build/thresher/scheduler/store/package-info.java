@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.scheduler.store;
+
+import org.jspecify.annotations.NullMarked;
