@@ -41,19 +41,14 @@ public final class SpackWorld {
   private final BlobStore store;
   private final SpecDocument document;
   private final Map<String, Digest> trees = new HashMap<>();
-  private boolean sendSources = true;
   private final Map<DagHash, PushedSpec> built = new HashMap<>();
 
-  /**
-   * @param concrete name of a spec document of the small world
-   */
-  public SpackWorld(RealSpack spack, Path directory, BlobStore store, String concrete)
-      throws IOException {
+  public SpackWorld(RealSpack spack, Path directory, BlobStore store) throws IOException {
     this.spack = spack;
     this.directory = directory;
     this.store = store;
     try {
-      document = SpecDocument.parse(Files.readAllBytes(spack.world().resolve(concrete)));
+      document = SpecDocument.parse(Files.readAllBytes(spack.world().resolve("fl-suite.json")));
     } catch (SpecFormatException e) {
       throw new IOException(e);
     }
@@ -87,11 +82,6 @@ public final class SpackWorld {
   /** Remembers a result, as the input of further tasks. */
   public void built(SpecNode node, PushedSpec pushed) {
     built.put(node.hash(), pushed);
-  }
-
-  /** Further tasks name no sources. */
-  public void sendNoSources() {
-    sendSources = false;
   }
 
   /** Uploads a tree, once. */
@@ -154,9 +144,6 @@ public final class SpackWorld {
 
   private List<SourceFile> sources() throws IOException {
     List<SourceFile> sources = new ArrayList<>();
-    if (!sendSources) {
-      return sources;
-    }
     Path mirror = spack.world().resolve("srcmirror");
     try (Stream<Path> files = Files.walk(mirror)) {
       for (Path file : files.filter(Files::isRegularFile).toList()) {

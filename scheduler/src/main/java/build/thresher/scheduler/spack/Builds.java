@@ -13,6 +13,7 @@ import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Work;
 import build.thresher.scheduler.wire.Wire;
+import build.thresher.v1.NodeText;
 import build.thresher.v1.Prefix;
 import build.thresher.v1.SpackBuild;
 import com.google.common.collect.ImmutableList;
@@ -47,8 +48,7 @@ public final class Builds {
     Definition definition = grant.definition();
     String instance = definition.key().instance();
     Work work = definition.work();
-    Documents.Parsed parsed = document(definition);
-    SpecDocument document = parsed.document();
+    SpecDocument document = document(definition);
     SpecNode node = node(document, definition);
     Duration timeout = work.timeout().isPositive() ? work.timeout() : defaultTimeout;
     SpackBuild.Builder build =
@@ -75,7 +75,10 @@ public final class Builds {
       }
     }
     for (SpecNode reached : Closures.reachable(document, node)) {
-      build.addNodes(parsed.texts().get(reached.hash()));
+      build.addNodes(
+          NodeText.newBuilder()
+              .setHash(reached.hash().text())
+              .setJson(Wire.digest(Digest.of(reached.json()))));
     }
     return build.build();
   }
@@ -98,7 +101,7 @@ public final class Builds {
   /** What a build hands in, as the mirror wants it. */
   public BuiltSpec built(Effect.Publish publish) throws IOException {
     Definition definition = publish.definition();
-    SpecNode node = node(document(definition).document(), definition);
+    SpecNode node = node(document(definition), definition);
     return new BuiltSpec(
         node,
         publish.outputs().archive(),
@@ -116,7 +119,7 @@ public final class Builds {
             "submitter", publish.execution().client()));
   }
 
-  private Documents.Parsed document(Definition definition) throws IOException {
+  private SpecDocument document(Definition definition) throws IOException {
     try {
       return documents.document(Scope.farm(definition.key().instance()), definition.work().dag());
     } catch (SpecFormatException e) {

@@ -1,0 +1,88 @@
+package build.thresher.cas.http;
+
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.mirror.RocksSpackMirror;
+import io.helidon.common.tls.Tls;
+import io.helidon.webserver.WebServer;
+import io.helidon.webserver.WebServerConfig;
+import io.helidon.webserver.http.HttpRouting;
+import io.helidon.webserver.http1.Http1Config;
+import java.time.Duration;
+import java.util.function.BooleanSupplier;
+
+/**
+ * The farm's HTTP server: HTTP/1.1 on virtual threads, one for each connection.
+ *
+ * <p>Refuses: more than {@link MirrorHttpOptions#maxConnections} at a time, request lines over 4
+ * KiB, headers over 16 KiB, bodies, clients that send or read nothing for too long.
+ */
+public final class MirrorServer implements AutoCloseable {
+  private static final int MAX_REQUEST_LINE_BYTES = 4 << 10;
+  private static final int MAX_HEADER_BYTES = 16 << 10;
+  private static final Duration GRACE = Duration.ofSeconds(5);
+
+  private final WebServer server;
+  private final StallGuard guard;
+
+  private MirrorServer(WebServer server, StallGuard guard) {
+    this.server = server;
+    this.guard = guard;
+  }
+
+  /** Listens when it returns. */
+  public static MirrorServer start(
+      MirrorHttpOptions options, RocksSpackMirror mirror, BlobStore blobs, AccessCheck access) {
+    return start(options, mirror, blobs, access, () -> true);
+  }
+
+  /**
+   * @param healthy what {@code /healthz} answers: 200 or 503
+   */
+  public static MirrorServer start(
+      MirrorHttpOptions options,
+      RocksSpackMirror mirror,
+      BlobStore blobs,
+      AccessCheck access,
+      BooleanSupplier healthy) {
+    StallGuard guard = new StallGuard(options.stallTimeout(), System::nanoTime);
+    MirrorHandler handler = new MirrorHandler(mirror, blobs, access, healthy, guard);
+    WebServerConfig.Builder config =
+        WebServer.builder()
+            .host(options.host())
+            .port(options.port())
+            .shutdownHook(false)
+            .useNio(false)
+            .featuresDiscoverServices(false)
+            .protocolsDiscoverServices(false)
+            .addProtocol(
+                Http1Config.builder()
+                    .maxPrologueLength(MAX_REQUEST_LINE_BYTES)
+                    .maxHeadersSize(MAX_HEADER_BYTES)
+                    .build())
+            .connectionOptions(c -> c.readTimeout(options.idleTimeout()))
+            .idleConnectionTimeout(options.idleTimeout())
+            .idleConnectionPeriod(Duration.ofSeconds(5))
+            .maxTcpConnections(options.maxConnections())
+            .maxPayloadSize(0)
+            .shutdownGracePeriod(GRACE)
+            .routing(HttpRouting.builder().any(handler));
+    options.tls().ifPresent(context -> config.tls(Tls.builder().sslContext(context).build()));
+    return new MirrorServer(config.build().start(), guard);
+  }
+
+  /** The port that it listens on. */
+  public int port() {
+    return server.port();
+  }
+
+  /** Takes no new connection, lets requests end for some seconds, and stops. */
+  public void stop() {
+    server.stop();
+    guard.close();
+  }
+
+  @Override
+  public void close() {
+    stop();
+  }
+}

@@ -1,0 +1,240 @@
+package build.thresher.cas.mirror;
+
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.BlobWriter;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.DagHash;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The index of one instance: what Spack reads to know what the mirror has.
+ *
+ * <p>It is built when somebody asks and something was published since, and at most once in {@link
+ * MirrorOptions#indexInterval}. Whoever asks gets an index with everything whose publishing had
+ * returned before; where that needs a new one too early, the asker waits for the rest of the
+ * interval. Superseded index blobs can be read for {@link MirrorOptions#indexRetention}.
+ *
+ * <p>Threading: any thread; one builds, the others wait for it.
+ */
+final class MirrorIndex {
+  private final String instance;
+  private final MirrorDb db;
+  private final BlobStore blobs;
+  private final MirrorOptions options;
+  private final InstantSource clock;
+  private final Predicate<DagHash> isPublished;
+  private final AtomicLong changes = new AtomicLong();
+  private final ReentrantLock building = new ReentrantLock();
+  private final ConcurrentHashMap<Digest, Kept> kept = new ConcurrentHashMap<>();
+  private volatile @Nullable Built current;
+
+  MirrorIndex(
+      String instance,
+      MirrorDb db,
+      BlobStore blobs,
+      MirrorOptions options,
+      InstantSource clock,
+      Predicate<DagHash> isPublished) {
+    this.instance = instance;
+    this.db = db;
+    this.blobs = blobs;
+    this.options = options;
+    this.clock = clock;
+    this.isPublished = isPublished;
+  }
+
+  private record Built(
+      long changes,
+      Instant at,
+      Instant leasedUntil,
+      Map<IndexVersion, Digest> indices,
+      Served.Document manifest) {}
+
+  private record Kept(Digest digest, Instant until) {}
+
+  /** Something new is visible; costs nothing until somebody asks. */
+  void changed() {
+    changes.incrementAndGet();
+  }
+
+  /** An index blob of before the last stop. */
+  void restore(Digest index, Instant until) {
+    kept.put(nameOf(index), new Kept(index, until));
+  }
+
+  /** The index manifest, up to date. */
+  Served.Document manifest() throws IOException {
+    Built built = current;
+    if (built != null && isFresh(built)) {
+      return built.manifest();
+    }
+    building.lock();
+    try {
+      built = current;
+      if (built != null && isFresh(built)) {
+        return built.manifest();
+      }
+      if (built != null) {
+        awaitInterval(built.at());
+      }
+      Built fresh = build(built);
+      current = fresh;
+      return fresh.manifest();
+    } finally {
+      building.unlock();
+    }
+  }
+
+  /**
+   * Nothing was published since, and the blob is leased for long enough that whoever reads the
+   * manifest now can read the blob; else the same bytes are stored and leased again.
+   */
+  private boolean isFresh(Built built) {
+    return built.changes() == changes.get()
+        && clock
+            .instant()
+            .isBefore(built.leasedUntil().minus(options.indexRetention().dividedBy(2)));
+  }
+
+  /** An index blob that a manifest named now or lately. */
+  Served.@Nullable StoredBlob find(Digest name) {
+    Built built = current;
+    if (built != null) {
+      for (Map.Entry<IndexVersion, Digest> e : built.indices().entrySet()) {
+        if (nameOf(e.getValue()).equals(name)) {
+          return new Served.StoredBlob(e.getValue(), e.getKey().mediaType());
+        }
+      }
+    }
+    Kept old = kept.get(name);
+    return old == null || clock.instant().isAfter(old.until())
+        ? null
+        : new Served.StoredBlob(old.digest(), IndexVersion.DB_V8.mediaType());
+  }
+
+  private void awaitInterval(Instant last) throws IOException {
+    Duration passed = Duration.between(last, clock.instant());
+    Duration rest = options.indexInterval().minus(passed);
+    if (passed.isNegative() || !rest.isPositive()) {
+      return;
+    }
+    try {
+      Thread.sleep(rest);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while the index was built");
+    }
+  }
+
+  private Built build(@Nullable Built before) throws IOException {
+    long seen = changes.get();
+    Map<DagHash, Integer> references = countReferences();
+    Map<IndexVersion, Digest> indices = new HashMap<>();
+    List<Manifest.Part> parts = new ArrayList<>();
+    Instant until = clock.instant().plus(options.indexRetention());
+    for (IndexVersion version : IndexVersion.values()) {
+      byte[] index = write(version, references);
+      Digest digest = Digest.of(index);
+      store(digest, index, until);
+      indices.put(version, digest);
+      parts.add(new Manifest.Part(digest, version.mediaType(), "none"));
+    }
+    if (before != null) {
+      supersede(before, indices, until);
+    }
+    byte[] manifest = new Manifest(parts).json().getBytes(StandardCharsets.UTF_8);
+    return new Built(
+        seen,
+        clock.instant(),
+        until,
+        Map.copyOf(indices),
+        Served.Document.of(manifest, MediaTypes.JSON, false));
+  }
+
+  private Map<DagHash, Integer> countReferences() throws IOException {
+    Map<DagHash, Integer> references = new HashMap<>();
+    db.eachNode(
+        instance,
+        (i, node) -> node.dependencies().forEach(d -> references.merge(d, 1, Integer::sum)));
+    return references;
+  }
+
+  private byte[] write(IndexVersion version, Map<DagHash, Integer> references) throws IOException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    out.writeBytes(
+        ascii("{\"database\":{\"version\":\"" + version.version() + "\",\"installs\":{"));
+    int start = out.size();
+    db.eachNode(
+        instance,
+        (i, node) -> {
+          String comma = out.size() == start ? "" : ",";
+          out.writeBytes(ascii(comma + "\"" + node.hash() + "\":{\"spec\":"));
+          out.writeBytes(node.json());
+          out.writeBytes(
+              ascii(
+                  ",\"ref_count\":%d,\"in_buildcache\":%b}"
+                      .formatted(
+                          references.getOrDefault(node.hash(), 0), isPublished.test(node.hash()))));
+        });
+    out.writeBytes(ascii("}}}"));
+    return out.toByteArray();
+  }
+
+  /** Noted before it is stored, so that a crash in between leaves no blob that nobody removes. */
+  private void store(Digest digest, byte[] index, Instant until) throws IOException {
+    db.putIndex(instance, digest, until);
+    kept.put(nameOf(digest), new Kept(digest, until));
+    Scope scope = Scope.farm(instance);
+    try (BlobWriter writer = blobs.write(scope, digest)) {
+      writer.write(ByteBuffer.wrap(index));
+      writer.commit();
+    }
+    blobs.lease(scope, List.of(digest), until);
+  }
+
+  /** The old index ends its service after the retention; what ended before is let go. */
+  private void supersede(Built before, Map<IndexVersion, Digest> now, Instant until)
+      throws IOException {
+    Scope scope = Scope.farm(instance);
+    for (Digest old : before.indices().values()) {
+      if (!now.containsValue(old)) {
+        db.putIndex(instance, old, until);
+        kept.put(nameOf(old), new Kept(old, until));
+        blobs.lease(scope, List.of(old), until);
+      }
+    }
+    for (Kept old : kept.values()) {
+      if (clock.instant().isAfter(old.until()) && !now.containsValue(old.digest())) {
+        kept.remove(nameOf(old.digest()));
+        blobs.delete(scope, old.digest());
+        db.removeIndex(instance, old.digest());
+      }
+    }
+  }
+
+  /** Paths name a blob by its hash alone. */
+  static Digest nameOf(Digest digest) {
+    return Digest.fromHash(digest.hashBytes(), 0);
+  }
+
+  private static byte[] ascii(String text) {
+    return text.getBytes(StandardCharsets.US_ASCII);
+  }
+}

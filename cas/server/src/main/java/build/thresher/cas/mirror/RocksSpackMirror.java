@@ -1,0 +1,263 @@
+package build.thresher.cas.mirror;
+
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.DagHash;
+import build.thresher.cas.api.spack.SpackMirror;
+import build.thresher.cas.api.spack.SpecDocument;
+import build.thresher.cas.api.spack.SpecNode;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.util.concurrent.Striped;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.Lock;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The mirrors of all instances, on a RocksDB of their own.
+ *
+ * <p>Publishing checks the archive, then pins its blobs, then commits manifest and index segments
+ * in one synced batch, then shows them: a crash leaves a spec published or not at all. One archive
+ * per instance and hash is ever published; whoever comes second gets the first one's.
+ *
+ * <p>Threading: any thread; calls block. Publishing of different specs runs in parallel.
+ */
+public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(RocksSpackMirror.class);
+  private static final Pattern INSTANCE = Pattern.compile("|[A-Za-z0-9][A-Za-z0-9._-]{0,99}");
+  private static final Pattern PACKAGE_NAME = Pattern.compile("[a-z0-9_][a-z0-9_-]{0,199}");
+  private static final Pattern VERSION = Pattern.compile("[A-Za-z0-9_.=+~,-]{1,300}");
+
+  private final MirrorDb db;
+  private final BlobStore blobs;
+  private final Signer signer;
+  private final MirrorOptions options;
+  private final InstantSource clock;
+  private final ConcurrentHashMap<String, InstanceMirror> instances = new ConcurrentHashMap<>();
+  private final Striped<Lock> publishing = Striped.lock(256);
+  private final Served.Document layout;
+  private final Served.Document keyManifest;
+  private final Served.Document keyIndexManifest;
+  private final List<Served.Document> keyBlobs;
+
+  private RocksSpackMirror(
+      MirrorDb db, BlobStore blobs, Signer signer, MirrorOptions options, InstantSource clock) {
+    this.db = db;
+    this.blobs = blobs;
+    this.signer = signer;
+    this.options = options;
+    this.clock = clock;
+    this.layout = document("{\"signing\": \"gpg\"}", MediaTypes.JSON, true);
+    Served.Document key = Served.Document.of(signer.publicKey(), MediaTypes.KEY, true);
+    Served.Document keyIndex =
+        document("{\"keys\":{\"" + signer.fingerprint() + "\":{}}}", MediaTypes.KEY_INDEX, true);
+    this.keyBlobs = List.of(key, keyIndex);
+    this.keyManifest =
+        document(Manifest.of(key.digest(), MediaTypes.KEY).json(), MediaTypes.JSON, false);
+    this.keyIndexManifest =
+        document(
+            Manifest.of(keyIndex.digest(), MediaTypes.KEY_INDEX).json(), MediaTypes.JSON, false);
+  }
+
+  /**
+   * Opens the mirror's database, or makes it, and loads the names of what is published.
+   *
+   * @param dir a directory of the mirror's own
+   * @param blobs where archives and specs are; not closed with the mirror
+   */
+  public static RocksSpackMirror open(
+      Path dir, BlobStore blobs, Signer signer, MirrorOptions options, InstantSource clock)
+      throws IOException {
+    MirrorDb db = MirrorDb.open(dir);
+    try {
+      RocksSpackMirror mirror = new RocksSpackMirror(db, blobs, signer, options, clock);
+      options.instances().forEach(mirror::instance);
+      db.eachPublished((instance, record) -> mirror.instance(instance).add(record));
+      db.eachNodeName((instance, hash) -> mirror.instance(instance).addNode(hash));
+      db.eachIndex(
+          (instance, index, until) -> mirror.instance(instance).index().restore(index, until));
+      return mirror;
+    } catch (IOException | RuntimeException e) {
+      db.close();
+      throw e;
+    }
+  }
+
+  @Override
+  public Optional<PublishedSpec> find(String instance, DagHash hash) {
+    InstanceMirror mirror = instances.get(instance);
+    return mirror == null ? Optional.empty() : Optional.ofNullable(mirror.find(hash));
+  }
+
+  @Override
+  public PublishedSpec publish(String instance, BuiltSpec built)
+      throws ArchiveRefusedException, IOException {
+    if (!INSTANCE.matcher(instance).matches()) {
+      throw new ArchiveRefusedException(
+          "`" + instance + "` is no name of an instance: letters, digits, `.`, `_` and `-`");
+    }
+    Optional<PublishedSpec> winner = find(instance, built.node().hash());
+    if (winner.isPresent()) {
+      return winner.get();
+    }
+    Lock lock = publishing.get(instance + "/" + built.node().hash());
+    lock.lock();
+    try {
+      winner = find(instance, built.node().hash());
+      return winner.isPresent() ? winner.get() : publishFirst(instance, built);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** What a path of an instance's mirror names; empty for what is not there. */
+  public Optional<Served> get(String instance, String path) throws IOException {
+    InstanceMirror mirror = instances.get(instance);
+    Optional<MirrorPath> parsed = MirrorPath.parse(path);
+    if (mirror == null || parsed.isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.ofNullable(
+        switch (parsed.get()) {
+          case MirrorPath.Layout l -> layout;
+          case MirrorPath.KeyIndexManifest k -> keyIndexManifest;
+          case MirrorPath.KeyManifest key ->
+              key.fingerprint().equals(signer.fingerprint()) ? keyManifest : null;
+          case MirrorPath.IndexManifest i -> mirror.index().manifest();
+          case MirrorPath.BlobPath blob -> mirror.blob(blob.name());
+          case MirrorPath.SpecManifest spec ->
+              specManifest(instance, mirror, spec.hash(), spec.path());
+        });
+  }
+
+  /** Number of specs that the mirror of this instance serves. */
+  public int size(String instance) {
+    InstanceMirror mirror = instances.get(instance);
+    return mirror == null ? 0 : mirror.size();
+  }
+
+  /** Fingerprint of the key that signs, for people who compare. */
+  public String fingerprint() {
+    return signer.fingerprint();
+  }
+
+  @Override
+  public void close() {
+    db.close();
+  }
+
+  private @Nullable Served specManifest(
+      String instance, InstanceMirror mirror, DagHash hash, String path) throws IOException {
+    PublishedSpec spec = mirror.find(hash);
+    if (spec == null || !MirrorPath.ofSpec(spec.name(), spec.version(), hash).equals(path)) {
+      return null;
+    }
+    PublishedRecord record = db.find(instance, hash);
+    return record == null ? null : document(record.manifest(), MediaTypes.SIGNED_TEXT, false);
+  }
+
+  private PublishedSpec publishFirst(String instance, BuiltSpec built)
+      throws ArchiveRefusedException, IOException {
+    SpecDocument document = check(instance, built);
+    SpecNode node = built.node();
+    PublishedSpec spec =
+        new PublishedSpec(
+            node.hash(),
+            node.name(),
+            node.version(),
+            built.archive(),
+            built.spec(),
+            built.prefix());
+    Manifest manifest =
+        new Manifest(
+            List.of(
+                new Manifest.Part(built.archive(), built.archiveMediaType(), "gzip"),
+                new Manifest.Part(built.spec(), built.specMediaType(), "gzip")));
+    PublishedRecord record =
+        new PublishedRecord(
+            spec,
+            built.archiveMediaType(),
+            built.specMediaType(),
+            built.installRoot(),
+            ImmutableMap.copyOf(built.provenance()),
+            clock.instant(),
+            signer.clearSign(manifest.json()));
+    InstanceMirror mirror = instance(instance);
+    List<SpecNode> newNodes =
+        document.nodes().values().stream().filter(n -> !mirror.knowsNode(n.hash())).toList();
+    List<Digest> named = List.of(built.archive(), built.spec());
+    // Before the commit: a crash in between leaves a pin too many, never a blob too few.
+    blobs.pin(Scope.farm(instance), named);
+    try {
+      db.publish(instance, record, newNodes);
+    } catch (IOException e) {
+      blobs.unpin(Scope.farm(instance), named);
+      throw e;
+    }
+    newNodes.forEach(n -> mirror.addNode(n.hash()));
+    mirror.add(record);
+    LOG.info("published {} in instance `{}`: {}", node.display(), instance, built.archive());
+    return spec;
+  }
+
+  private SpecDocument check(String instance, BuiltSpec built)
+      throws ArchiveRefusedException, IOException {
+    SpecNode node = built.node();
+    requireKnown(
+        "archive",
+        built.archiveMediaType(),
+        MediaTypes.ARCHIVES.contains(built.archiveMediaType()));
+    requireKnown("spec", built.specMediaType(), MediaTypes.SPECS.contains(built.specMediaType()));
+    if (!PACKAGE_NAME.matcher(node.name()).matches()
+        || !VERSION.matcher(node.version()).matches()) {
+      throw new ArchiveRefusedException(
+          "the name or version of " + node.hash() + " has characters that Spack's have not");
+    }
+    Scope scope = Scope.farm(instance);
+    SpecChecker specs = new SpecChecker(node);
+    SpecDocument document;
+    try (InputStream in = blobs.read(scope, built.spec(), 0, Long.MAX_VALUE)) {
+      document = specs.checkBlob(in);
+    }
+    byte[] inside;
+    try (InputStream in = blobs.read(scope, built.archive(), 0, Long.MAX_VALUE)) {
+      inside = new ArchiveChecker(built, options).check(in);
+    }
+    specs.check(".spack/spec.json", inside);
+    return document;
+  }
+
+  private static void requireKnown(String what, String mediaType, boolean known)
+      throws ArchiveRefusedException {
+    if (!known) {
+      throw new ArchiveRefusedException(
+          "`" + mediaType + "` is no media type of a Spack " + what + " that this mirror serves");
+    }
+  }
+
+  private InstanceMirror instance(String name) {
+    return instances.computeIfAbsent(
+        name,
+        n -> {
+          InstanceMirror made =
+              new InstanceMirror(
+                  self -> new MirrorIndex(n, db, blobs, options, clock, self::isPublished));
+          keyBlobs.forEach(made::add);
+          return made;
+        });
+  }
+
+  private static Served.Document document(String text, String mediaType, boolean immutable) {
+    return Served.Document.of(text.getBytes(StandardCharsets.UTF_8), mediaType, immutable);
+  }
+}

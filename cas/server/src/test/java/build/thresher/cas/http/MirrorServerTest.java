@@ -1,0 +1,260 @@
+package build.thresher.cas.http;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
+import build.thresher.cas.mirror.MemoryBlobStore;
+import build.thresher.cas.mirror.MirrorOptions;
+import build.thresher.cas.mirror.RocksSpackMirror;
+import build.thresher.cas.mirror.Signer;
+import build.thresher.cas.mirror.SpackFixture;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class MirrorServerTest {
+  private static final String INDEX = "v3/manifests/index/index.manifest.json";
+
+  private final MemoryBlobStore blobs = new MemoryBlobStore();
+  private final HttpClient client = HttpClient.newHttpClient();
+  private RocksSpackMirror mirror;
+  private MirrorServer server;
+  private BuiltSpec built;
+
+  @BeforeAll
+  void start(@TempDir Path dir) throws Exception {
+    mirror =
+        RocksSpackMirror.open(
+            dir.resolve("db"),
+            blobs,
+            Signer.open(dir.resolve("key"), "test farm", InstantSource.system()),
+            MirrorOptions.defaults(),
+            InstantSource.system());
+    for (BuiltSpec each : SpackFixture.builtSpecs(blobs)) {
+      mirror.publish("", each);
+      mirror.publish("closed", each);
+    }
+    built = SpackFixture.builtSpec(blobs, "fl-core");
+    server =
+        MirrorServer.start(
+            MirrorHttpOptions.listeningOn("127.0.0.1", 0),
+            mirror,
+            blobs,
+            (role, instance, token) ->
+                !instance.equals("closed") || token.equals(Optional.of("sesame")));
+  }
+
+  @AfterAll
+  void stop() {
+    server.stop();
+    mirror.close();
+  }
+
+  private HttpRequest.Builder request(String path) {
+    return HttpRequest.newBuilder(
+        URI.create("http://127.0.0.1:" + server.port() + "/mirror/default/" + path));
+  }
+
+  private HttpResponse<byte[]> send(HttpRequest.Builder request) throws Exception {
+    return client.send(request.timeout(Duration.ofSeconds(30)).build(), BodyHandlers.ofByteArray());
+  }
+
+  private String archivePath() {
+    String hex = built.archive().hex();
+    return "blobs/sha256/" + hex.substring(0, 2) + "/" + hex;
+  }
+
+  private static String header(HttpResponse<?> response, String name) {
+    return response.headers().firstValue(name).orElse("");
+  }
+
+  @Test
+  void aBlobComesWholeWithLengthTypeAndTag() throws Exception {
+    HttpResponse<byte[]> r = send(request(archivePath()));
+    assertEquals(200, r.statusCode());
+    assertArrayEquals(SpackFixture.blob(built.archive()), r.body());
+    assertEquals(Long.toString(built.archive().sizeBytes()), header(r, "content-length"));
+    assertEquals(built.archiveMediaType(), header(r, "content-type"));
+    assertEquals("\"" + built.archive().hex() + "\"", header(r, "etag"));
+  }
+
+  @Test
+  void headSaysWhatGetWouldSay() throws Exception {
+    for (String path : List.of(archivePath(), INDEX, "v3/layout.json")) {
+      HttpResponse<byte[]> get = send(request(path));
+      HttpResponse<byte[]> head = send(request(path).HEAD());
+      assertEquals(200, head.statusCode(), path);
+      assertEquals(0, head.body().length);
+      for (String name : List.of("content-length", "etag", "content-type", "accept-ranges")) {
+        assertEquals(header(get, name), header(head, name), path + " " + name);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "bytes=0-0, 0, 1",
+    "bytes=10-19, 10, 10",
+    "bytes=100-, 100, -1",
+    "bytes=-7, -7, 7",
+    "bytes=5-99999999, 5, -1",
+  })
+  void aRangeGivesItsBytes(String range, int offset, int length) throws Exception {
+    byte[] whole = SpackFixture.blob(built.archive());
+    int from = offset < 0 ? whole.length + offset : offset;
+    int to = length < 0 ? whole.length : from + length;
+    HttpResponse<byte[]> r = send(request(archivePath()).header("Range", range));
+    assertEquals(206, r.statusCode());
+    assertArrayEquals(Arrays.copyOfRange(whole, from, to), r.body());
+    assertEquals(
+        "bytes %d-%d/%d".formatted(from, to - 1, whole.length), header(r, "content-range"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"bytes=999999-", "bytes=-0", "bytes=999999-9999999"})
+  void aRangeBeyondTheEndIsRefused(String range) throws Exception {
+    HttpResponse<byte[]> r = send(request(archivePath()).header("Range", range));
+    assertEquals(416, r.statusCode());
+    assertEquals("bytes */" + built.archive().sizeBytes(), header(r, "content-range"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"bytes=0-1,4-5", "lines=1-2", "bytes=9-3", "bytes=-", "nonsense"})
+  void anythingElseAsARangeIsIgnored(String range) throws Exception {
+    HttpResponse<byte[]> r = send(request(archivePath()).header("Range", range));
+    assertEquals(200, r.statusCode());
+    assertEquals(built.archive().sizeBytes(), r.body().length);
+  }
+
+  @Test
+  void anUnchangedIndexIsNotSentAgain() throws Exception {
+    String etag = header(send(request(INDEX)), "etag");
+    assertTrue(etag.matches("\"[0-9a-f]{64}\""), etag);
+    HttpResponse<byte[]> r = send(request(INDEX).header("If-None-Match", etag));
+    assertEquals(304, r.statusCode());
+    assertEquals(0, r.body().length);
+    assertEquals(etag, header(r, "etag"));
+    assertEquals(200, send(request(INDEX).header("If-None-Match", "\"other\"")).statusCode());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "nothing",
+        "build_cache/index.json",
+        "v3/manifests/spec/a/a-1-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.spec.manifest.json",
+        "blobs/sha256/00/0000000000000000000000000000000000000000000000000000000000000000"
+      })
+  void whatIsNotThereIsA404WithoutAPage(String path) throws Exception {
+    for (HttpRequest.Builder request : List.of(request(path), request(path).HEAD())) {
+      HttpResponse<byte[]> r = send(request);
+      assertEquals(404, r.statusCode());
+      assertTrue(r.body().length < 100);
+      assertEquals("text/plain; charset=utf-8", header(r, "content-type"));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "/mirror/default/../default/v3/layout.json",
+        "/mirror/default//v3/layout.json",
+        "/mirror/default/./v3/layout.json",
+        "/mirror/default/%2e%2e/default/v3/layout.json",
+        "/mirror/default/%252e%252e/v3/layout.json",
+        "/mirror/default/v3/layout.json%00",
+        "/mirror/default/v3\\layout.json",
+        "/mirror/default/v3%5clayout.json",
+        "/mirror/default/v3%2flayout.json/..",
+        "/mirror/default/v3/layout.json;a=b",
+        "/mirror/default/%c0%ae%c0%ae/layout.json",
+        "/mirror/default/v3/layout.json/",
+        "/mirror/default/%",
+        "/mirror/default/%zz",
+        "/mirror//v3/layout.json",
+        "//mirror/default/v3/layout.json",
+        "http://elsewhere/mirror/default/v3/layout.json",
+        "*",
+        "/../../etc/passwd"
+      })
+  void noPathLeadsAstray(String path) throws Exception {
+    String answer = raw("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assertTrue(answer.matches("(?s)HTTP/1.1 40[04] .*"), path + " → " + answer);
+  }
+
+  @Test
+  void otherMethodsAreRefused() throws Exception {
+    for (String method : List.of("PUT", "POST", "DELETE")) {
+      HttpRequest.Builder r =
+          request(archivePath()).method(method, HttpRequest.BodyPublishers.noBody());
+      assertEquals(405, send(r).statusCode(), method);
+    }
+  }
+
+  @Test
+  void whoMayNotReadIsToldSo() throws Exception {
+    URI closed =
+        URI.create("http://127.0.0.1:" + server.port() + "/mirror/closed/" + archivePath());
+    assertEquals(401, send(HttpRequest.newBuilder(closed)).statusCode());
+    assertEquals(
+        200,
+        send(HttpRequest.newBuilder(closed).header("Authorization", "Bearer sesame")).statusCode());
+  }
+
+  @Test
+  void healthIsPlain() throws Exception {
+    String answer = raw("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assertTrue(answer.startsWith("HTTP/1.1 200 ") && answer.endsWith("\r\n\r\nok\n"), answer);
+  }
+
+  @Test
+  void endlessHeadersAndRequestLinesEnd() throws Exception {
+    String line =
+        raw("GET /" + "a".repeat(100_000) + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assertTrue(line.isEmpty() || line.startsWith("HTTP/1.1 4"), line);
+    String headers =
+        raw(
+            "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                + "A: b\r\n".repeat(50_000)
+                + "\r\n");
+    assertTrue(headers.isEmpty() || headers.startsWith("HTTP/1.1 4"), headers);
+  }
+
+  /** Sends bytes as they are: a client library would tidy them up. */
+  private String raw(String request) throws IOException {
+    try (Socket socket = new Socket("127.0.0.1", server.port())) {
+      socket.setSoTimeout(2_000);
+      ByteArrayOutputStream answer = new ByteArrayOutputStream();
+      try {
+        socket.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
+        socket.getInputStream().transferTo(answer);
+      } catch (java.net.SocketException | java.net.SocketTimeoutException e) {
+        // The server closed while the request was still being sent, or keeps the connection.
+      }
+      return answer.toString(StandardCharsets.ISO_8859_1);
+    }
+  }
+}

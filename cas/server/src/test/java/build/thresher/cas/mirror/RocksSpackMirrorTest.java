@@ -1,0 +1,299 @@
+package build.thresher.cas.mirror;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import build.thresher.cas.api.BlobNotFoundException;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
+import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.zip.GZIPOutputStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RocksSpackMirrorTest {
+  private static final String INDEX = "v3/manifests/index/index.manifest.json";
+
+  @TempDir Path dir;
+  private final MemoryBlobStore blobs = new MemoryBlobStore();
+  private final ManualClock clock = new ManualClock();
+  private RocksSpackMirror mirror;
+
+  /** Stands still until told. */
+  private static final class ManualClock implements InstantSource {
+    private volatile Instant now = Instant.now();
+
+    @Override
+    public Instant instant() {
+      return now;
+    }
+
+    void advance(Duration by) {
+      now = now.plus(by);
+    }
+  }
+
+  private static MirrorOptions options() {
+    MirrorOptions d = MirrorOptions.defaults();
+    return new MirrorOptions(
+        d.instances(),
+        d.maxUnpackedBytes(),
+        d.maxRatio(),
+        d.maxEntries(),
+        Duration.ofMillis(20),
+        d.indexRetention());
+  }
+
+  @BeforeEach
+  void open() throws Exception {
+    Signer signer = Signer.open(dir.resolve("key"), "test farm", InstantSource.system(), 2048);
+    mirror = RocksSpackMirror.open(dir.resolve("db"), blobs, signer, options(), clock);
+  }
+
+  @AfterEach
+  void close() {
+    mirror.close();
+  }
+
+  private void reopen() throws Exception {
+    close();
+    open();
+  }
+
+  private byte[] bytes(String path) throws Exception {
+    return switch (mirror.get("", path).orElseThrow()) {
+      case Served.Document d -> d.bytes();
+      case Served.StoredBlob b -> blobs.readAll(Scope.farm(""), b.digest());
+    };
+  }
+
+  private String text(String path) throws Exception {
+    return new String(bytes(path), StandardCharsets.UTF_8);
+  }
+
+  private static String blobPath(String hex) {
+    return "blobs/sha256/" + hex.substring(0, 2) + "/" + hex;
+  }
+
+  private static String checksum(String manifest) {
+    Matcher m = Pattern.compile("\"checksum\":\"([0-9a-f]{64})\"").matcher(manifest);
+    assertTrue(m.find(), manifest);
+    return m.group(1);
+  }
+
+  private String index() throws Exception {
+    return text(blobPath(checksum(text(INDEX))));
+  }
+
+  /** What follows a node in an index: its counts. */
+  private static Map<String, String> counts(String index) {
+    Map<String, String> counts = new TreeMap<>();
+    Matcher m =
+        Pattern.compile("\"hash\":\"([a-z2-7]{32})\"},(\"ref_count\":\\d+,\"in_buildcache\":\\w+)}")
+            .matcher(index);
+    while (m.find()) {
+      counts.put(m.group(1), m.group(2));
+    }
+    return counts;
+  }
+
+  @Test
+  void servesWhatSpackItselfWrote() throws Exception {
+    for (BuiltSpec built : SpackFixture.builtSpecs(blobs)) {
+      mirror.publish("", built);
+      String path =
+          MirrorPath.ofSpec(built.node().name(), built.node().version(), built.node().hash());
+      String ours = text(path);
+      String theirs = Files.readString(SpackFixture.DIR.resolve(path));
+      int end = theirs.indexOf("-----BEGIN PGP SIGNATURE");
+      assertEquals(theirs.substring(0, end), ours.substring(0, end));
+      assertEquals(
+          built.archive(), mirror.get("", blobPath(built.archive().hex())).orElseThrow().digest());
+      assertEquals(1, blobs.pins(built.archive()));
+    }
+    assertEquals(
+        Files.readString(SpackFixture.DIR.resolve("v3/layout.json")), text("v3/layout.json"));
+    assertEquals(7, mirror.size(""));
+  }
+
+  @Test
+  void theIndexHoldsWhatSpacksOwnIndexHolds() throws Exception {
+    for (BuiltSpec built : SpackFixture.builtSpecs(blobs)) {
+      mirror.publish("", built);
+    }
+    String theirManifest = Files.readString(SpackFixture.DIR.resolve(INDEX));
+    String theirs = Files.readString(SpackFixture.DIR.resolve(blobPath(checksum(theirManifest))));
+    String ours = index();
+    assertEquals(theirs.length(), ours.length());
+    assertEquals(counts(theirs), counts(ours));
+    assertEquals(13, counts(ours).size());
+    assertEquals(
+        theirManifest.replaceAll("[0-9a-f]{64}", ""), text(INDEX).replaceAll("[0-9a-f]{64}", ""));
+  }
+
+  @Test
+  void anEmptyMirrorHasAnEmptyIndex() throws Exception {
+    assertEquals("{\"database\":{\"version\":\"8\",\"installs\":{}}}", index());
+  }
+
+  @Test
+  void keysAreServedUnderTheirFingerprint() throws Exception {
+    String manifest = text("v3/manifests/key/" + mirror.fingerprint() + ".key.manifest.json");
+    String key = text(blobPath(checksum(manifest)));
+    assertTrue(key.startsWith("-----BEGIN PGP PUBLIC KEY BLOCK-----"), key);
+    String keys = text(blobPath(checksum(text("v3/manifests/key/keys.manifest.json"))));
+    assertEquals("{\"keys\":{\"" + mirror.fingerprint() + "\":{}}}", keys);
+  }
+
+  @Test
+  void whatIsNotNamedIsNotServed() throws Exception {
+    Digest secret = blobs.put(Scope.farm(""), "of another".getBytes(StandardCharsets.UTF_8));
+    BuiltSpec built = SpackFixture.builtSpec(blobs, "fl-core");
+    mirror.publish("", built);
+    String hash = built.node().hash().text();
+    for (String path :
+        List.of(
+            blobPath(secret.hex()),
+            "blobs/sha256/00/" + built.archive().hex(),
+            "v3/manifests/spec/fl-core/fl-core-1.1-" + hash + ".spec.manifest.json",
+            "v3/manifests/spec/fl-left/fl-core-1.0-" + hash + ".spec.manifest.json",
+            "v3/manifests/spec/fl-core/fl-core-1.0-" + "a".repeat(32) + ".spec.manifest.json",
+            "v3/manifests/key/" + "0".repeat(40) + ".key.manifest.json",
+            "v3/",
+            "",
+            "build_cache/index.json")) {
+      assertEquals(Optional.empty(), mirror.get("", path), path);
+    }
+    assertEquals(Optional.empty(), mirror.get("other", blobPath(built.archive().hex())));
+    assertEquals(Optional.empty(), mirror.find("other", built.node().hash()));
+  }
+
+  @Test
+  void concurrentPublishersGetOneWinner() throws Exception {
+    BuiltSpec built = SpackFixture.builtSpec(blobs, "fl-core");
+    List<BuiltSpec> candidates = new ArrayList<>();
+    for (int i = 0; i < 16; i++) {
+      // The same tar file in another gzip stream: another blob.
+      Digest archive = blobs.put(Scope.farm(""), regzip(SpackFixture.blob(built.archive()), i));
+      candidates.add(with(built, archive));
+    }
+    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      List<Callable<PublishedSpec>> calls = new ArrayList<>();
+      candidates.forEach(c -> calls.add(() -> mirror.publish("", c)));
+      Set<PublishedSpec> winners = new HashSet<>();
+      for (Future<PublishedSpec> f : threads.invokeAll(calls)) {
+        winners.add(f.get());
+      }
+      assertEquals(1, winners.size());
+      assertEquals(winners.iterator().next(), mirror.find("", built.node().hash()).orElseThrow());
+    }
+    assertEquals(1, candidates.stream().mapToInt(c -> blobs.pins(c.archive())).sum());
+    assertEquals(1, mirror.size(""));
+  }
+
+  private static BuiltSpec with(BuiltSpec built, Digest archive) {
+    return new BuiltSpec(
+        built.node(),
+        archive,
+        built.archiveMediaType(),
+        built.spec(),
+        built.specMediaType(),
+        built.installRoot(),
+        built.prefix(),
+        built.provenance());
+  }
+
+  private static byte[] regzip(byte[] gzip, int variant) throws Exception {
+    byte[] tar = SpackFixture.gunzip(gzip);
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try (GZIPOutputStream z = new GZIPOutputStream(out)) {
+      z.write(tar);
+      // Tar files may be followed by zeros.
+      z.write(new byte[512 * variant]);
+    }
+    return out.toByteArray();
+  }
+
+  @Test
+  void aMissingBlobLeavesNothingVisible() throws Exception {
+    BuiltSpec built = SpackFixture.builtSpec(blobs, "fl-core");
+    blobs.delete(Scope.farm(""), built.archive());
+    assertThrows(BlobNotFoundException.class, () -> mirror.publish("", built));
+    assertEquals(Optional.empty(), mirror.find("", built.node().hash()));
+    SpackFixture.builtSpec(blobs, "fl-core");
+    mirror.publish("", built);
+    assertTrue(mirror.find("", built.node().hash()).isPresent());
+  }
+
+  @Test
+  void whatWasPublishedIsThereAfterARestart() throws Exception {
+    for (BuiltSpec built : SpackFixture.builtSpecs(blobs)) {
+      mirror.publish("", built);
+    }
+    String manifest = text(INDEX);
+    reopen();
+    assertEquals(7, mirror.size(""));
+    String checksum = checksum(manifest);
+    assertTrue(mirror.get("", blobPath(checksum)).isPresent(), "index of before the restart");
+    assertEquals(manifest, text(INDEX));
+    BuiltSpec built = SpackFixture.builtSpec(blobs, "fl-core");
+    assertEquals(mirror.publish("", built), mirror.find("", built.node().hash()).orElseThrow());
+  }
+
+  @Test
+  void aSupersededIndexStaysReadableForItsRetention() throws Exception {
+    String old = checksum(text(INDEX));
+    mirror.publish("", SpackFixture.builtSpec(blobs, "fl-core"));
+    clock.advance(Duration.ofMinutes(1));
+    String next = checksum(text(INDEX));
+    assertNotEquals(old, next);
+    clock.advance(Duration.ofMinutes(14));
+    assertTrue(mirror.get("", blobPath(old)).isPresent());
+    clock.advance(Duration.ofMinutes(2));
+    assertFalse(mirror.get("", blobPath(old)).isPresent());
+    mirror.publish("", SpackFixture.builtSpec(blobs, "fl-left"));
+    assertTrue(mirror.get("", blobPath(checksum(text(INDEX)))).isPresent());
+    assertTrue(mirror.get("", blobPath(next)).isPresent());
+    assertThrows(
+        BlobNotFoundException.class,
+        () -> blobs.readAll(Scope.farm(""), Digest.parse(old, 46)),
+        "let go when its retention was over");
+  }
+
+  @Test
+  void whoAsksGetsAnIndexWithEverythingPublishedBefore() throws Exception {
+    for (BuiltSpec built : SpackFixture.builtSpecs(blobs)) {
+      mirror.publish("", built);
+      assertTrue(
+          counts(index())
+              .getOrDefault(built.node().hash().text(), "")
+              .endsWith("\"in_buildcache\":true"),
+          built.node().display());
+    }
+  }
+}

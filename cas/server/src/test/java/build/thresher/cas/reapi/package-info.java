@@ -1,4 +1,0 @@
-@NullMarked
-package build.thresher.cas.reapi;
-
-import org.jspecify.annotations.NullMarked;
