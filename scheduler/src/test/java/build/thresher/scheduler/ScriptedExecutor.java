@@ -26,7 +26,7 @@ final class ScriptedExecutor implements AutoCloseable {
   private final TestFarm farm;
   final ExecutorsGrpc.ExecutorsBlockingStub stub;
   final String name;
-  final String incarnation = UUID.randomUUID().toString();
+  final String incarnation;
   final AtomicInteger built = new AtomicInteger();
   private volatile boolean stopped;
   private Thread thread = new Thread(() -> {});
@@ -37,7 +37,13 @@ final class ScriptedExecutor implements AutoCloseable {
   }
 
   ScriptedExecutor(TestFarm farm, String name) {
+    this(farm, name, UUID.randomUUID().toString());
+  }
+
+  /** The same process after its server came back. */
+  ScriptedExecutor(TestFarm farm, String name, String incarnation) {
     this.farm = farm;
+    this.incarnation = incarnation;
     this.name = name;
     this.stub = farm.executors();
   }

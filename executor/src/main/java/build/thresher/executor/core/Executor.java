@@ -7,9 +7,14 @@ import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.PrefixCache;
 import build.thresher.executor.inputs.SourceMirror;
 import build.thresher.executor.inputs.TreeCache;
+import build.thresher.executor.sandbox.Bind;
 import build.thresher.executor.sandbox.Bubblewrap;
 import build.thresher.executor.sandbox.ControlGroups;
+import build.thresher.executor.sandbox.KillSwitch;
+import build.thresher.executor.sandbox.Limits;
 import build.thresher.executor.sandbox.Sandbox;
+import build.thresher.executor.sandbox.SandboxResult;
+import build.thresher.executor.sandbox.SandboxSpec;
 import build.thresher.executor.sandbox.SeccompFilter;
 import build.thresher.executor.spack.SpackBuilder;
 import build.thresher.v1.Capabilities;
@@ -18,11 +23,13 @@ import build.thresher.v1.RenewResponse;
 import io.grpc.Channel;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.random.RandomGenerator;
@@ -120,21 +127,56 @@ public final class Executor implements AutoCloseable {
       throws IOException {
     Host.requireTools(options.builds().python());
     WorkDirectory work = WorkDirectory.open(options.workDir());
+    Executor executor;
     try {
       boolean root = "root".equals(System.getProperty("user.name"));
-      Executor executor =
-          new Executor(options, work, channel, store, Host.capabilities(options), root);
-      executor.loop("lease", executor::leaseLoop);
-      executor.loop("renew", executor::renewLoop);
-      log.info(
-          "executor {} started with {} slots in {}",
-          options.name(),
-          options.slots(),
-          options.workDir());
-      return executor;
+      executor = new Executor(options, work, channel, store, Host.capabilities(options), root);
     } catch (IOException | RuntimeException e) {
       work.close();
       throw e;
+    }
+    try {
+      executor.requireSandbox();
+    } catch (IOException | RuntimeException e) {
+      executor.close();
+      throw e;
+    }
+    executor.loop("lease", executor::leaseLoop);
+    executor.loop("renew", executor::renewLoop);
+    log.info(
+        "executor {} started with {} slots in {}",
+        options.name(),
+        options.slots(),
+        options.workDir());
+    return executor;
+  }
+
+  /** Runs nothing, for real: a machine that makes no namespaces is found now, not by a build. */
+  private void requireSandbox() throws IOException {
+    Path directory = work.newBuild();
+    StringBuilder output = new StringBuilder();
+    try {
+      SandboxResult result =
+          sandbox.run(
+              new SandboxSpec(
+                  "probe",
+                  List.of(Bind.readOnly(directory, "/tmp")),
+                  Map.of(),
+                  "/",
+                  List.of("/bin/true"),
+                  new Limits(Duration.ofSeconds(30), 0, 100, Long.MAX_VALUE, Long.MAX_VALUE),
+                  directory,
+                  options.buildUid()),
+              (bytes, count) -> output.append(new String(bytes, 0, count, StandardCharsets.UTF_8)),
+              new KillSwitch());
+      if (result.end() != SandboxResult.End.EXITED || result.exitCode() != 0) {
+        throw new HostNotReadyException(Host.sandboxAdvice(options, root, output.toString()));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted at start", e);
+    } finally {
+      FileTrees.delete(directory);
     }
   }
 
@@ -246,7 +288,7 @@ public final class Executor implements AutoCloseable {
 
   private void stopLeasing() {
     draining = true;
-    loops.getFirst().interrupt();
+    loops.stream().findFirst().ifPresent(Thread::interrupt);
   }
 
   private void stopBuilds() throws InterruptedException {

@@ -5,6 +5,7 @@ import build.thresher.v1.External;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -59,6 +60,29 @@ final class Host {
           "this machine cannot build with Spack until these are installed: "
               + String.join(", ", missing));
     }
+  }
+
+  /** What to do when bubblewrap does not work here. */
+  static String sandboxAdvice(ExecutorOptions options, boolean root, String output)
+      throws IOException {
+    if (root) {
+      for (Path path = options.workDir(); path != null; path = path.getParent()) {
+        if (!Files.getPosixFilePermissions(path).contains(PosixFilePermission.OTHERS_EXECUTE)) {
+          return "builds run as the user "
+              + options.buildUid()
+              + ", who may not enter "
+              + path
+              + "; choose a work directory below one that all users may enter, for example"
+              + " /var/lib/thresher/executor";
+        }
+      }
+    }
+    return "bubblewrap does not work on this machine: "
+        + output.strip()
+        + "; unprivileged user namespaces must be allowed (sysctl user.max_user_namespaces,"
+        + " kernel.unprivileged_userns_clone=1, on Ubuntu"
+        + " kernel.apparmor_restrict_unprivileged_userns=0 or a profile for bwrap; in a container,"
+        + " a seccomp profile that allows them)";
   }
 
   static Capabilities capabilities(ExecutorOptions options) throws IOException {

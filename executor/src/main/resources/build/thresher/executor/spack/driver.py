@@ -53,13 +53,11 @@ def run(order, status):
             db.add(dependency, explicit=False)
 
     install = SpackCommand("install")
-    # Newer cores write as they go with capture=False; older ones know no such argument and return what was written.
-    text = install(
+    # Newer cores write as they go only with capture=False; older ones ignore it and echo as they go.
+    install(
         "--verbose", "--only=package", "--no-cache", "--no-check-signature", "-j%d" % order["jobs"], order["spec"],
         capture=False, fail_on_error=False,
     )
-    if text:
-        print(text)
     sys.stdout.flush()
     if not db.query_local(hashes=[order["hash"]]):
         return status("recipe", "")

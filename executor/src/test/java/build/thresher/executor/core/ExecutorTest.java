@@ -2,6 +2,7 @@ package build.thresher.executor.core;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -65,7 +66,7 @@ final class ExecutorTest {
     RealSpack spack = RealSpack.orSkip();
     Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
     store = new DirectoryBlobStore(temporary.resolve("blobs"));
-    world = new SpackWorld(spack, temporary.resolve("world"), store);
+    world = new SpackWorld(spack, temporary.resolve("world"), store, "fl-suite.json");
     server =
         NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
             .executor(Executors.newVirtualThreadPerTaskExecutor())
@@ -141,6 +142,25 @@ final class ExecutorTest {
     CompleteRequest result = awaitCompletion(1);
     assertEquals(FailureClass.FAILURE_INFRASTRUCTURE, result.getFailure().getFailureClass());
     assertFalse(anySleeps());
+  }
+
+  @Test
+  void aWorkDirectoryThatBuildsCannotEnterIsRefusedAtStart() throws Exception {
+    assumeTrue("root".equals(System.getProperty("user.name")), "only root changes the user");
+    Path closed = Files.createDirectory(temporary.resolve("closed"));
+    Files.setPosixFilePermissions(closed, PosixFilePermissions.fromString("rwx------"));
+    ExecutorOptions options = ExecutorOptions.of("other", closed.resolve("work"));
+    HostNotReadyException refusal =
+        assertThrows(HostNotReadyException.class, () -> Executor.start(options, channel, store));
+    assertTrue(
+        String.valueOf(refusal.getMessage()).contains("may not enter " + closed),
+        refusal.getMessage());
+  }
+
+  @Test
+  void aSecondExecutorInTheSameDirectoryIsRefused() {
+    ExecutorOptions options = ExecutorOptions.of("second", temporary.resolve("work"));
+    assertThrows(HostNotReadyException.class, () -> Executor.start(options, channel, store));
   }
 
   /** At import, before anything is checked, so that the recipe's hash does not matter. */

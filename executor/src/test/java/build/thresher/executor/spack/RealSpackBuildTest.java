@@ -38,6 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Builds real packages with the real Spack in real sandboxes, node after node. */
 final class RealSpackBuildTest {
   private final Path temporary;
+  private RealSpack spack;
   private SpackWorld world;
   private final boolean root = "root".equals(System.getProperty("user.name"));
   private DirectoryBlobStore store;
@@ -52,12 +53,12 @@ final class RealSpackBuildTest {
   @BeforeEach
   void prepare() throws Exception {
     assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
-    RealSpack spack = RealSpack.orSkip();
+    spack = RealSpack.orSkip();
     FileTrees.createReadable(temporary);
     Files.setPosixFilePermissions(
         temporary, java.nio.file.attribute.PosixFilePermissions.fromString("rwxr-xr-x"));
     store = new DirectoryBlobStore(temporary.resolve("blobs"));
-    world = new SpackWorld(spack, temporary.resolve("world"), store);
+    world = new SpackWorld(spack, temporary.resolve("world"), store, "fl-suite.json");
     Bubblewrap.writeAccounts(FileTrees.createReadable(temporary.resolve("etc")));
     sandbox =
         new Sandbox(
@@ -115,6 +116,34 @@ final class RealSpackBuildTest {
     assertTrue(failed.message().contains("package hash"), failed.message());
   }
 
+  @Test
+  void aBuildThatDoesNotCompileIsTheRecipesFault() throws Exception {
+    assumeTrue(
+        Files.isRegularFile(spack.world().resolve("fl-broken.json")),
+        "no concrete fl-broken at " + spack.world());
+    world = new SpackWorld(spack, temporary.resolve("broken"), store, "fl-broken.json");
+    for (SpecNode node : world.toBuild("fl-core")) {
+      world.built(node, build(node));
+    }
+    BuildOutcome.Failed failed =
+        assertInstanceOf(BuildOutcome.Failed.class, run(world.node("fl-broken")).outcome());
+    assertEquals(BuildOutcome.FailureKind.RECIPE, failed.kind(), failed.message());
+    assertTrue(failed.message().contains("error"), failed.message());
+  }
+
+  @Test
+  void aSourceThatWasNotSentIsNamed() throws Exception {
+    SpecNode core = world.node("fl-core");
+    for (SpecNode node : world.toBuild("fl-core")) {
+      if (!node.hash().equals(core.hash())) {
+        world.built(node, build(node));
+      }
+    }
+    world.sendNoSources();
+    BuildOutcome.Failed failed = assertInstanceOf(BuildOutcome.Failed.class, run(core).outcome());
+    assertEquals(BuildOutcome.FailureKind.INPUT, failed.kind(), () -> logOf(core));
+  }
+
   private PushedSpec build(SpecNode node) throws Exception {
     SpackBuilder.Report report = run(node);
     BuildOutcome.Built outcome =
@@ -124,6 +153,11 @@ final class RealSpackBuildTest {
             () -> report.outcome() + "\n" + logOf(node));
     assertTrue(store.contains(SpackWorld.SCOPE, outcome.pushed().archive()));
     assertTrue(store.contains(SpackWorld.SCOPE, outcome.pushed().spec()));
+    String log = logOf(node);
+    assertEquals(
+        log.lastIndexOf("Executing phase: 'install'"),
+        log.indexOf("Executing phase: 'install'"),
+        "each line stands in the log once");
     return outcome.pushed();
   }
 

@@ -41,14 +41,19 @@ public final class SpackWorld {
   private final BlobStore store;
   private final SpecDocument document;
   private final Map<String, Digest> trees = new HashMap<>();
+  private boolean sendSources = true;
   private final Map<DagHash, PushedSpec> built = new HashMap<>();
 
-  public SpackWorld(RealSpack spack, Path directory, BlobStore store) throws IOException {
+  /**
+   * @param concrete name of a spec document of the small world
+   */
+  public SpackWorld(RealSpack spack, Path directory, BlobStore store, String concrete)
+      throws IOException {
     this.spack = spack;
     this.directory = directory;
     this.store = store;
     try {
-      document = SpecDocument.parse(Files.readAllBytes(spack.world().resolve("fl-suite.json")));
+      document = SpecDocument.parse(Files.readAllBytes(spack.world().resolve(concrete)));
     } catch (SpecFormatException e) {
       throw new IOException(e);
     }
@@ -82,6 +87,11 @@ public final class SpackWorld {
   /** Remembers a result, as the input of further tasks. */
   public void built(SpecNode node, PushedSpec pushed) {
     built.put(node.hash(), pushed);
+  }
+
+  /** Further tasks name no sources. */
+  public void sendNoSources() {
+    sendSources = false;
   }
 
   /** Uploads a tree, once. */
@@ -144,6 +154,9 @@ public final class SpackWorld {
 
   private List<SourceFile> sources() throws IOException {
     List<SourceFile> sources = new ArrayList<>();
+    if (!sendSources) {
+      return sources;
+    }
     Path mirror = spack.world().resolve("srcmirror");
     try (Stream<Path> files = Files.walk(mirror)) {
       for (Path file : files.filter(Files::isRegularFile).toList()) {

@@ -13,7 +13,6 @@ import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Work;
 import build.thresher.scheduler.wire.Wire;
-import build.thresher.v1.NodeText;
 import build.thresher.v1.Prefix;
 import build.thresher.v1.SpackBuild;
 import com.google.common.collect.ImmutableList;
@@ -48,7 +47,8 @@ public final class Builds {
     Definition definition = grant.definition();
     String instance = definition.key().instance();
     Work work = definition.work();
-    SpecDocument document = document(definition);
+    Documents.Parsed parsed = document(definition);
+    SpecDocument document = parsed.document();
     SpecNode node = node(document, definition);
     Duration timeout = work.timeout().isPositive() ? work.timeout() : defaultTimeout;
     SpackBuild.Builder build =
@@ -75,10 +75,7 @@ public final class Builds {
       }
     }
     for (SpecNode reached : Closures.reachable(document, node)) {
-      build.addNodes(
-          NodeText.newBuilder()
-              .setHash(reached.hash().text())
-              .setJson(Wire.digest(Digest.of(reached.json()))));
+      build.addNodes(parsed.texts().get(reached.hash()));
     }
     return build.build();
   }
@@ -101,7 +98,7 @@ public final class Builds {
   /** What a build hands in, as the mirror wants it. */
   public BuiltSpec built(Effect.Publish publish) throws IOException {
     Definition definition = publish.definition();
-    SpecNode node = node(document(definition), definition);
+    SpecNode node = node(document(definition).document(), definition);
     return new BuiltSpec(
         node,
         publish.outputs().archive(),
@@ -119,7 +116,7 @@ public final class Builds {
             "submitter", publish.execution().client()));
   }
 
-  private SpecDocument document(Definition definition) throws IOException {
+  private Documents.Parsed document(Definition definition) throws IOException {
     try {
       return documents.document(Scope.farm(definition.key().instance()), definition.work().dag());
     } catch (SpecFormatException e) {

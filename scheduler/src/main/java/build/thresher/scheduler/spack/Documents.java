@@ -3,9 +3,13 @@ package build.thresher.scheduler.spack;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
+import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.NodeSources;
+import build.thresher.v1.NodeText;
 import build.thresher.v1.Source;
 import build.thresher.v1.SourceList;
 import com.google.common.cache.Cache;
@@ -25,7 +29,7 @@ public final class Documents {
   private static final int MAX_SOURCES_BYTES = 64 << 20;
 
   private final BlobStore blobs;
-  private final Cache<Digest, SpecDocument> documents = cache();
+  private final Cache<Digest, Parsed> documents = cache();
   private final Cache<Digest, ImmutableMap<String, ImmutableList<Source>>> sources = cache();
 
   public Documents(BlobStore blobs) {
@@ -36,9 +40,12 @@ public final class Documents {
     return CacheBuilder.newBuilder().softValues().maximumSize(64).build();
   }
 
+  /** A document, and the name of the blob of each node's text. */
+  public record Parsed(SpecDocument document, ImmutableMap<DagHash, NodeText> texts) {}
+
   /** The document in this blob. */
-  public SpecDocument document(Scope scope, Digest digest) throws IOException, SpecFormatException {
-    SpecDocument known = documents.getIfPresent(digest);
+  public Parsed document(Scope scope, Digest digest) throws IOException, SpecFormatException {
+    Parsed known = documents.getIfPresent(digest);
     if (known != null) {
       return known;
     }
@@ -50,9 +57,23 @@ public final class Documents {
               + SpecDocument.MAX_BYTES
               + " are read");
     }
-    SpecDocument parsed = SpecDocument.parse(blobs.readAll(scope, digest));
+    Parsed parsed = parsed(SpecDocument.parse(blobs.readAll(scope, digest)));
     documents.put(digest, parsed);
     return parsed;
+  }
+
+  /** Digests are computed once: every lease names all that its node leads to. */
+  private static Parsed parsed(SpecDocument document) {
+    ImmutableMap.Builder<DagHash, NodeText> texts = ImmutableMap.builder();
+    for (SpecNode node : document.nodes().values()) {
+      texts.put(
+          node.hash(),
+          NodeText.newBuilder()
+              .setHash(node.hash().text())
+              .setJson(Wire.digest(Digest.of(node.json())))
+              .build());
+    }
+    return new Parsed(document, texts.buildOrThrow());
   }
 
   /** The source list in this blob, by DAG hash. */

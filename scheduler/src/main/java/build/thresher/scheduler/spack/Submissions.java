@@ -83,7 +83,7 @@ public final class Submissions {
     Digest sources = request.hasSources() ? Wire.digest(request.getSources()) : null;
     requirePresent(scope, named(dag, inputs, sources));
 
-    SpecDocument document = documents.document(scope, dag);
+    SpecDocument document = documents.document(scope, dag).document();
     List<DagHash> roots = roots(request, document);
     Expansion expansion =
         Expansion.of(document, roots, hash -> mirror.find(instance, hash).isPresent());

@@ -1,0 +1,108 @@
+package build.thresher.cas.reapi;
+
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import com.google.bytestream.ByteStreamGrpc;
+import com.google.bytestream.QueryWriteStatusRequest;
+import com.google.bytestream.QueryWriteStatusResponse;
+import com.google.bytestream.ReadRequest;
+import com.google.bytestream.ReadResponse;
+import com.google.bytestream.WriteRequest;
+import com.google.bytestream.WriteResponse;
+import com.google.protobuf.UnsafeByteOperations;
+import io.grpc.Status;
+import io.grpc.stub.StreamObserver;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * ByteStream over a {@link BlobStore}. Memory is one chunk a stream, however slow its peer. A write
+ * whose stream broke begins again at 0: nothing of it is kept.
+ *
+ * <p>Its methods block: the server's executor must give each call a (virtual) thread.
+ */
+public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
+  private static final int CHUNK_BYTES = 128 << 10;
+
+  private final BlobStore store;
+  private final Wire wire;
+
+  /** By resource name, for QueryWriteStatus. */
+  private final ConcurrentMap<String, BlobUpload> inProgress = new ConcurrentHashMap<>();
+
+  public ByteStreamService(BlobStore store, Predicate<String> knownInstances) {
+    this.store = store;
+    this.wire = new Wire(knownInstances);
+  }
+
+  @Override
+  public void read(ReadRequest request, StreamObserver<ReadResponse> observer) {
+    try {
+      ResourceNames.ToRead name = ResourceNames.parseToRead(request.getResourceName());
+      Scope scope = wire.scope(name.instance());
+      Digest digest = name.digest();
+      long offset = request.getReadOffset();
+      if (offset < 0 || offset > digest.sizeBytes()) {
+        throw Status.OUT_OF_RANGE
+            .withDescription("offset " + offset + " is not inside blob " + digest)
+            .asRuntimeException();
+      }
+      if (request.getReadLimit() < 0) {
+        throw new IllegalArgumentException("a read limit cannot be negative; 0 means all");
+      }
+      long limit = request.getReadLimit() == 0 ? Long.MAX_VALUE : request.getReadLimit();
+      StreamPump.start(observer, new Chunks(store.read(scope, digest, offset, limit)));
+    } catch (IOException | RuntimeException e) {
+      observer.onError(Statuses.of(e).asRuntimeException());
+    }
+  }
+
+  private record Chunks(InputStream in) implements StreamPump.Source<ReadResponse> {
+    @Override
+    public @Nullable ReadResponse next() throws IOException {
+      byte[] chunk = in.readNBytes(CHUNK_BYTES);
+      return chunk.length == 0
+          ? null
+          : ReadResponse.newBuilder().setData(UnsafeByteOperations.unsafeWrap(chunk)).build();
+    }
+
+    @Override
+    public void close() throws IOException {
+      in.close();
+    }
+  }
+
+  @Override
+  public StreamObserver<WriteRequest> write(StreamObserver<WriteResponse> observer) {
+    return new BlobUpload(store, wire, inProgress, observer);
+  }
+
+  @Override
+  public void queryWriteStatus(
+      QueryWriteStatusRequest request, StreamObserver<QueryWriteStatusResponse> observer) {
+    try {
+      ResourceNames.Upload name = ResourceNames.parseUpload(request.getResourceName());
+      Scope scope = wire.scope(name.instance());
+      BlobUpload upload = inProgress.get(request.getResourceName());
+      QueryWriteStatusResponse.Builder response = QueryWriteStatusResponse.newBuilder();
+      if (store.contains(scope, name.digest())) {
+        response.setCommittedSize(name.digest().sizeBytes()).setComplete(true);
+      } else if (upload != null) {
+        response.setCommittedSize(upload.received());
+      } else {
+        throw Status.NOT_FOUND
+            .withDescription("no such write is in progress; begin again at offset 0")
+            .asRuntimeException();
+      }
+      observer.onNext(response.build());
+      observer.onCompleted();
+    } catch (IOException | RuntimeException e) {
+      observer.onError(Statuses.of(e).asRuntimeException());
+    }
+  }
+}

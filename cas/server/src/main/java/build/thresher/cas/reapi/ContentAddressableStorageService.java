@@ -1,0 +1,183 @@
+package build.thresher.cas.reapi;
+
+import build.bazel.remote.execution.v2.BatchReadBlobsRequest;
+import build.bazel.remote.execution.v2.BatchReadBlobsResponse;
+import build.bazel.remote.execution.v2.BatchUpdateBlobsRequest;
+import build.bazel.remote.execution.v2.BatchUpdateBlobsResponse;
+import build.bazel.remote.execution.v2.Compressor;
+import build.bazel.remote.execution.v2.ContentAddressableStorageGrpc;
+import build.bazel.remote.execution.v2.FindMissingBlobsRequest;
+import build.bazel.remote.execution.v2.FindMissingBlobsResponse;
+import build.bazel.remote.execution.v2.GetTreeRequest;
+import build.bazel.remote.execution.v2.GetTreeResponse;
+import build.thresher.cas.api.Blob;
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.DigestMismatchException;
+import build.thresher.cas.api.Scope;
+import com.google.protobuf.UnsafeByteOperations;
+import io.grpc.Status;
+import io.grpc.stub.StreamObserver;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Predicate;
+
+/**
+ * The store's blobs over the Remote Execution API. In a batch each blob has a status of its own; a
+ * batch over the limit is refused whole.
+ *
+ * <p>Its methods block: the server's executor must give each call a (virtual) thread.
+ */
+public final class ContentAddressableStorageService
+    extends ContentAddressableStorageGrpc.ContentAddressableStorageImplBase {
+  /** Sum of the sizes in one batch; advertised in the capabilities. */
+  public static final long MAX_BATCH_BYTES = 4 << 20;
+
+  private final BlobStore store;
+  private final Wire wire;
+
+  public ContentAddressableStorageService(BlobStore store, Predicate<String> knownInstances) {
+    this.store = store;
+    this.wire = new Wire(knownInstances);
+  }
+
+  private interface Answer<T> {
+    T make() throws IOException;
+  }
+
+  private static <T> void answer(StreamObserver<T> observer, Answer<T> answer) {
+    T message;
+    try {
+      message = answer.make();
+    } catch (IOException | RuntimeException e) {
+      observer.onError(Statuses.of(e).asRuntimeException());
+      return;
+    }
+    observer.onNext(message);
+    observer.onCompleted();
+  }
+
+  @Override
+  public void findMissingBlobs(
+      FindMissingBlobsRequest request, StreamObserver<FindMissingBlobsResponse> observer) {
+    answer(
+        observer,
+        () -> {
+          Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());
+          List<Digest> wanted = request.getBlobDigestsList().stream().map(Wire::parse).toList();
+          FindMissingBlobsResponse.Builder response = FindMissingBlobsResponse.newBuilder();
+          for (Digest missing : store.findMissing(scope, wanted)) {
+            response.addMissingBlobDigests(Wire.toWire(missing));
+          }
+          return response.build();
+        });
+  }
+
+  @Override
+  public void batchUpdateBlobs(
+      BatchUpdateBlobsRequest request, StreamObserver<BatchUpdateBlobsResponse> observer) {
+    answer(
+        observer,
+        () -> {
+          Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());
+          checkBatch(
+              request.getRequestsList().stream().mapToLong(one -> one.getData().size()).sum());
+          List<Blob> blobs = new ArrayList<>();
+          for (BatchUpdateBlobsRequest.Request one : request.getRequestsList()) {
+            if (one.getCompressor() != Compressor.Value.IDENTITY) {
+              throw new IllegalArgumentException(
+                  "this server takes no compressed blobs; its capabilities name no compressor");
+            }
+            blobs.add(new Blob(Wire.parse(one.getDigest()), one.getData().toByteArray()));
+          }
+          List<Status> statuses = putEach(scope, blobs);
+          BatchUpdateBlobsResponse.Builder response = BatchUpdateBlobsResponse.newBuilder();
+          for (int i = 0; i < blobs.size(); i++) {
+            response
+                .addResponsesBuilder()
+                .setDigest(request.getRequests(i).getDigest())
+                .setStatus(Statuses.toRpc(statuses.get(i)));
+          }
+          return response.build();
+        });
+  }
+
+  /** All in one wait for the disk; one by one only where one of them is wrong. */
+  private List<Status> putEach(Scope scope, List<Blob> blobs) throws IOException {
+    List<Status> statuses = new ArrayList<>();
+    try {
+      store.putAll(scope, blobs);
+      blobs.forEach(blob -> statuses.add(Status.OK));
+    } catch (DigestMismatchException whichOne) {
+      for (Blob blob : blobs) {
+        try {
+          store.putAll(scope, List.of(blob));
+          statuses.add(Status.OK);
+        } catch (DigestMismatchException e) {
+          statuses.add(Statuses.of(e));
+        }
+      }
+    }
+    return statuses;
+  }
+
+  @Override
+  public void batchReadBlobs(
+      BatchReadBlobsRequest request, StreamObserver<BatchReadBlobsResponse> observer) {
+    answer(
+        observer,
+        () -> {
+          Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());
+          List<Digest> digests = request.getDigestsList().stream().map(Wire::parse).toList();
+          long bytes = 0;
+          for (Digest digest : digests) {
+            checkBatch(digest.sizeBytes());
+            bytes += digest.sizeBytes();
+            checkBatch(bytes);
+          }
+          BatchReadBlobsResponse.Builder response = BatchReadBlobsResponse.newBuilder();
+          for (Digest digest : digests) {
+            response.addResponses(readOne(scope, digest));
+          }
+          return response.build();
+        });
+  }
+
+  private BatchReadBlobsResponse.Response readOne(Scope scope, Digest digest) {
+    BatchReadBlobsResponse.Response.Builder one =
+        BatchReadBlobsResponse.Response.newBuilder().setDigest(Wire.toWire(digest));
+    try {
+      one.setData(UnsafeByteOperations.unsafeWrap(store.readAll(scope, digest)));
+    } catch (IOException e) {
+      one.setStatus(Statuses.toRpc(Statuses.of(e)));
+    }
+    return one.build();
+  }
+
+  private static void checkBatch(long bytes) {
+    if (bytes > MAX_BATCH_BYTES) {
+      throw new IllegalArgumentException(
+          "a batch may hold "
+              + MAX_BATCH_BYTES
+              + " bytes; split it, or send large blobs over ByteStream");
+    }
+  }
+
+  @Override
+  public void getTree(GetTreeRequest request, StreamObserver<GetTreeResponse> observer) {
+    try {
+      Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());
+      StreamPump.start(
+          observer,
+          new TreePages(
+              store,
+              scope,
+              Wire.parse(request.getRootDigest()),
+              request.getPageSize(),
+              request.getPageToken()));
+    } catch (IOException | RuntimeException e) {
+      observer.onError(Statuses.of(e).asRuntimeException());
+    }
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.cas.reapi;
+
+import org.jspecify.annotations.NullMarked;

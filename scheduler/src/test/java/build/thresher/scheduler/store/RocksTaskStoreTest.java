@@ -1,0 +1,43 @@
+package build.thresher.scheduler.store;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import build.thresher.scheduler.core.Change;
+import build.thresher.scheduler.core.RequestHead;
+import com.google.common.collect.ImmutableList;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class RocksTaskStoreTest extends TaskStoreContract {
+  @Override
+  TaskStore create(Path directory) throws IOException {
+    return RocksTaskStore.at(directory, "default");
+  }
+
+  @Test
+  void whatWasCommittedIsThereAfterOpeningAgainAndTheEpochGrows() throws Exception {
+    long first;
+    RequestHead head =
+        new RequestHead(
+            "r",
+            "default",
+            "alice",
+            RequestHead.Options.NONE,
+            ImmutableList.of(),
+            ImmutableList.of(),
+            ImmutableList.of(),
+            Instant.EPOCH);
+    try (TaskStore store = create(directory)) {
+      first = store.open();
+      store.commit(first, List.of(new Change.RequestPut(head)));
+    }
+    try (TaskStore store = create(directory)) {
+      assertTrue(store.open() > first);
+      assertEquals(head, store.loadLive().requests().get(0).head());
+    }
+  }
+}
