@@ -350,6 +350,22 @@ class FarmRulesTest {
   }
 
   @Test
+  void aNameThatWouldEscapeFromAPathIsRefused() throws Exception {
+    try (TestFarm farm = new TestFarm(directory)) {
+      for (String name : List.of("../../etc", "a b", "a\\nb")) {
+        String why =
+            refused(
+                Status.Code.INVALID_ARGUMENT,
+                () ->
+                    farm.client()
+                        .execute(farm.request(new Dag().node(name), "alice").build())
+                        .next());
+        assertTrue(why.contains("a slash, a space or a control character"), why);
+      }
+    }
+  }
+
+  @Test
   void aSuccessThatNamesAMissingBlobIsNotBelieved() throws Exception {
     try (TestFarm farm = new TestFarm(directory)) {
       ScriptedExecutor executor = new ScriptedExecutor(farm, "e1");

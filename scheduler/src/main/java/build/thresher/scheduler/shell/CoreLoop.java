@@ -146,6 +146,15 @@ public final class CoreLoop implements AutoCloseable {
   }
 
   private void run() {
+    try {
+      loop();
+    } finally {
+      closing = true; // however it ended: nobody waits for a loop that is gone
+      failQueued(new UnavailableException("the scheduler is stopping", null));
+    }
+  }
+
+  private void loop() {
     List<Item> batch = new ArrayList<>();
     while (!closing) {
       try {
@@ -161,10 +170,9 @@ public final class CoreLoop implements AutoCloseable {
         }
         process(batch);
       } catch (InterruptedException e) {
-        break;
+        return;
       }
     }
-    failQueued(new UnavailableException("the scheduler is stopping", null));
   }
 
   @SuppressWarnings("IllegalCatch") // whatever went wrong, the state is loaded again

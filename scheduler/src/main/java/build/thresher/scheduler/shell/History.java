@@ -12,6 +12,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 
 /**
  * Questions to the task store about what is over. They run on a few platform threads of its own,
@@ -54,6 +55,8 @@ public final class History implements AutoCloseable {
         throw new IOException(io.getMessage(), io);
       }
       throw new IllegalStateException("a question to the task store failed", e.getCause());
+    } catch (RejectedExecutionException e) {
+      throw new IOException("the task store is closing", e);
     }
   }
 

@@ -24,6 +24,7 @@ import java.util.function.Predicate;
  * @param externals on the executors' hosts
  */
 record Expansion(List<SpecNode> build, List<SpecNode> cached, List<SpecNode> externals) {
+  private static final int MAX_NAME = 200;
 
   static Expansion of(SpecDocument document, List<DagHash> roots, Predicate<DagHash> published)
       throws SubmissionRefused {
@@ -62,6 +63,27 @@ record Expansion(List<SpecNode> build, List<SpecNode> cached, List<SpecNode> ext
           Kind.INVALID, node.display() + " is spliced: spliced specs are not built yet");
     }
     checkHash(node);
+  }
+
+  /** Paths are made of these, and lines of logs. */
+  static void checkNames(SpecNode node) throws SubmissionRefused {
+    List<String> parts =
+        List.of(
+            node.name(), node.version(), node.platform(), node.operatingSystem(), node.target());
+    for (String part : parts) {
+      boolean harmful =
+          part.equals("..")
+              || part.length() > MAX_NAME
+              || part.chars().anyMatch(c -> c <= ' ' || c == '/' || c == '\\' || c == 0x7f);
+      if (harmful || (part.isEmpty() && !node.isExternal())) {
+        throw new SubmissionRefused(
+            Kind.INVALID,
+            "node "
+                + node.hash()
+                + " has a name, version, platform, operating system or target that is empty, too"
+                + " long, or holds a slash, a space or a control character");
+      }
+    }
   }
 
   /** The hash of a node is that of its text, or somebody changed the one or the other. */

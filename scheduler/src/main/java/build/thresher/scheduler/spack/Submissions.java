@@ -63,7 +63,7 @@ public final class Submissions {
       throws SubmissionRefused, IOException {
     try {
       return expand(request, id, instance, client, now);
-    } catch (SpecFormatException | IllegalArgumentException e) {
+    } catch (SpecFormatException | IllegalArgumentException | ArithmeticException e) {
       throw new SubmissionRefused(Kind.INVALID, String.valueOf(e.getMessage()));
     } catch (BlobNotFoundException e) {
       throw new SubmissionRefused(
@@ -195,6 +195,7 @@ public final class Submissions {
     List<Blob> texts = new ArrayList<>();
     for (SpecNode node : Closures.inDocumentOrder(document, reachable)) {
       Expansion.checkHash(node);
+      Expansion.checkNames(node);
       texts.add(Blob.of(node.json()));
     }
     Set<Digest> missing =

@@ -91,7 +91,12 @@ final class Keys {
     return key("hold", request, "");
   }
 
-  /** The last part of a key. */
+  /** The package of a duration's key. */
+  String durationName(byte[] key) {
+    return new String(key, StandardCharsets.UTF_8).substring(duration("").length);
+  }
+
+  /** The last part of a key that ends in a number or in a name without a slash. */
   static String lastPart(byte[] key) {
     String text = new String(key, StandardCharsets.UTF_8);
     return text.substring(text.lastIndexOf('/') + 1);

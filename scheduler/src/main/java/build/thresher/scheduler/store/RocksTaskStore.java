@@ -136,7 +136,7 @@ public final class RocksTaskStore implements TaskStore {
     scan(
         keys.all("duration"),
         (key, value) -> {
-          durations.put(Keys.lastPart(key), DurationRecord.parseFrom(value).getSeconds());
+          durations.put(keys.durationName(key), DurationRecord.parseFrom(value).getSeconds());
           return true;
         });
     return new LiveState(epoch, requests.build(), tasks.build(), durations.buildOrThrow());

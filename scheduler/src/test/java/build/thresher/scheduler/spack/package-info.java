@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.scheduler.spack;
+
+import org.jspecify.annotations.NullMarked;
