@@ -1,0 +1,5 @@
+/** The client commands of {@code thresher}. */
+@NullMarked
+package build.thresher.client;
+
+import org.jspecify.annotations.NullMarked;
