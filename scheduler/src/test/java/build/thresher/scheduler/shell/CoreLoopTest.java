@@ -1,0 +1,137 @@
+package build.thresher.scheduler.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import build.thresher.scheduler.core.CoreOptions;
+import build.thresher.scheduler.core.CoreView;
+import build.thresher.scheduler.core.Effect;
+import build.thresher.scheduler.core.Event;
+import build.thresher.scheduler.core.Reply;
+import build.thresher.scheduler.core.RequestHead;
+import build.thresher.scheduler.store.RocksTaskStore;
+import build.thresher.scheduler.store.TaskStore;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class CoreLoopTest {
+  @TempDir Path directory = Path.of("");
+
+  private final AtomicBoolean broken = new AtomicBoolean();
+  private final AtomicInteger reloads = new AtomicInteger();
+  private final List<Effect> effects = new CopyOnWriteArrayList<>();
+
+  private final CoreLoop.Surroundings surroundings =
+      new CoreLoop.Surroundings() {
+        @Override
+        public Event prepare(Event event) {
+          return event;
+        }
+
+        @Override
+        public void run(Effect effect) {
+          effects.add(effect);
+        }
+
+        @Override
+        public void reloaded() {
+          reloads.incrementAndGet();
+        }
+      };
+
+  /** A store whose disk can be told to fail. */
+  private TaskStore breakable(TaskStore real) {
+    return (TaskStore)
+        Proxy.newProxyInstance(
+            TaskStore.class.getClassLoader(),
+            new Class<?>[] {TaskStore.class},
+            (proxy, method, arguments) -> {
+              if (broken.get() && !method.getName().equals("close")) {
+                throw new IOException("the disk is gone");
+              }
+              try {
+                return method.invoke(real, arguments);
+              } catch (InvocationTargetException e) {
+                throw e.getTargetException();
+              }
+            });
+  }
+
+  private static Event.Submit submit(String id) {
+    return new Event.Submit(
+        new RequestHead(
+            id,
+            "default",
+            "alice",
+            RequestHead.Options.NONE,
+            ImmutableList.of("root"),
+            ImmutableList.of(),
+            ImmutableList.of(),
+            Instant.EPOCH),
+        ImmutableList.of(),
+        ImmutableSet.of(),
+        ImmutableList.of());
+  }
+
+  @Test
+  void whatCouldNotBeStoredWasNotAcceptedAndNobodyHearsOfIt() throws Exception {
+    try (TaskStore store = breakable(RocksTaskStore.at(directory, "default"));
+        CoreLoop loop =
+            new CoreLoop(
+                CoreOptions.DEFAULTS,
+                store,
+                surroundings,
+                InstantSource.system(),
+                System::nanoTime)) {
+      loop.start();
+      assertEquals(new Reply.Accepted("one"), loop.apply(submit("one")));
+      assertEquals(List.of(new Effect.RequestFinished("one")), effects);
+      broken.set(true);
+      assertThrows(UnavailableException.class, () -> loop.apply(submit("two")));
+      assertThrows(UnavailableException.class, () -> loop.apply(submit("three")));
+      assertEquals(1, effects.size());
+      assertEquals(1, reloads.get());
+      broken.set(false);
+      Reply reply = null;
+      while (reply == null) {
+        try {
+          reply = loop.apply(submit("four"));
+        } catch (UnavailableException stillLoading) {
+          Thread.sleep(20);
+        }
+      }
+      assertEquals(new Reply.Accepted("four"), reply);
+      assertEquals(0, loop.ask(CoreView::counts).requests());
+      assertTrue(store.finishedRequest("one").isPresent());
+      assertTrue(store.finishedRequest("two").isEmpty());
+      assertTrue(store.finishedRequest("four").isPresent());
+    }
+  }
+
+  @Test
+  void afterCloseEverybodyIsToldThatItIsUnavailable() throws Exception {
+    try (TaskStore store = RocksTaskStore.at(directory, "default")) {
+      CoreLoop loop =
+          new CoreLoop(
+              CoreOptions.DEFAULTS, store, surroundings, InstantSource.system(), System::nanoTime);
+      loop.start();
+      loop.close();
+      assertThrows(UnavailableException.class, () -> loop.apply(submit("late")));
+    }
+  }
+}

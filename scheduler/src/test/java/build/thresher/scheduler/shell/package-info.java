@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.scheduler.shell;
+
+import org.jspecify.annotations.NullMarked;
