@@ -100,6 +100,7 @@ class CoreLoopTest {
                 System::nanoTime)) {
       loop.start();
       assertEquals(new Reply.Accepted("one"), loop.apply(submit("one")));
+      loop.ask(CoreView::counts); // questions are answered after the effects before them
       assertEquals(List.of(new Effect.RequestFinished("one")), effects);
       broken.set(true);
       assertThrows(UnavailableException.class, () -> loop.apply(submit("two")));
