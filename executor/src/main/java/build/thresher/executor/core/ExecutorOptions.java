@@ -114,4 +114,21 @@ public record ExecutorOptions(
         drainGrace,
         builds);
   }
+
+  /** The same with so much room for dependencies. */
+  public ExecutorOptions withPrefixCacheBytes(long bytes) {
+    return new ExecutorOptions(
+        name,
+        workDir,
+        slots,
+        labels,
+        externals,
+        hostPaths,
+        bytes,
+        treeCacheBytes,
+        logBytes,
+        buildUid,
+        drainGrace,
+        builds);
+  }
 }
