@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
  * processes, and exact measurements of a whole build. Where they cannot be written, groups do
  * nothing and {@link #enforced} says so. Thread-safe.
  */
-public final class ControlGroups {
+public final class ControlGroups implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ControlGroups.class);
   private static final List<String> WANTED = List.of("memory", "pids", "cpuacct");
 
@@ -103,6 +103,18 @@ public final class ControlGroups {
     } catch (IOException e) {
       group.close();
       throw new IOException("cannot make the control group of build " + name, e);
+    }
+  }
+
+  /** Removes the executor's own groups; those of builds are gone already. */
+  @Override
+  public void close() {
+    for (Path own : parents.values()) {
+      try {
+        Files.deleteIfExists(own);
+      } catch (IOException e) {
+        log.warn("control group {} cannot be removed: {}", own, e.toString());
+      }
     }
   }
 

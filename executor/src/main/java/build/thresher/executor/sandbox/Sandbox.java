@@ -154,9 +154,10 @@ public final class Sandbox implements AutoCloseable {
     }
   }
 
-  /** Ends the launcher, and with it every command that still runs. */
+  /** Ends the launcher, and with it every command that still runs; removes the control groups. */
   @Override
   public void close() {
     launcher.shutdownNow();
+    controlGroups.close();
   }
 }
