@@ -12,7 +12,7 @@ public record StoreOptions(
     int largeBlobBytes, long reserveBytes, int readThreads, long blockCacheBytes) {
 
   /** The border is measured: see docs/adr/0002-blobs-in-rocksdb-and-files.md. */
-  public static final StoreOptions DEFAULTS = new StoreOptions(128 << 10, 1L << 30, 8, 32L << 20);
+  public static final StoreOptions DEFAULTS = new StoreOptions(256 << 10, 1L << 30, 8, 32L << 20);
 
   public StoreOptions {
     if (largeBlobBytes < 1 || largeBlobBytes > 16 << 20) {

@@ -1,0 +1,91 @@
+package build.thresher.cas.store;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import java.io.BufferedReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** An acknowledged blob survives kill -9 of the process that holds the store. */
+final class KillTest {
+  @TempDir Path temp;
+
+  @Test
+  void acknowledgedBlobSurvivesKill() throws Exception {
+    killManyTimes(10);
+  }
+
+  @Test
+  @Tag("long")
+  void acknowledgedBlobSurvivesAThousandKills() throws Exception {
+    killManyTimes(1_000);
+  }
+
+  private void killManyTimes(int kills) throws Exception {
+    long runSeed = Long.getLong("thresher.seed", System.nanoTime());
+    System.out.println("replay with -Dthresher.seed=" + runSeed);
+    Random random = new Random(runSeed);
+    Map<Long, String> ledger = new LinkedHashMap<>();
+    Path dir = temp.resolve("store");
+    for (int kill = 0; kill < kills; kill++) {
+      int acknowledgements = 1 + random.nextInt(200);
+      Process writer = start(dir, kill * 1_000_000L);
+      try (BufferedReader acks = writer.inputReader(StandardCharsets.UTF_8)) {
+        String line = acks.readLine();
+        while (line != null) {
+          String[] ack = line.split(" ", 2);
+          if (ack.length == 2 && ack[1].indexOf('/') > 0) {
+            ledger.put(Long.parseLong(ack[0]), ack[1]);
+          }
+          if (--acknowledgements == 0) {
+            // Through the handle, so that the acknowledgements in the pipe can still be read.
+            writer.toHandle().destroyForcibly();
+          }
+          line = acks.readLine();
+        }
+      }
+      assertEquals(128 + 9, writer.waitFor(), "the writer ended otherwise than by the kill");
+      check(dir, ledger);
+    }
+    assertTrue(ledger.size() >= kills);
+  }
+
+  private static Process start(Path dir, long firstSeed) throws Exception {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx512m"));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    command.addAll(List.of(KilledWriter.class.getName(), dir.toString(), "" + firstSeed));
+    return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+  }
+
+  private static void check(Path dir, Map<Long, String> ledger) throws Exception {
+    try (RocksBlobStore store =
+        RocksBlobStore.open(
+            dir, StoreOptions.DEFAULTS.withReserveBytes(0), InstantSource.system())) {
+      for (Map.Entry<Long, String> ack : ledger.entrySet()) {
+        byte[] expected = KilledWriter.content(ack.getKey());
+        Digest digest = Digest.of(expected);
+        // A kill may cut the last line of the ledger.
+        if (digest.toString().equals(ack.getValue())) {
+          assertArrayEquals(expected, store.readAll(Scope.farm(""), digest));
+        }
+      }
+      assertTrue(store.statistics().blobs() >= Set.copyOf(ledger.values()).size());
+    }
+  }
+}
