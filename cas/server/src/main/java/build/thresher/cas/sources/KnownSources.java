@@ -1,0 +1,87 @@
+package build.thresher.cas.sources;
+
+import build.thresher.cas.api.Digest;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.jspecify.annotations.Nullable;
+import org.rocksdb.Options;
+import org.rocksdb.RocksDB;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.WriteOptions;
+
+/**
+ * The sizes of sources, by SHA-256: recipes name a source by its hash alone, the store wants the
+ * size too. Losing an entry costs one fetch. Threading: any thread; RocksDB is called on a platform
+ * thread.
+ */
+final class KnownSources implements AutoCloseable {
+  private final Options options;
+  private final RocksDB db;
+  private final WriteOptions synced = new WriteOptions().setSync(true);
+  private final ExecutorService thread =
+      Executors.newSingleThreadExecutor(Thread.ofPlatform().name("sources-db").daemon().factory());
+
+  private KnownSources(Options options, RocksDB db) {
+    this.options = options;
+    this.db = db;
+  }
+
+  static KnownSources open(Path dir) throws IOException {
+    Files.createDirectories(dir);
+    RocksDB.loadLibrary();
+    Options options = new Options().setCreateIfMissing(true).setKeepLogFileNum(3);
+    try {
+      return new KnownSources(options, RocksDB.open(options, dir.toString()));
+    } catch (RocksDBException e) {
+      options.close();
+      throw new IOException("cannot open the database of sources " + dir, e);
+    }
+  }
+
+  /**
+   * @param sha256 digest of size 0
+   */
+  @Nullable Digest find(Digest sha256) throws IOException {
+    byte[] size = call(() -> new Value(db.get(sha256.hashBytes()))).bytes();
+    return size == null
+        ? null
+        : Digest.fromHash(sha256.hashBytes(), ByteBuffer.wrap(size).getLong());
+  }
+
+  void add(Digest source) throws IOException {
+    byte[] size = ByteBuffer.allocate(Long.BYTES).putLong(source.sizeBytes()).array();
+    call(
+        () -> {
+          db.put(synced, source.hashBytes(), size);
+          return true;
+        });
+  }
+
+  @Override
+  public void close() {
+    thread.close();
+    db.close();
+    synced.close();
+    options.close();
+  }
+
+  @SuppressWarnings("ArrayRecordComponent") // carries a value across threads
+  private record Value(byte @Nullable [] bytes) {}
+
+  private <T> T call(Callable<T> work) throws IOException {
+    try {
+      return thread.submit(work).get();
+    } catch (ExecutionException e) {
+      throw new IOException("the database of sources failed", e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new java.io.InterruptedIOException("interrupted at the database of sources");
+    }
+  }
+}

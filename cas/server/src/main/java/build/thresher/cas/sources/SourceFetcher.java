@@ -1,0 +1,310 @@
+package build.thresher.cas.sources;
+
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.BlobWriter;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.sources.FetchException.Reason;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.function.LongSupplier;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Brings a source into the store: from the store itself, from the configured mirrors, then from the
+ * addresses given, in order.
+ *
+ * <p>Guarantees that nothing is stored whose SHA-256 is not the one asked for, that an address
+ * given by a client leads to no private network (redirects included, unless configured), and that
+ * one source is fetched once however many ask.
+ *
+ * <p>Threading: any thread; calls block.
+ */
+public final class SourceFetcher implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(SourceFetcher.class);
+  private static final int MAX_REDIRECTS = 10;
+  private static final int BUFFER_BYTES = 64 << 10;
+
+  private final Path spool;
+  private final KnownSources known;
+  private final BlobStore blobs;
+  private final SourceOptions options;
+  private final LongSupplier nanoTime;
+  private final ConcurrentHashMap<Digest, CompletableFuture<Fetched>> running =
+      new ConcurrentHashMap<>();
+
+  private SourceFetcher(
+      Path spool,
+      KnownSources known,
+      BlobStore blobs,
+      SourceOptions options,
+      LongSupplier nanoTime) {
+    this.spool = spool;
+    this.known = known;
+    this.blobs = blobs;
+    this.options = options;
+    this.nanoTime = nanoTime;
+  }
+
+  /**
+   * @param dir a directory of the fetcher's own; files half fetched by an earlier run are removed
+   */
+  public static SourceFetcher open(
+      Path dir, BlobStore blobs, SourceOptions options, LongSupplier nanoTime) throws IOException {
+    Path spool = Files.createDirectories(dir.resolve("spool"));
+    try (Stream<Path> left = Files.list(spool)) {
+      for (Path file : left.toList()) {
+        Files.delete(file);
+      }
+    }
+    return new SourceFetcher(
+        spool, KnownSources.open(dir.resolve("known")), blobs, options, nanoTime);
+  }
+
+  /**
+   * @param from the address that gave it; "" for the store
+   */
+  record Fetched(Digest digest, String from) {}
+
+  /**
+   * @param sha256 digest of size 0
+   * @param mirrorPath below a source mirror; "" to leave the mirrors out
+   * @throws FetchException when no address gave it; the message names each
+   */
+  Fetched fetch(Scope scope, Digest sha256, String mirrorPath, List<String> uris)
+      throws IOException {
+    Digest stored = known.find(sha256);
+    if (stored != null && blobs.contains(scope, stored)) {
+      return new Fetched(stored, "");
+    }
+    return join(scope, sha256, mirrorPath, uris);
+  }
+
+  private Fetched join(Scope scope, Digest sha256, String mirrorPath, List<String> uris)
+      throws IOException {
+    CompletableFuture<Fetched> mine = new CompletableFuture<>();
+    CompletableFuture<Fetched> first = running.putIfAbsent(sha256, mine);
+    if (first != null) {
+      return await(first);
+    }
+    try {
+      Fetched fetched = fetchFirst(scope, sha256, mirrorPath, uris);
+      mine.complete(fetched);
+      return fetched;
+    } catch (IOException | RuntimeException e) {
+      mine.completeExceptionally(e);
+      throw e;
+    } finally {
+      running.remove(sha256, mine);
+    }
+  }
+
+  @Override
+  public void close() {
+    known.close();
+  }
+
+  private static Fetched await(CompletableFuture<Fetched> first) throws IOException {
+    try {
+      return first.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof FetchException refused) {
+        throw new FetchException(refused.reason(), String.valueOf(refused.getMessage()), refused);
+      }
+      throw new IOException("the fetch of another caller failed", e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new java.io.InterruptedIOException("interrupted while another caller's fetch ran");
+    }
+  }
+
+  private Fetched fetchFirst(Scope scope, Digest sha256, String mirrorPath, List<String> uris)
+      throws IOException {
+    // A fetch may have ended between the look and the joining.
+    Digest stored = known.find(sha256);
+    if (stored != null && blobs.contains(scope, stored)) {
+      return new Fetched(stored, "");
+    }
+    Path file = Files.createTempFile(spool, "fetch", "");
+    try {
+      List<FetchException> failures = new ArrayList<>();
+      for (Candidate candidate : candidates(mirrorPath, uris)) {
+        try {
+          Digest digest = download(candidate, sha256, file);
+          store(scope, digest, file);
+          LOG.info("source {} fetched from {}", digest, candidate.uri());
+          return new Fetched(digest, candidate.uri());
+        } catch (FetchException e) {
+          failures.add(e);
+        }
+      }
+      throw summary(sha256, failures);
+    } finally {
+      Files.deleteIfExists(file);
+    }
+  }
+
+  private record Candidate(String uri, boolean trusted) {}
+
+  private List<Candidate> candidates(String mirrorPath, List<String> uris) {
+    List<Candidate> all = new ArrayList<>();
+    for (URI mirror : options.mirrors()) {
+      if (!mirrorPath.isEmpty()) {
+        String base = mirror.toString();
+        String slash = base.endsWith("/") ? "" : "/";
+        all.add(new Candidate(base + slash + mirrorPath, true));
+      }
+    }
+    uris.forEach(u -> all.add(new Candidate(u, false)));
+    return all;
+  }
+
+  /** The most telling reason wins; the text tells all. */
+  private static FetchException summary(Digest sha256, List<FetchException> failures) {
+    Reason reason =
+        failures.stream().map(FetchException::reason).max(Enum::compareTo).orElse(Reason.NOT_THERE);
+    for (Reason telling : List.of(Reason.FORBIDDEN, Reason.WRONG_CONTENT, Reason.TOO_LARGE)) {
+      if (failures.stream().anyMatch(f -> f.reason() == telling)) {
+        reason = telling;
+        break;
+      }
+    }
+    StringBuilder text = new StringBuilder("the source " + sha256.hex() + " could not be fetched");
+    failures.forEach(f -> text.append("; ").append(f.getMessage()));
+    if (failures.isEmpty()) {
+      text.append(": it is not in the store and no address was given");
+    }
+    return new FetchException(reason, text.toString());
+  }
+
+  private Digest download(Candidate candidate, Digest sha256, Path file) throws IOException {
+    URI uri = parse(candidate.uri());
+    long deadline = nanoTime.getAsLong() + options.fetchTimeout().toNanos();
+    try {
+      if ("file".equals(uri.getScheme()) && candidate.trusted()) {
+        return copyFile(uri, sha256, file);
+      }
+      for (int hops = 0; hops <= MAX_REDIRECTS; hops++) {
+        requireHttp(uri);
+        boolean allowPrivate =
+            options.allowPrivateAddresses() || (candidate.trusted() && hops == 0);
+        InetAddress address = Addresses.resolve(uri.getHost(), allowPrivate);
+        try (HttpSource source = HttpSource.open(uri, address, options.readTimeout())) {
+          String location = source.header("location");
+          if (source.status() / 100 == 3 && !location.isEmpty()) {
+            uri = parse(uri.resolve(parse(location)).toString());
+            continue;
+          }
+          requireOk(uri, source.status());
+          return receive(uri, source.body(), sha256, file, deadline);
+        }
+      }
+      throw new FetchException(Reason.UNREACHABLE, candidate.uri() + " redirects without end");
+    } catch (FetchException e) {
+      throw e;
+    } catch (IOException e) {
+      throw new FetchException(Reason.UNREACHABLE, uri + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static void requireOk(URI uri, int status) throws FetchException {
+    if (status != 200) {
+      Reason reason = status == 404 || status == 410 ? Reason.NOT_THERE : Reason.UNREACHABLE;
+      throw new FetchException(reason, uri + " answers " + status);
+    }
+  }
+
+  private static URI parse(String text) throws FetchException {
+    try {
+      return new URI(text);
+    } catch (URISyntaxException e) {
+      throw new FetchException(Reason.MALFORMED, "`" + text + "` is no address", e);
+    }
+  }
+
+  private static void requireHttp(URI uri) throws FetchException {
+    String scheme = String.valueOf(uri.getScheme()).toLowerCase(Locale.ROOT);
+    boolean http = scheme.equals("http") || scheme.equals("https");
+    if (!http || uri.getHost() == null || uri.getRawUserInfo() != null) {
+      throw new FetchException(
+          Reason.FORBIDDEN,
+          uri + " is not fetched: only http and https addresses without a user name are");
+    }
+  }
+
+  private Digest copyFile(URI uri, Digest sha256, Path file) throws IOException {
+    Path path = Path.of(uri);
+    if (!Files.isRegularFile(path)) {
+      throw new FetchException(Reason.NOT_THERE, path + " is not there");
+    }
+    try (InputStream in = Files.newInputStream(path)) {
+      return receive(uri, in, sha256, file, Long.MAX_VALUE);
+    }
+  }
+
+  private Digest receive(URI uri, InputStream in, Digest sha256, Path file, long deadline)
+      throws IOException {
+    MessageDigest hash = Digest.sha256();
+    long size = 0;
+    byte[] buffer = new byte[BUFFER_BYTES];
+    try (OutputStream out = Files.newOutputStream(file, LinkOption.NOFOLLOW_LINKS)) {
+      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+        size += n;
+        if (size > options.maxBytes()) {
+          throw new FetchException(
+              Reason.TOO_LARGE, uri + " has more than " + options.maxBytes() + " bytes");
+        }
+        if (deadline != Long.MAX_VALUE && nanoTime.getAsLong() - deadline > 0) {
+          throw new FetchException(
+              Reason.UNREACHABLE, uri + " took longer than " + readable(options.fetchTimeout()));
+        }
+        hash.update(buffer, 0, n);
+        out.write(buffer, 0, n);
+      }
+    }
+    Digest actual = Digest.fromHash(hash.digest(), size);
+    if (!actual.hex().equals(sha256.hex())) {
+      throw new FetchException(
+          Reason.WRONG_CONTENT,
+          uri + " has the sha256 " + actual.hex() + ", another than asked for");
+    }
+    return actual;
+  }
+
+  private static String readable(Duration time) {
+    return time.toSeconds() + " s";
+  }
+
+  /** Blob first: the table may only name what the store has acknowledged. */
+  private void store(Scope scope, Digest digest, Path file) throws IOException {
+    if (!blobs.contains(scope, digest)) {
+      try (InputStream in = Files.newInputStream(file);
+          BlobWriter writer = blobs.write(scope, digest)) {
+        byte[] buffer = new byte[BUFFER_BYTES];
+        for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+          writer.write(ByteBuffer.wrap(buffer, 0, n));
+        }
+        writer.commit();
+      }
+    }
+    known.add(digest);
+  }
+}

@@ -1,0 +1,29 @@
+package build.thresher.cas.sources;
+
+import com.google.common.collect.ImmutableList;
+import java.net.URI;
+import java.time.Duration;
+
+/**
+ * Where sources come from.
+ *
+ * @param mirrors Spack source mirrors, asked first and in this order: {@code file:} directories or
+ *     http(s) base addresses; configured by the server's owner and therefore trusted with any
+ *     address
+ * @param allowPrivateAddresses whether addresses that clients name may lead into private networks
+ * @param maxBytes a larger file is refused
+ * @param readTimeout a peer that sends nothing for so long is given up
+ * @param fetchTimeout one address may take so long in all
+ */
+public record SourceOptions(
+    ImmutableList<URI> mirrors,
+    boolean allowPrivateAddresses,
+    long maxBytes,
+    Duration readTimeout,
+    Duration fetchTimeout) {
+
+  public static SourceOptions defaults() {
+    return new SourceOptions(
+        ImmutableList.of(), false, 8L << 30, Duration.ofSeconds(30), Duration.ofMinutes(30));
+  }
+}

@@ -1,0 +1,287 @@
+package build.thresher.cas.sources;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import build.bazel.remote.asset.v1.FetchBlobRequest;
+import build.bazel.remote.asset.v1.FetchBlobResponse;
+import build.bazel.remote.asset.v1.Qualifier;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.mirror.MemoryBlobStore;
+import com.google.common.collect.ImmutableList;
+import com.sun.net.httpserver.HttpServer;
+import io.grpc.Status;
+import io.grpc.stub.StreamObserver;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SourceFetchServiceTest {
+  private static final byte[] CONTENT =
+      "an archive".repeat(10_000).getBytes(StandardCharsets.UTF_8);
+  private static final Digest DIGEST = Digest.of(CONTENT);
+  private static final String MIRROR_PATH =
+      "_source-cache/archive/" + DIGEST.hex().substring(0, 2) + "/" + DIGEST.hex() + ".tar.gz";
+
+  @TempDir Path dir;
+  private final MemoryBlobStore blobs = new MemoryBlobStore();
+  private final AtomicInteger downloads = new AtomicInteger();
+  private HttpServer web;
+  private SourceFetcher fetcher;
+
+  @BeforeEach
+  void start() throws Exception {
+    web = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    web.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
+    web.createContext(
+        "/file",
+        exchange -> {
+          downloads.incrementAndGet();
+          boolean chunked = "chunked".equals(exchange.getRequestURI().getQuery());
+          exchange.sendResponseHeaders(200, chunked ? 0 : CONTENT.length);
+          try (var out = exchange.getResponseBody()) {
+            out.write(CONTENT);
+          }
+        });
+    web.createContext(
+        "/redirect",
+        exchange -> {
+          exchange
+              .getResponseHeaders()
+              .add("Location", String.valueOf(exchange.getRequestURI().getQuery()));
+          exchange.sendResponseHeaders(302, -1);
+          exchange.close();
+        });
+    web.start();
+    open(true, CONTENT.length);
+  }
+
+  private void open(boolean allowPrivate, long maxBytes, URI... mirrors) throws Exception {
+    if (fetcher != null) {
+      fetcher.close();
+    }
+    SourceOptions options =
+        new SourceOptions(
+            ImmutableList.copyOf(mirrors),
+            allowPrivate,
+            maxBytes,
+            Duration.ofSeconds(20),
+            Duration.ofMinutes(1));
+    fetcher = SourceFetcher.open(dir.resolve("sources"), blobs, options, System::nanoTime);
+  }
+
+  @AfterEach
+  void stop() {
+    fetcher.close();
+    web.stop(0);
+  }
+
+  private String url(String path) {
+    return "http://127.0.0.1:" + web.getAddress().getPort() + path;
+  }
+
+  private static FetchBlobRequest.Builder request(Digest digest, String... uris) {
+    String sri = "sha256-" + Base64.getEncoder().encodeToString(digest.hashBytes());
+    return FetchBlobRequest.newBuilder()
+        .addAllUris(List.of(uris))
+        .addQualifiers(Qualifier.newBuilder().setName("checksum.sri").setValue(sri))
+        .addQualifiers(
+            Qualifier.newBuilder().setName("thresher.mirror_path").setValue(MIRROR_PATH));
+  }
+
+  private FetchBlobResponse call(FetchBlobRequest.Builder request) throws Exception {
+    CompletableFuture<FetchBlobResponse> answer = new CompletableFuture<>();
+    new SourceFetchService(fetcher)
+        .fetchBlob(
+            request.build(),
+            new StreamObserver<>() {
+              @Override
+              public void onNext(FetchBlobResponse response) {
+                answer.complete(response);
+              }
+
+              @Override
+              public void onError(Throwable failure) {
+                answer.completeExceptionally(failure);
+              }
+
+              @Override
+              public void onCompleted() {}
+            });
+    return answer.get();
+  }
+
+  private Status.Code code(FetchBlobRequest.Builder request) throws Exception {
+    return Status.fromCodeValue(call(request).getStatus().getCode()).getCode();
+  }
+
+  private void requireStored() throws Exception {
+    assertArrayEquals(CONTENT, blobs.readAll(Scope.farm(""), DIGEST));
+    try (var spool = Files.list(dir.resolve("sources/spool"))) {
+      assertEquals(0, spool.count(), "files left in the spool");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"/file", "/file?chunked", "/redirect?/file"})
+  void aFileIsFetchedVerifiedAndStored(String path) throws Exception {
+    FetchBlobResponse r = call(request(DIGEST, url("/nothing"), url(path)));
+    assertEquals(0, r.getStatus().getCode(), r.getStatus().getMessage());
+    assertEquals(DIGEST.hex(), r.getBlobDigest().getHash());
+    assertEquals(DIGEST.sizeBytes(), r.getBlobDigest().getSizeBytes());
+    assertEquals(url(path), r.getUri());
+    requireStored();
+  }
+
+  @Test
+  void whatIsStoredIsNotFetchedAgainNotEvenAfterARestart() throws Exception {
+    call(request(DIGEST, url("/file")));
+    open(true, CONTENT.length);
+    assertEquals(Status.Code.OK, code(request(DIGEST)));
+    assertEquals(1, downloads.get());
+  }
+
+  @Test
+  void aBlobThatTheStoreLostIsFetchedAgain() throws Exception {
+    call(request(DIGEST, url("/file")));
+    blobs.delete(Scope.farm(""), DIGEST);
+    assertEquals(Status.Code.OK, code(request(DIGEST, url("/file"))));
+    requireStored();
+  }
+
+  @Test
+  void configuredMirrorsAreAskedFirst() throws Exception {
+    Path file = dir.resolve("mirror/" + MIRROR_PATH);
+    Files.createDirectories(file.getParent());
+    Files.write(file, CONTENT);
+    open(false, CONTENT.length, dir.resolve("mirror").toUri());
+    FetchBlobResponse r = call(request(DIGEST, "https://192.0.2.1/never"));
+    assertEquals(0, r.getStatus().getCode(), r.getStatus().getMessage());
+    assertTrue(r.getUri().startsWith("file:"), r.getUri());
+    requireStored();
+  }
+
+  @Test
+  void anotherContentIsRefusedAndNotStored() throws Exception {
+    Digest other = Digest.of(new byte[] {1});
+    assertEquals(Status.Code.FAILED_PRECONDITION, code(request(other, url("/file"))));
+    assertEquals(0, blobs.statistics().blobs());
+  }
+
+  @Test
+  void tooLargeAFileIsRefused() throws Exception {
+    open(true, CONTENT.length - 1);
+    assertEquals(Status.Code.RESOURCE_EXHAUSTED, code(request(DIGEST, url("/file?chunked"))));
+    assertEquals(0, blobs.statistics().blobs());
+  }
+
+  @Test
+  void anAddressThatHasItNotIsNamed() throws Exception {
+    FetchBlobResponse r = call(request(DIGEST, url("/nothing")));
+    assertEquals(Status.Code.NOT_FOUND.value(), r.getStatus().getCode());
+    assertTrue(r.getStatus().getMessage().contains(url("/nothing") + " answers 404"));
+  }
+
+  @Test
+  void privateAddressesAreRefused() throws Exception {
+    open(false, CONTENT.length);
+    assertEquals(Status.Code.PERMISSION_DENIED, code(request(DIGEST, url("/file"))));
+    assertEquals(
+        Status.Code.PERMISSION_DENIED,
+        code(request(DIGEST, url("/file").replace("127.0.0.1", "localhost"))));
+    assertEquals(0, downloads.get());
+  }
+
+  /**
+   * A trusted mirror may be on loopback; where it redirects to is judged like anybody's address.
+   */
+  @Test
+  void aRedirectToLoopbackIsRefused() throws Exception {
+    open(false, CONTENT.length, URI.create(url("/redirect?" + url("/file") + "&x=")));
+    assertEquals(Status.Code.PERMISSION_DENIED, code(request(DIGEST)));
+    assertEquals(0, downloads.get());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"file:///etc/passwd", "gopher://x/", "http://user:pw@192.0.2.1/", "jar:file:/x"})
+  void otherAddressesAreRefused(String uri) throws Exception {
+    assertEquals(Status.Code.PERMISSION_DENIED, code(request(DIGEST, uri)));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "127.0.0.1,false",
+    "10.1.2.3,false",
+    "172.16.0.1,false",
+    "192.168.1.1,false",
+    "169.254.169.254,false",
+    "100.64.0.1,false",
+    "0.0.0.0,false",
+    "224.0.0.1,false",
+    "255.255.255.255,false",
+    "::1,false",
+    "fe80::1,false",
+    "fd00::1,false",
+    "::ffff:127.0.0.1,false",
+    "64:ff9b::7f00:1,false",
+    "2002:7f00:1::,false",
+    "8.8.8.8,true",
+    "2606:4700::1,true"
+  })
+  void onlyPublicAddressesAreConnectedTo(String address, boolean isPublic) throws Exception {
+    assertEquals(isPublic, Addresses.isPublic(InetAddress.getByName(address)));
+  }
+
+  @Test
+  void manyWhoAskAtOnceShareOneFetch() throws Exception {
+    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      List<Callable<Status.Code>> calls = new ArrayList<>();
+      for (int i = 0; i < 50; i++) {
+        calls.add(() -> code(request(DIGEST, url("/file"))));
+      }
+      for (var f : threads.invokeAll(calls)) {
+        assertEquals(Status.Code.OK, f.get());
+      }
+    }
+    assertEquals(1, downloads.get());
+  }
+
+  @Test
+  void malformedRequestsFailTheCall() {
+    FetchBlobRequest.Builder escaping =
+        request(DIGEST)
+            .setQualifiers(
+                1,
+                Qualifier.newBuilder().setName("thresher.mirror_path").setValue("../etc/passwd"));
+    FetchBlobRequest.Builder unknown =
+        request(DIGEST).addQualifiers(Qualifier.newBuilder().setName("vcs.branch"));
+    FetchBlobRequest.Builder unverified = FetchBlobRequest.newBuilder().addUris(url("/file"));
+    for (FetchBlobRequest.Builder bad : List.of(escaping, unknown, unverified)) {
+      ExecutionException e = assertThrows(ExecutionException.class, () -> call(bad));
+      assertEquals(Status.Code.INVALID_ARGUMENT, Status.fromThrowable(e).getCode());
+    }
+  }
+}
