@@ -170,7 +170,7 @@ def make_plan(roots, nodes, document, args, work):
         "version": 1,
         "dag": dag,
         "roots": [r.dag_hash() for r in roots],
-        "trees": {"core": core_tree(), "recipes": recipe_tree(built), "configuration": configuration_tree(work)},
+        "trees": {"core": core_tree(), "recipes": recipe_tree(nodes), "configuration": configuration_tree(work)},
         "sources": [{"hash": n.dag_hash(), "sources": sources_of(n, args.upload_sources)} for n in built],
         "options": {
             "build_jobs": args.jobs,
@@ -197,8 +197,11 @@ def core_tree():
     return [entry(p, os.path.join(prefix, p)) for p in parts if os.path.exists(os.path.join(prefix, p))]
 
 
-def recipe_tree(built):
-    """Each package's directory whole, repo.yaml, and the modules of the repos that are no packages."""
+def recipe_tree(nodes):
+    """Each package's directory whole, repo.yaml, and the modules of the repos that are no packages.
+
+    Those of externals too: recipes ask them for their compilers and libraries.
+    """
     entries = {}
 
     def package(name_or_fullname):
@@ -209,7 +212,7 @@ def recipe_tree(built):
         return repo
 
     repos = {}
-    for node in built:
+    for node in nodes:
         node.package  # loads the class, and with it every module that it imports
         repo = package(node.fullname if node.namespace else node.name)
         repos[repo.root] = repo
@@ -311,32 +314,35 @@ def fetched(stage):
 
 
 def install_from_mirror(roots, args):
-    mirror = mirror_of_farm()
-    trust(mirror)
-    command = [sys.executable, spack_script(), "-c", "mirrors:%s:url:%s" % (MIRROR_NAME, mirror["url"]), "install"]
-    if args.concurrent_packages:
-        command += ["-p", str(args.concurrent_packages)]
-    if args.yes_to_all:
-        command.append("-y")
-    command += ["--use-buildcache", "only"]
-    env = ev.active_environment()
-    if env and not args.specs:
-        command[2:2] = ["-D", env.path]
-        return subprocess.call(command)
     scratch = tempfile.mkdtemp(prefix="spack-farm-")
     try:
+        spack_here = spack_with_mirror(mirror_of_farm(), scratch)
+        trust(spack_here)
+        command = ["install", "--use-buildcache", "only"]
+        if args.concurrent_packages:
+            command += ["-p", str(args.concurrent_packages)]
+        if args.yes_to_all:
+            command.append("-y")
+        env = ev.active_environment()
+        if env and not args.specs:
+            return subprocess.call(spack_here + ["-D", env.path] + command)
         for root in roots:
             path = os.path.join(scratch, "%s-%s.spec.json" % (root.name, root.dag_hash(7)))
             with open(path, "w") as out:
                 out.write(root.to_json(hash=spack.hash_types.dag_hash))
             command.append(path)
-        return subprocess.call(command)
+        return subprocess.call(spack_here + command)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def spack_script():
-    return os.path.join(spack.paths.prefix, "bin", "spack")
+def spack_with_mirror(mirror, scratch):
+    """This Spack, with the farm's mirror in a configuration scope of this call's own."""
+    scope = os.path.join(scratch, "scope")
+    os.mkdir(scope)
+    with open(os.path.join(scope, "mirrors.yaml"), "w") as out:
+        out.write("mirrors:\n  %s:\n    url: %s\n    source: false\n" % (MIRROR_NAME, json.dumps(mirror["url"])))
+    return [sys.executable, os.path.join(spack.paths.prefix, "bin", "spack"), "-C", scope]
 
 
 def mirror_of_farm():
@@ -346,23 +352,26 @@ def mirror_of_farm():
     return json.loads(output.stdout.decode())
 
 
-def trust(mirror):
-    command = [sys.executable, spack_script(), "-c", "mirrors:%s:url:%s" % (MIRROR_NAME, mirror["url"])]
-    command += ["buildcache", "keys", "--install", "--trust"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+def trust(spack_here):
+    command = spack_here + ["buildcache", "keys", "--install", "--trust"]
+    done = quiet(command)
     if done.returncode:  # later versions want the question answered beforehand
-        done = subprocess.run(command + ["-y"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        done = quiet(command + ["-y"])
     if done.returncode:
         tty.die("the farm's key was not accepted:", done.stdout.decode(errors="replace"))
 
 
+def quiet(command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+
+
 def farm_mirror_add(args):
     mirror = mirror_of_farm()
-    command = [sys.executable, spack_script(), "mirror", "add", "--type", "binary"]
-    command += (["--scope", args.scope] if args.scope else []) + [args.name, mirror["url"]]
-    code = subprocess.call(command)
+    spack_here = [sys.executable, os.path.join(spack.paths.prefix, "bin", "spack")]
+    scope = ["--scope", args.scope] if args.scope else []
+    code = subprocess.call(spack_here + ["mirror", "add", "--type", "binary"] + scope + [args.name, mirror["url"]])
     if code == 0:
-        trust(mirror)
+        trust(spack_here)
         tty.msg("The key %s is trusted; spack install now finds what the farm has" % mirror["fingerprint"])
     return code
 

@@ -63,7 +63,7 @@ public final class Tokens {
   }
 
   /** The same token, compared in a time that does not depend on where it differs. */
-  boolean matches(String presented) {
+  public boolean matches(String presented) {
     return MessageDigest.isEqual(token, presented.getBytes(StandardCharsets.US_ASCII));
   }
 

@@ -142,8 +142,9 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
       key(
           "executor.work",
           ValueType.PATH,
-          "~/.cache/thresher/executor",
-          "Directory of the executor: prefixes, sources, builds. One executor at a time.");
+          "/var/tmp/thresher-executor",
+          "Directory of the executor: prefixes, sources, builds. One executor at a time. Where the executor is root,"
+              + " builds run as other users, so everybody must be able to enter the directories above it.");
   public static final Key<Long> EXECUTOR_PREFIX_LIMIT =
       key(
           "executor.prefix_cache",

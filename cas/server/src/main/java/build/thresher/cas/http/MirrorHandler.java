@@ -33,7 +33,6 @@ final class MirrorHandler implements Handler {
   private static final Logger LOG = LoggerFactory.getLogger(MirrorHandler.class);
   private static final int BUFFER_BYTES = 64 << 10;
   private static final String MIRROR = "mirror/";
-  private static final String DEFAULT_INSTANCE = "default";
 
   private final RocksSpackMirror mirror;
   private final BlobStore blobs;
@@ -101,7 +100,7 @@ final class MirrorHandler implements Handler {
       return;
     }
     String name = path.substring(MIRROR.length(), slash);
-    String instance = name.equals(DEFAULT_INSTANCE) ? "" : name;
+    String instance = name;
     if (!allowed(AccessCheck.Role.MIRROR_READ, instance, request, response)) {
       return;
     }

@@ -1,0 +1,66 @@
+package build.thresher.deploy;
+
+import build.thresher.cas.client.FarmChannel;
+import build.thresher.cas.client.FarmEndpoint;
+import build.thresher.cas.client.RemoteBlobStore;
+import build.thresher.deploy.config.FarmConfig;
+import build.thresher.deploy.config.Key;
+import build.thresher.executor.core.Executor;
+import build.thresher.executor.core.ExecutorOptions;
+import io.grpc.ManagedChannel;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.util.concurrent.TimeUnit;
+
+/** One executor and its connection to the farm. */
+final class FarmExecutor implements AutoCloseable {
+  private final ManagedChannel channel;
+  private final RemoteBlobStore store;
+  private final Executor executor;
+
+  private FarmExecutor(ManagedChannel channel, RemoteBlobStore store, Executor executor) {
+    this.channel = channel;
+    this.store = store;
+    this.executor = executor;
+  }
+
+  static FarmExecutor start(FarmConfig config, FarmEndpoint endpoint) throws IOException {
+    ManagedChannel channel = FarmChannel.open(endpoint);
+    RemoteBlobStore store = new RemoteBlobStore(channel, "");
+    try {
+      Executor executor = Executor.start(options(config), channel, store);
+      return new FarmExecutor(channel, store, executor);
+    } catch (IOException | RuntimeException e) {
+      channel.shutdownNow();
+      throw e;
+    }
+  }
+
+  private static ExecutorOptions options(FarmConfig config) throws IOException {
+    String name = config.get(Key.EXECUTOR_NAME);
+    int slots = config.get(Key.EXECUTOR_SLOTS);
+    return ExecutorOptions.of(name.isEmpty() ? hostName() : name, config.get(Key.EXECUTOR_WORK))
+        .withSlots(slots > 0 ? slots : Math.max(1, Runtime.getRuntime().availableProcessors() / 2))
+        .withLabels(config.get(Key.EXECUTOR_LABELS))
+        .withPrefixCacheBytes(config.get(Key.EXECUTOR_PREFIX_LIMIT));
+  }
+
+  /** The host's name in the letters that an executor's name may have. */
+  private static String hostName() throws IOException {
+    return InetAddress.getLocalHost().getHostName().replaceAll("[^A-Za-z0-9.-]", "-");
+  }
+
+  /** Takes no more work, gives builds their grace, and goes. */
+  @Override
+  public void close() throws IOException {
+    try {
+      executor.drain();
+      executor.close();
+      store.close();
+      channel.shutdownNow();
+      channel.awaitTermination(5, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,324 @@
+package build.thresher.deploy;
+
+import static com.google.common.collect.ImmutableList.toImmutableList;
+
+import build.thresher.cas.http.AccessCheck;
+import build.thresher.cas.http.MirrorHttpOptions;
+import build.thresher.cas.http.MirrorServer;
+import build.thresher.cas.mirror.MirrorOptions;
+import build.thresher.cas.mirror.RocksSpackMirror;
+import build.thresher.cas.mirror.Signer;
+import build.thresher.cas.reapi.ByteStreamService;
+import build.thresher.cas.reapi.CapabilitiesService;
+import build.thresher.cas.reapi.ContentAddressableStorageService;
+import build.thresher.cas.sources.SourceFetchService;
+import build.thresher.cas.sources.SourceFetcher;
+import build.thresher.cas.sources.SourceOptions;
+import build.thresher.cas.store.RocksBlobStore;
+import build.thresher.cas.store.StoreOptions;
+import build.thresher.deploy.access.AccessInterceptor;
+import build.thresher.deploy.access.AccessPolicy;
+import build.thresher.deploy.access.Tokens;
+import build.thresher.deploy.config.ConfigException;
+import build.thresher.deploy.config.FarmConfig;
+import build.thresher.deploy.config.Key;
+import build.thresher.scheduler.Scheduler;
+import build.thresher.scheduler.SchedulerOptions;
+import build.thresher.scheduler.core.CoreOptions;
+import build.thresher.scheduler.spack.InstallTree;
+import build.thresher.v1.InstanceStatus;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import io.grpc.BindableService;
+import io.grpc.InsecureServerCredentials;
+import io.grpc.Server;
+import io.grpc.ServerCredentials;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.TlsServerCredentials;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.services.HealthStatusManager;
+import java.io.File;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Scheduler, store and mirror in one process: the whole object graph, top to bottom, in {@link
+ * #start}. Closing undoes it in reverse, after the calls at hand were answered.
+ */
+final class FarmServer implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(FarmServer.class);
+
+  /** Largest gRPC message taken. Documents and archives travel as blobs; batches are 4 MiB. */
+  private static final int MAX_MESSAGE_BYTES = 16 << 20;
+
+  /** A client multiplexes its calls; a long-polling executor holds few. */
+  private static final int MAX_CALLS_PER_CONNECTION = 1000;
+
+  /** HTTP/2 resets beyond this are a flood, not a client that changes its mind. */
+  private static final int MAX_RESETS_PER_WINDOW = 500;
+
+  private static final Duration DRAIN = Duration.ofSeconds(10);
+
+  private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+  private @Nullable Tokens tokens;
+  private String grpcTarget = "";
+  private String httpAddress = "";
+  private String mirrorFingerprint = "";
+
+  private FarmServer() {}
+
+  /**
+   * Starts everything and returns when it serves.
+   *
+   * @throws ConfigException when the configuration asks for something unsafe
+   */
+  static FarmServer start(FarmConfig config) throws ConfigException, IOException {
+    ListenRules.check(config);
+    FarmServer farm = new FarmServer();
+    try {
+      farm.open(config);
+      return farm;
+    } catch (IOException | RuntimeException e) {
+      farm.close();
+      throw e;
+    }
+  }
+
+  private void open(FarmConfig config) throws IOException {
+    Path data = config.get(Key.DATA);
+    Files.createDirectories(
+        data, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    InstantSource clock = InstantSource.system();
+    tokens =
+        config.get(Key.OPEN)
+            ? null
+            : Tokens.readOrCreate(config.get(Key.TOKEN_FILE), new SecureRandom());
+    if (tokens == null) {
+      log.warn("access.open is set: every user of this machine can use this farm");
+    }
+
+    // Stores.
+    RocksBlobStore blobs =
+        opened(RocksBlobStore.open(data.resolve("blobs"), storeOptions(config), clock));
+    Signer signer = Signer.open(data.resolve("signer"), "Thresher farm", clock);
+    RocksSpackMirror mirror =
+        opened(
+            RocksSpackMirror.open(
+                data.resolve("mirror"),
+                blobs,
+                signer,
+                mirrorOptions(config.get(Key.INSTANCES)),
+                clock));
+    mirrorFingerprint = mirror.fingerprint();
+
+    // Core.
+    Scheduler scheduler =
+        opened(
+            Scheduler.open(
+                schedulerOptions(config),
+                data.resolve("scheduler"),
+                blobs,
+                mirror,
+                () -> instanceStatus(config, mirror),
+                Scheduler.World.real()));
+
+    // Adapters.
+    HealthStatusManager health = new HealthStatusManager();
+    List<BindableService> services = new ArrayList<>(scheduler.services());
+    services.add(new ContentAddressableStorageService(blobs, instances(config)));
+    services.add(new ByteStreamService(blobs, instances(config)));
+    services.add(new CapabilitiesService(instances(config)));
+    services.add(
+        new SourceFetchService(
+            opened(
+                SourceFetcher.open(
+                    data.resolve("sources"), blobs, sourceOptions(config), System::nanoTime))));
+    services.add(health.getHealthService());
+
+    // Servers.
+    MirrorServer http =
+        MirrorServer.start(httpOptions(config), mirror, blobs, mirrorAccess(config));
+    opened.push(http::stop);
+    httpAddress = address(config.get(Key.HTTP_LISTEN), http.port());
+    Server grpc = grpcServer(config, services).start();
+    opened.push(() -> stop(grpc, health));
+    grpcTarget = address(config.get(Key.GRPC_LISTEN), grpc.getPort());
+    health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
+  }
+
+  /** {@code host:port} for clients and executors. */
+  String grpcTarget() {
+    return grpcTarget;
+  }
+
+  /** {@code host:port} of mirror and health. */
+  String httpAddress() {
+    return httpAddress;
+  }
+
+  String mirrorFingerprint() {
+    return mirrorFingerprint;
+  }
+
+  private Server grpcServer(FarmConfig config, List<BindableService> services) throws IOException {
+    List<ServerServiceDefinition> bound =
+        services.stream().map(BindableService::bindService).toList();
+    AccessPolicy.check(bound);
+    return NettyServerBuilder.forAddress(config.get(Key.GRPC_LISTEN), credentials(config))
+        .addServices(bound)
+        .intercept(new AccessInterceptor(tokens))
+        .executor(Executors.newVirtualThreadPerTaskExecutor())
+        .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+        .maxConcurrentCallsPerConnection(MAX_CALLS_PER_CONNECTION)
+        .maxRstFramesPerWindow(MAX_RESETS_PER_WINDOW, 30)
+        .permitKeepAliveTime(20, TimeUnit.SECONDS)
+        .permitKeepAliveWithoutCalls(true)
+        .maxConnectionIdle(30, TimeUnit.MINUTES)
+        .build();
+  }
+
+  private static ServerCredentials credentials(FarmConfig config) throws IOException {
+    String certificate = config.get(Key.TLS_CERTIFICATE);
+    return certificate.isEmpty()
+        ? InsecureServerCredentials.create()
+        : TlsServerCredentials.create(new File(certificate), new File(config.get(Key.TLS_KEY)));
+  }
+
+  private static MirrorHttpOptions httpOptions(FarmConfig config) {
+    InetSocketAddress listen = config.get(Key.HTTP_LISTEN);
+    return MirrorHttpOptions.listeningOn(listen.getAddress().getHostAddress(), listen.getPort());
+  }
+
+  private AccessCheck mirrorAccess(FarmConfig config) {
+    Tokens needed = config.get(Key.MIRROR_READ_OPEN) ? null : tokens;
+    return (role, instance, token) ->
+        switch (role) {
+          case HEALTH -> true;
+          case MIRROR_READ -> needed == null || token.map(needed::matches).orElse(false);
+        };
+  }
+
+  private static StoreOptions storeOptions(FarmConfig config) {
+    StoreOptions d = StoreOptions.DEFAULTS;
+    return new StoreOptions(
+        d.largeBlobBytes(), config.get(Key.STORE_RESERVE), d.readThreads(), d.blockCacheBytes());
+  }
+
+  private static MirrorOptions mirrorOptions(List<String> instances) {
+    MirrorOptions d = MirrorOptions.defaults();
+    return new MirrorOptions(
+        ImmutableSet.copyOf(instances),
+        d.maxUnpackedBytes(),
+        d.maxRatio(),
+        d.maxEntries(),
+        d.indexInterval(),
+        d.indexRetention());
+  }
+
+  private static SchedulerOptions schedulerOptions(FarmConfig config) {
+    CoreOptions d = CoreOptions.DEFAULTS;
+    CoreOptions core =
+        new CoreOptions(
+            config.get(Key.LEASE_TERM),
+            config.get(Key.LEASE_TERM).multipliedBy(3),
+            config.get(Key.EXECUTOR_GRACE),
+            d.maxAttempts(),
+            config.get(Key.FAILURE_TTL),
+            d.maxTasksPerClient());
+    return new SchedulerOptions(
+        ImmutableList.copyOf(config.get(Key.INSTANCES)),
+        new InstallTree(config.get(Key.INSTALL_ROOT), config.get(Key.PADDED_LENGTH)),
+        core,
+        config.get(Key.BUILD_TIMEOUT),
+        SchedulerOptions.DEFAULTS.retention(),
+        Version.text());
+  }
+
+  private static SourceOptions sourceOptions(FarmConfig config) {
+    SourceOptions d = SourceOptions.defaults();
+    return new SourceOptions(
+        config.get(Key.SOURCE_MIRRORS).stream().map(URI::create).collect(toImmutableList()),
+        config.get(Key.SOURCES_PRIVATE),
+        config.get(Key.SOURCES_MAX),
+        d.readTimeout(),
+        d.fetchTimeout());
+  }
+
+  private static java.util.function.Predicate<String> instances(FarmConfig config) {
+    List<String> known = config.get(Key.INSTANCES);
+    return name -> name.isEmpty() || known.contains(name);
+  }
+
+  private List<InstanceStatus> instanceStatus(FarmConfig config, RocksSpackMirror mirror) {
+    List<InstanceStatus> all = new ArrayList<>();
+    for (String name : config.get(Key.INSTANCES)) {
+      all.add(
+          InstanceStatus.newBuilder()
+              .setName(name)
+              .setMirrorUrl(mirrorUrl(config, name))
+              .setSigningKeyFingerprint(mirror.fingerprint())
+              .setPublishedSpecs(mirror.size(name))
+              .build());
+    }
+    return all;
+  }
+
+  private String mirrorUrl(FarmConfig config, String instance) {
+    String configured = config.get(Key.HTTP_PUBLIC_URL);
+    String base =
+        configured.isEmpty()
+            ? (config.get(Key.TLS_CERTIFICATE).isEmpty() ? "http://" : "https://") + httpAddress
+            : configured.replaceFirst("/+$", "");
+    return base + "/mirror/" + instance;
+  }
+
+  private static String address(InetSocketAddress listen, int port) {
+    String host = listen.getAddress().getHostAddress();
+    return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
+  }
+
+  private static void stop(Server grpc, HealthStatusManager health) throws InterruptedException {
+    health.enterTerminalState();
+    grpc.shutdown();
+    if (!grpc.awaitTermination(DRAIN.toMillis(), TimeUnit.MILLISECONDS)) {
+      grpc.shutdownNow();
+      grpc.awaitTermination(DRAIN.toMillis(), TimeUnit.MILLISECONDS);
+    }
+  }
+
+  private <T extends AutoCloseable> T opened(T part) {
+    opened.push(part);
+    return part;
+  }
+
+  @Override
+  public void close() {
+    while (!opened.isEmpty()) {
+      AutoCloseable part = opened.pop();
+      try {
+        part.close();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      } catch (Exception e) {
+        log.warn("closing {} failed", part.getClass().getSimpleName(), e);
+      }
+    }
+  }
+}

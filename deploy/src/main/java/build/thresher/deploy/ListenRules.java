@@ -1,0 +1,46 @@
+package build.thresher.deploy;
+
+import build.thresher.deploy.config.ConfigException;
+import build.thresher.deploy.config.FarmConfig;
+import build.thresher.deploy.config.Key;
+import java.net.InetSocketAddress;
+
+/**
+ * Where a server may listen: what leaves the machine is encrypted, what is open stays on the
+ * machine.
+ */
+final class ListenRules {
+  private ListenRules() {}
+
+  /**
+   * @throws ConfigException naming the key and what to set instead
+   */
+  static void check(FarmConfig config) throws ConfigException {
+    boolean tls = !config.get(Key.TLS_CERTIFICATE).isEmpty() && !config.get(Key.TLS_KEY).isEmpty();
+    if (config.get(Key.TLS_CERTIFICATE).isEmpty() != config.get(Key.TLS_KEY).isEmpty()) {
+      throw new ConfigException("tls.certificate and tls.key go together; only one is set");
+    }
+    checkOne(config, Key.GRPC_LISTEN, tls);
+    checkOne(config, Key.HTTP_LISTEN, tls);
+  }
+
+  private static void checkOne(FarmConfig config, Key<InetSocketAddress> key, boolean tls)
+      throws ConfigException {
+    InetSocketAddress address = config.get(key);
+    if (address.getAddress().isLoopbackAddress()) {
+      return;
+    }
+    if (!tls) {
+      throw new ConfigException(
+          key.name()
+              + " is "
+              + address
+              + ", which other machines reach: set tls.certificate and tls.key, or listen on"
+              + " 127.0.0.1");
+    }
+    if (config.get(Key.OPEN)) {
+      throw new ConfigException(
+          "access.open is for loopback only, but " + key.name() + " is " + address);
+    }
+  }
+}

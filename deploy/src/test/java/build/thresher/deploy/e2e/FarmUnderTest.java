@@ -1,0 +1,170 @@
+package build.thresher.deploy.e2e;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** The assembled program as real processes on a data directory of the test's own. */
+final class FarmUnderTest implements AutoCloseable {
+  private static final Path PROGRAM = Path.of("target/thresher/bin/thresher").toAbsolutePath();
+  private static final Pattern READY = Pattern.compile("ready: grpc=(\\S+) http=(\\S+)");
+
+  private final Path directory;
+  private final List<Process> executors = new ArrayList<>();
+  private final List<String> settings = new ArrayList<>();
+  private @Nullable Process server;
+  private String grpc = "127.0.0.1:0";
+  private String http = "127.0.0.1:0";
+  private int starts;
+
+  private FarmUnderTest(Path directory) {
+    this.directory = directory;
+  }
+
+  /**
+   * Starts a server.
+   *
+   * @param settings {@code key=value} of farm.yaml
+   */
+  static FarmUnderTest start(Path directory, String... settings) throws Exception {
+    Files.createDirectories(directory);
+    FarmUnderTest farm = new FarmUnderTest(directory);
+    farm.settings.addAll(List.of(settings));
+    farm.startServer();
+    return farm;
+  }
+
+  /** Starts the server again, at the addresses that it had before. */
+  void startServer() throws IOException, InterruptedException {
+    Path log = directory.resolve("server-" + ++starts + ".log");
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                PROGRAM.toString(),
+                "serve",
+                "--set",
+                "data=" + directory.resolve("data"),
+                "--set",
+                "access.token_file=" + tokenFile(),
+                "--set",
+                "executor.work=" + directory.resolve("executor-local"),
+                "--set",
+                "grpc.listen=" + grpc,
+                "--set",
+                "http.listen=" + http));
+    for (String setting : settings) {
+      command.add("--set");
+      command.add(setting);
+    }
+    Process started = Processes.start(log, Map.of(), command);
+    server = started;
+    long deadline = System.nanoTime() + Processes.HANG.toNanos();
+    while (System.nanoTime() < deadline) {
+      Matcher ready = READY.matcher(Files.readString(log));
+      if (ready.find()) {
+        grpc = ready.group(1);
+        http = ready.group(2);
+        return;
+      }
+      if (!started.isAlive()) {
+        throw new AssertionError("the server did not start:\n" + Files.readString(log));
+      }
+      Thread.sleep(20);
+    }
+    throw new AssertionError("the server is not ready:\n" + Files.readString(log));
+  }
+
+  /** SIGKILL, as a power cut would be for the process. */
+  void killServer() throws InterruptedException {
+    kill(server);
+  }
+
+  Process startExecutor(String name) throws IOException {
+    Path log = directory.resolve("executor-" + name + ".log");
+    Process executor =
+        Processes.start(
+            log,
+            clientEnvironment(),
+            List.of(
+                PROGRAM.toString(),
+                "executor",
+                "--set",
+                "executor.name=" + name,
+                "--set",
+                "executor.slots=2",
+                "--set",
+                "executor.work=" + directory.resolve("executor-" + name)));
+    executors.add(executor);
+    return executor;
+  }
+
+  static void kill(@Nullable Process process) throws InterruptedException {
+    if (process != null) {
+      process.destroyForcibly();
+      process.waitFor();
+    }
+  }
+
+  Path program() {
+    return PROGRAM;
+  }
+
+  Path extension() {
+    return Path.of("target/thresher/spack-farm").toAbsolutePath();
+  }
+
+  Path tokenFile() {
+    return directory.resolve("token");
+  }
+
+  String mirrorUrl() {
+    return "http://" + http + "/mirror/default";
+  }
+
+  String httpAddress() {
+    return http;
+  }
+
+  /** How clients of this farm find it. */
+  Map<String, String> clientEnvironment() {
+    Map<String, String> environment = new HashMap<>();
+    environment.put("THRESHER_SERVER", grpc);
+    environment.put("THRESHER_TOKEN_FILE", tokenFile().toString());
+    environment.put("SPACK_FARM_CLI", PROGRAM.toString());
+    environment.put("XDG_CACHE_HOME", directory.resolve("client-cache").toString());
+    return environment;
+  }
+
+  /** Runs a client command. */
+  Processes.Ended thresher(String... arguments) throws Exception {
+    List<String> command = new ArrayList<>(List.of(PROGRAM.toString()));
+    command.addAll(List.of(arguments));
+    return Processes.run(directory, clientEnvironment(), command);
+  }
+
+  /** Everything that server and executors logged. */
+  String logs() throws IOException {
+    StringBuilder all = new StringBuilder();
+    try (var files = Files.list(directory)) {
+      for (Path log : files.filter(f -> f.toString().endsWith(".log")).sorted().toList()) {
+        all.append("==== ").append(log.getFileName()).append('\n').append(Files.readString(log));
+      }
+    }
+    return all.toString();
+  }
+
+  @Override
+  public void close() throws Exception {
+    for (Process executor : executors) {
+      kill(executor);
+    }
+    kill(server);
+  }
+}

@@ -1,0 +1,60 @@
+package build.thresher.deploy.e2e;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/** Runs real programs for tests. */
+final class Processes {
+  /** Longer than anything takes, so that a hang ends a test instead of the whole run. */
+  static final Duration HANG = Duration.ofMinutes(8);
+
+  private Processes() {}
+
+  /**
+   * How a program ended.
+   *
+   * @param output standard output and error together
+   */
+  record Ended(int exit, String output) {
+    /** Itself, when the program succeeded; fails the test with the output otherwise. */
+    Ended succeeded() {
+      if (exit != 0) {
+        throw new AssertionError("exit code " + exit + ":\n" + output);
+      }
+      return this;
+    }
+  }
+
+  static Process start(Path log, Map<String, String> environment, List<String> command)
+      throws IOException {
+    ProcessBuilder builder =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
+    builder.environment().putAll(environment);
+    return builder.start();
+  }
+
+  static Ended run(Path scratch, Map<String, String> environment, List<String> command)
+      throws IOException, InterruptedException {
+    Path log = Files.createTempFile(scratch, "run-", ".log");
+    Process process = start(log, environment, command);
+    return await(process, log, command);
+  }
+
+  static Ended await(Process process, Path log, List<String> command)
+      throws IOException, InterruptedException {
+    if (!process.waitFor(HANG.toSeconds(), TimeUnit.SECONDS)) {
+      process.destroyForcibly();
+      throw new AssertionError(command + " hangs; so far it said:\n" + Files.readString(log));
+    }
+    return new Ended(
+        process.exitValue(), new String(Files.readAllBytes(log), StandardCharsets.UTF_8));
+  }
+}

@@ -1,0 +1,108 @@
+package build.thresher.deploy.e2e;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import build.thresher.deploy.demo.SpackInstallation;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** A private Spack world without network: small packages, own store, own configuration. */
+final class SpackWorld {
+  private static final Path SCRIPT =
+      Path.of("src/main/spack-world/spack_world.py").toAbsolutePath();
+
+  private final Path directory;
+  private final SpackInstallation spack;
+  private final Map<String, String> environment;
+
+  private SpackWorld(Path directory, SpackInstallation spack, Map<String, String> environment) {
+    this.directory = directory;
+    this.spack = spack;
+    this.environment = environment;
+  }
+
+  /** Makes one, or skips the test where there is no Spack. */
+  static SpackWorld make(Path directory) throws Exception {
+    Optional<SpackInstallation> found = SpackInstallation.find(System.getenv());
+    assumeTrue(
+        found.isPresent(), "SKIPPED: no Spack found (SPACK_ROOT, PATH, ~/spack); see README");
+    return make(directory, found.orElseThrow());
+  }
+
+  static SpackWorld make(Path directory, SpackInstallation spack) throws Exception {
+    List<String> command =
+        new ArrayList<>(
+            List.of("python3", SCRIPT.toString(), directory.toString(), spack.root().toString()));
+    Path builtin = spack.builtin();
+    if (builtin != null) {
+      command.add(builtin.toString());
+    }
+    Files.createDirectories(directory);
+    Processes.run(directory, Map.of(), command).succeeded();
+    Map<String, String> environment = new HashMap<>();
+    for (String line : Files.readAllLines(directory.resolve("env.sh"))) {
+      int equals = line.indexOf('=');
+      if (!line.startsWith("export PATH")) {
+        environment.put(
+            line.substring("export ".length(), equals),
+            line.substring(equals + 2, line.length() - 1));
+      }
+    }
+    return new SpackWorld(directory, spack, environment);
+  }
+
+  Path directory() {
+    return directory;
+  }
+
+  /** Solves once and keeps the document. */
+  Path concretize(String spec) throws Exception {
+    Path document = directory.resolve(spec.replace(' ', '_') + ".spec.json");
+    if (!Files.exists(document)) {
+      String json = spack("spec", "--json", spec).succeeded().output();
+      Files.writeString(document, json.substring(json.indexOf('{')));
+    }
+    return document;
+  }
+
+  /** Runs Spack in this world. */
+  Processes.Ended spack(String... arguments) throws Exception {
+    return Processes.run(directory, environment, command(List.of(arguments)));
+  }
+
+  /** Runs {@code spack farm …} against a farm. */
+  Processes.Ended farm(FarmUnderTest farm, String... arguments) throws Exception {
+    return Processes.run(directory, farmEnvironment(farm), farmCommand(farm, arguments));
+  }
+
+  /** Starts {@code spack farm …} and returns at once. */
+  Process startFarm(FarmUnderTest farm, Path log, String... arguments) throws Exception {
+    return Processes.start(log, farmEnvironment(farm), farmCommand(farm, arguments));
+  }
+
+  private Map<String, String> farmEnvironment(FarmUnderTest farm) {
+    Map<String, String> all = new HashMap<>(environment);
+    all.putAll(farm.clientEnvironment());
+    return all;
+  }
+
+  private List<String> farmCommand(FarmUnderTest farm, String... arguments) {
+    List<String> all = new ArrayList<>();
+    all.add("-c");
+    all.add("config:extensions:[" + farm.extension() + "]");
+    all.add("farm");
+    all.addAll(List.of(arguments));
+    return command(all);
+  }
+
+  private List<String> command(List<String> arguments) {
+    List<String> command = new ArrayList<>(List.of(spack.program().toString()));
+    command.addAll(arguments);
+    return command;
+  }
+}
