@@ -258,6 +258,8 @@ def configuration_tree(work):
 
 
 def write_section(scope, entries, name, data):
+    # Spack writes what it finds in any order; in one order, the same configuration is the same blob for all clients.
+    data = syaml.syaml_dict((key, data[key]) for key in sorted(data)) if isinstance(data, dict) else data
     path = os.path.join(scope, name + ".yaml")
     with open(path, "w") as out:
         syaml.dump(syaml.syaml_dict({name: data}), stream=out, default_flow_style=False)
