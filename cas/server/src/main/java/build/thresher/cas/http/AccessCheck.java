@@ -13,7 +13,7 @@ public interface AccessCheck {
   }
 
   /**
-   * @param instance "" for the default one; "" too where the route belongs to no instance
+   * @param instance as it stands in the URL; "" where the route belongs to no instance
    * @param bearerToken what the request brought, unchecked
    */
   boolean allows(Role role, String instance, Optional<String> bearerToken);

@@ -6,8 +6,8 @@ import java.time.Duration;
 /**
  * Limits and timing of a mirror.
  *
- * @param instances instances whose mirror exists before anything was published there; the default
- *     one ("") always exists
+ * @param instances instances whose mirror exists before anything was published there, by the names
+ *     that stand in URLs
  * @param maxUnpackedBytes an archive that unpacks to more is refused
  * @param maxRatio an archive that unpacks to more than this many times its size is refused, once it
  *     is over 256 MiB: gzip reaches 1,000 on zeros, software stays below 20
@@ -37,7 +37,7 @@ public record MirrorOptions(
 
   public static MirrorOptions defaults() {
     return new MirrorOptions(
-        ImmutableSet.of(""),
+        ImmutableSet.of("default"),
         64L << 30,
         200,
         1_000_000,

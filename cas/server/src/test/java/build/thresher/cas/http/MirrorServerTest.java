@@ -54,7 +54,7 @@ class MirrorServerTest {
             MirrorOptions.defaults(),
             InstantSource.system());
     for (BuiltSpec each : SpackFixture.builtSpecs(blobs)) {
-      mirror.publish("", each);
+      mirror.publish("default", each);
       mirror.publish("closed", each);
     }
     built = SpackFixture.builtSpec(blobs, "fl-core");

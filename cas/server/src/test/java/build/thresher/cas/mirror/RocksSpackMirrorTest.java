@@ -86,9 +86,9 @@ class RocksSpackMirrorTest {
   }
 
   private byte[] bytes(String path) throws Exception {
-    return switch (mirror.get("", path).orElseThrow()) {
+    return switch (mirror.get("default", path).orElseThrow()) {
       case Served.Document d -> d.bytes();
-      case Served.StoredBlob b -> blobs.readAll(Scope.farm(""), b.digest());
+      case Served.StoredBlob b -> blobs.readAll(Scope.farm("default"), b.digest());
     };
   }
 
@@ -125,7 +125,7 @@ class RocksSpackMirrorTest {
   @Test
   void servesWhatSpackItselfWrote() throws Exception {
     for (BuiltSpec built : SpackFixture.builtSpecs(blobs)) {
-      mirror.publish("", built);
+      mirror.publish("default", built);
       String path =
           MirrorPath.ofSpec(built.node().name(), built.node().version(), built.node().hash());
       String ours = text(path);
@@ -133,18 +133,19 @@ class RocksSpackMirrorTest {
       int end = theirs.indexOf("-----BEGIN PGP SIGNATURE");
       assertEquals(theirs.substring(0, end), ours.substring(0, end));
       assertEquals(
-          built.archive(), mirror.get("", blobPath(built.archive().hex())).orElseThrow().digest());
+          built.archive(),
+          mirror.get("default", blobPath(built.archive().hex())).orElseThrow().digest());
       assertEquals(1, blobs.pins(built.archive()));
     }
     assertEquals(
         Files.readString(SpackFixture.DIR.resolve("v3/layout.json")), text("v3/layout.json"));
-    assertEquals(7, mirror.size(""));
+    assertEquals(7, mirror.size("default"));
   }
 
   @Test
   void theIndexHoldsWhatSpacksOwnIndexHolds() throws Exception {
     for (BuiltSpec built : SpackFixture.builtSpecs(blobs)) {
-      mirror.publish("", built);
+      mirror.publish("default", built);
     }
     String theirManifest = Files.readString(SpackFixture.DIR.resolve(INDEX));
     String theirs = Files.readString(SpackFixture.DIR.resolve(blobPath(checksum(theirManifest))));
@@ -172,9 +173,9 @@ class RocksSpackMirrorTest {
 
   @Test
   void whatIsNotNamedIsNotServed() throws Exception {
-    Digest secret = blobs.put(Scope.farm(""), "of another".getBytes(StandardCharsets.UTF_8));
+    Digest secret = blobs.put(Scope.farm("default"), "of another".getBytes(StandardCharsets.UTF_8));
     BuiltSpec built = SpackFixture.builtSpec(blobs, "fl-core");
-    mirror.publish("", built);
+    mirror.publish("default", built);
     String hash = built.node().hash().text();
     for (String path :
         List.of(
@@ -187,7 +188,7 @@ class RocksSpackMirrorTest {
             "v3/",
             "",
             "build_cache/index.json")) {
-      assertEquals(Optional.empty(), mirror.get("", path), path);
+      assertEquals(Optional.empty(), mirror.get("default", path), path);
     }
     assertEquals(Optional.empty(), mirror.get("other", blobPath(built.archive().hex())));
     assertEquals(Optional.empty(), mirror.find("other", built.node().hash()));
@@ -199,21 +200,23 @@ class RocksSpackMirrorTest {
     List<BuiltSpec> candidates = new ArrayList<>();
     for (int i = 0; i < 16; i++) {
       // The same tar file in another gzip stream: another blob.
-      Digest archive = blobs.put(Scope.farm(""), regzip(SpackFixture.blob(built.archive()), i));
+      Digest archive =
+          blobs.put(Scope.farm("default"), regzip(SpackFixture.blob(built.archive()), i));
       candidates.add(with(built, archive));
     }
     try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
       List<Callable<PublishedSpec>> calls = new ArrayList<>();
-      candidates.forEach(c -> calls.add(() -> mirror.publish("", c)));
+      candidates.forEach(c -> calls.add(() -> mirror.publish("default", c)));
       Set<PublishedSpec> winners = new HashSet<>();
       for (Future<PublishedSpec> f : threads.invokeAll(calls)) {
         winners.add(f.get());
       }
       assertEquals(1, winners.size());
-      assertEquals(winners.iterator().next(), mirror.find("", built.node().hash()).orElseThrow());
+      assertEquals(
+          winners.iterator().next(), mirror.find("default", built.node().hash()).orElseThrow());
     }
     assertEquals(1, candidates.stream().mapToInt(c -> blobs.pins(c.archive())).sum());
-    assertEquals(1, mirror.size(""));
+    assertEquals(1, mirror.size("default"));
   }
 
   private static BuiltSpec with(BuiltSpec built, Digest archive) {
@@ -242,53 +245,56 @@ class RocksSpackMirrorTest {
   @Test
   void aMissingBlobLeavesNothingVisible() throws Exception {
     BuiltSpec built = SpackFixture.builtSpec(blobs, "fl-core");
-    blobs.delete(Scope.farm(""), built.archive());
-    assertThrows(BlobNotFoundException.class, () -> mirror.publish("", built));
-    assertEquals(Optional.empty(), mirror.find("", built.node().hash()));
+    blobs.delete(Scope.farm("default"), built.archive());
+    assertThrows(BlobNotFoundException.class, () -> mirror.publish("default", built));
+    assertEquals(Optional.empty(), mirror.find("default", built.node().hash()));
     SpackFixture.builtSpec(blobs, "fl-core");
-    mirror.publish("", built);
-    assertTrue(mirror.find("", built.node().hash()).isPresent());
+    mirror.publish("default", built);
+    assertTrue(mirror.find("default", built.node().hash()).isPresent());
   }
 
   @Test
   void whatWasPublishedIsThereAfterARestart() throws Exception {
     for (BuiltSpec built : SpackFixture.builtSpecs(blobs)) {
-      mirror.publish("", built);
+      mirror.publish("default", built);
     }
     String manifest = text(INDEX);
     reopen();
-    assertEquals(7, mirror.size(""));
+    assertEquals(7, mirror.size("default"));
     String checksum = checksum(manifest);
-    assertTrue(mirror.get("", blobPath(checksum)).isPresent(), "index of before the restart");
+    assertTrue(
+        mirror.get("default", blobPath(checksum)).isPresent(), "index of before the restart");
     assertEquals(manifest, text(INDEX));
     BuiltSpec built = SpackFixture.builtSpec(blobs, "fl-core");
-    assertEquals(mirror.publish("", built), mirror.find("", built.node().hash()).orElseThrow());
+    assertEquals(
+        mirror.publish("default", built),
+        mirror.find("default", built.node().hash()).orElseThrow());
   }
 
   @Test
   void aSupersededIndexStaysReadableForItsRetention() throws Exception {
     String old = checksum(text(INDEX));
-    mirror.publish("", SpackFixture.builtSpec(blobs, "fl-core"));
+    mirror.publish("default", SpackFixture.builtSpec(blobs, "fl-core"));
     clock.advance(Duration.ofMinutes(1));
     String next = checksum(text(INDEX));
     assertNotEquals(old, next);
     clock.advance(Duration.ofMinutes(14));
-    assertTrue(mirror.get("", blobPath(old)).isPresent());
+    assertTrue(mirror.get("default", blobPath(old)).isPresent());
     clock.advance(Duration.ofMinutes(2));
-    assertFalse(mirror.get("", blobPath(old)).isPresent());
-    mirror.publish("", SpackFixture.builtSpec(blobs, "fl-left"));
-    assertTrue(mirror.get("", blobPath(checksum(text(INDEX)))).isPresent());
-    assertTrue(mirror.get("", blobPath(next)).isPresent());
+    assertFalse(mirror.get("default", blobPath(old)).isPresent());
+    mirror.publish("default", SpackFixture.builtSpec(blobs, "fl-left"));
+    assertTrue(mirror.get("default", blobPath(checksum(text(INDEX)))).isPresent());
+    assertTrue(mirror.get("default", blobPath(next)).isPresent());
     assertThrows(
         BlobNotFoundException.class,
-        () -> blobs.readAll(Scope.farm(""), Digest.parse(old, 46)),
+        () -> blobs.readAll(Scope.farm("default"), Digest.parse(old, 46)),
         "let go when its retention was over");
   }
 
   @Test
   void whoAsksGetsAnIndexWithEverythingPublishedBefore() throws Exception {
     for (BuiltSpec built : SpackFixture.builtSpecs(blobs)) {
-      mirror.publish("", built);
+      mirror.publish("default", built);
       assertTrue(
           counts(index())
               .getOrDefault(built.node().hash().text(), "")
