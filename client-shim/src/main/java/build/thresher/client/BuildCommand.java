@@ -1,26 +1,28 @@
 package build.thresher.client;
 
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.SpecDocument;
+import build.thresher.cas.api.spack.SpecFormatException;
 import build.thresher.cas.client.RemoteBlobStore;
+import build.thresher.v1.ExecuteOptions;
+import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.Request;
-import build.thresher.v1.RequestState;
-import build.thresher.v1.Task;
-import build.thresher.v1.TaskState;
+import com.google.protobuf.Duration;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
-import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Locale;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** Carries out a plan of the Spack extension: upload what is missing, build, wait. */
 @Command(
@@ -28,87 +30,138 @@ import picocli.CommandLine.Parameters;
     description =
         "Build a plan that `spack farm install` wrote. The first Ctrl-C detaches; the build goes on.")
 final class BuildCommand implements Callable<Integer> {
-  private static final int TAIL_LINES = 20;
+  @Spec
+  private picocli.CommandLine.Model.CommandSpec spec =
+      picocli.CommandLine.Model.CommandSpec.create();
 
   @Mixin private FarmOptions options = new FarmOptions();
+  @Mixin private Watching watching = new Watching();
 
   @Parameters(paramLabel = "PLAN", description = "Plan file (JSON).")
   private Path plan = Path.of("");
 
+  @Option(
+      names = {"-j", "--jobs"},
+      paramLabel = "N",
+      description = "Parallel jobs in each build. Default: the plan's, else the executor's.")
+  private int jobs;
+
+  @Option(names = "--fail-fast", description = "Hand out no further builds after a failure.")
+  private boolean failFast;
+
+  @Option(names = "--retry-failed", description = "Build again what the farm remembers as broken.")
+  private boolean retryFailed;
+
+  @Option(
+      names = "--priority",
+      paramLabel = "N",
+      description = "Higher goes first among your own builds. Default: 0.")
+  private int priority;
+
+  @Option(
+      names = "--timeout",
+      paramLabel = "MINUTES",
+      description = "Kill a single build after so long. Default: the farm's.")
+  private int timeoutMinutes;
+
+  @Option(names = "--detach", description = "End as soon as the farm has accepted the request.")
+  private boolean detach;
+
   @Override
   public Integer call() throws Exception {
-    PrintStream out = System.out;
+    if (jobs < 0 || timeoutMinutes < 0) {
+      throw new ParameterException(
+          spec.commandLine(), "--jobs and --timeout take a number that is not negative");
+    }
     Plan read = Plan.read(plan);
-    String requestId = UUID.randomUUID().toString();
+    NodeNames names = names(Path.of(read.dag()));
+    PrintStream out = System.out;
     ManagedChannel channel = options.connect();
-    Detach detach = new Detach(System.err, requestId);
-    try {
-      PlanUploader.Ready ready =
-          new PlanUploader(
-                  new RemoteBlobStore(channel, options.instance()),
-                  new Scope(options.instance(), "client"))
-              .upload(read, options.instance(), clientName(), requestId);
-      out.println(
-          ready.uploaded().blobs() == 0
-              ? "==> nothing to upload"
-              : String.format(
-                  "==> uploaded %d blobs, %.1f MiB",
-                  ready.uploaded().blobs(), ready.uploaded().bytes() / 1048576.0));
+    try (Progress progress = watching.progress(names)) {
+      ExecuteRequest request = upload(read, channel, progress);
       FarmGrpc.FarmBlockingStub farm = FarmGrpc.newBlockingStub(channel);
-      detach.arm();
-      Request ended =
-          new RequestWatch(farm, new Progress(out, System::nanoTime), System.err)
-              .execute(ready.request());
-      return report(out, ended, new Logs(farm));
+      if (detach) {
+        return accept(farm, request, progress);
+      }
+      return await(farm, request, read, progress, out);
     } catch (StatusRuntimeException e) {
       throw options.explain(e);
     } finally {
-      detach.disarm();
       channel.shutdownNow();
     }
   }
 
-  private static int report(PrintStream out, Request ended, Logs logs) throws IOException {
-    if (ended.getState() == RequestState.REQUEST_SUCCEEDED) {
-      return 0;
+  private static NodeNames names(Path dag) throws Exception {
+    try {
+      return NodeNames.of(SpecDocument.parse(Files.readAllBytes(dag)));
+    } catch (SpecFormatException e) {
+      throw new ClientException(
+          ClientException.REFUSED, dag + " is no document that Spack wrote: " + e.getMessage());
     }
-    if (ended.getState() == RequestState.REQUEST_CANCELLED) {
-      out.println("==> Error: the request was cancelled");
-      return ClientException.FAILED;
+  }
+
+  private ExecuteRequest upload(Plan read, ManagedChannel channel, Progress progress)
+      throws Exception {
+    PlanUploader.Ready ready =
+        new PlanUploader(
+                new RemoteBlobStore(channel, options.instance()),
+                new Scope(options.instance(), "client"))
+            .upload(read, options.instance(), clientName(), UUID.randomUUID().toString());
+    progress.note(
+        ready.uploaded().blobs() == 0
+            ? "==> nothing to upload"
+            : String.format(
+                Locale.ROOT,
+                "==> uploaded %d blobs, %.1f MiB",
+                ready.uploaded().blobs(),
+                ready.uploaded().bytes() / 1048576.0));
+    ExecuteOptions.Builder merged = ready.request().getOptions().toBuilder().setPriority(priority);
+    if (jobs > 0) {
+      merged.setBuildJobs(jobs);
     }
-    List<String> failed = new ArrayList<>();
-    for (Task task : ended.getTasksList()) {
-      if (task.getState() == TaskState.TASK_FAILED) {
-        failed.add(failure(out, task, logs));
+    if (timeoutMinutes > 0) {
+      merged.setTimeout(Duration.newBuilder().setSeconds(60L * timeoutMinutes));
+    }
+    merged.setFailFast(merged.getFailFast() || failFast);
+    merged.setRetryFailed(merged.getRetryFailed() || retryFailed);
+    return ready.request().toBuilder().setOptions(merged).build();
+  }
+
+  /** A stream that is dropped cancels nothing. */
+  private static int accept(
+      FarmGrpc.FarmBlockingStub farm, ExecuteRequest request, Progress progress) {
+    var updates = farm.execute(request);
+    while (updates.hasNext()) {
+      var update = updates.next();
+      if (update.hasFinished()) {
+        progress.finished(update.getFinished());
+        return Outcome.exitCode(update.getFinished());
+      }
+      if (update.hasAccepted()) {
+        progress.accepted(update.getAccepted());
+        progress.note("==> To wait for it: thresher wait " + request.getRequestId());
+        return 0;
       }
     }
-    out.println("==> Error: The following packages failed to install:");
-    failed.forEach(line -> out.println("    " + line));
-    out.flush();
     return ClientException.FAILED;
   }
 
-  private static String failure(PrintStream out, Task task, Logs logs) throws IOException {
-    String spec = task.getName() + "@" + task.getVersion() + "/" + task.getHash().substring(0, 7);
-    String reason = task.getFailure().getMessage();
-    if (task.getExecution().isEmpty()) {
-      return spec + ": " + reason;
-    }
+  private int await(
+      FarmGrpc.FarmBlockingStub farm,
+      ExecuteRequest request,
+      Plan read,
+      Progress progress,
+      PrintStream out)
+      throws Exception {
+    Detach armed = Detach.arm(System.err, request.getRequestId());
     try {
-      Path log = logs.save(task.getExecution(), task.getName() + "-" + task.getHash());
-      List<String> lines = Files.readAllLines(log, StandardCharsets.ISO_8859_1);
-      out.println("==> Error: " + spec + ": " + reason + "; the end of its log:");
-      lines.stream()
-          .skip(Math.max(0, lines.size() - TAIL_LINES))
-          .forEach(line -> out.println("  " + line));
-      return spec + ": " + log;
-    } catch (StatusRuntimeException e) {
-      return spec
-          + ": "
-          + reason
-          + " (its log cannot be read: "
-          + e.getStatus().getDescription()
-          + ")";
+      Request ended =
+          watching.watch(farm, progress, read.options().verbose(), watch -> watch.execute(request));
+      return watching.json()
+          ? Outcome.exitCode(ended)
+          : new Outcome(out, new Logs(farm)).report(ended);
+    } finally {
+      armed.disarm();
     }
   }
 

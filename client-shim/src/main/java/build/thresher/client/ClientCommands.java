@@ -1,6 +1,10 @@
 package build.thresher.client;
 
+import build.thresher.cas.api.StoreException;
+import build.thresher.cas.api.StoreUnavailableException;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.util.List;
 import picocli.CommandLine;
@@ -14,10 +18,13 @@ public final class ClientCommands {
     for (Object command :
         List.of(
             new BuildCommand(),
+            new WaitCommand(),
             new StatusCommand(),
+            new RequestsCommand(),
             new LogsCommand(),
             new CancelCommand(),
-            new MirrorCommand())) {
+            new MirrorCommand(),
+            new CompletionCommand())) {
       program.addSubcommand(command);
     }
   }
@@ -29,20 +36,24 @@ public final class ClientCommands {
    * @throws Exception itself, when it is none that a person can mend
    */
   public static int explain(Exception e, CommandLine command) throws Exception {
-    switch (e) {
-      case ClientException client -> {
-        command.getErr().println("thresher: error: " + client.getMessage());
-        return client.exitCode();
-      }
-      case NoSuchFileException file -> {
-        command.getErr().println("thresher: error: there is no file " + file.getMessage());
-        return 1;
-      }
-      case IOException io -> {
-        command.getErr().println("thresher: error: " + io.getMessage());
-        return ClientException.UNREACHABLE;
-      }
-      default -> throw e;
-    }
+    int exitCode =
+        switch (e) {
+          case ClientException client -> client.exitCode();
+          case StoreUnavailableException unavailable -> ClientException.UNREACHABLE;
+          case StoreException refused -> ClientException.REFUSED;
+          case FileSystemException file -> ClientException.USAGE;
+          case IOException io -> ClientException.REFUSED;
+          default -> throw e;
+        };
+    command.getErr().println("thresher: error: " + Text.clean(sentence(e)));
+    return exitCode;
+  }
+
+  private static String sentence(Exception e) {
+    return switch (e) {
+      case NoSuchFileException file -> "there is no file " + file.getFile();
+      case AccessDeniedException file -> "the file " + file.getFile() + " may not be read";
+      default -> e.getMessage() == null ? e.toString() : e.getMessage();
+    };
   }
 }

@@ -8,33 +8,32 @@ import java.io.PrintStream;
  */
 final class Detach {
   private final Thread hook;
-  private boolean armed;
 
-  Detach(PrintStream err, String requestId) {
-    hook =
+  private Detach(Thread hook) {
+    this.hook = hook;
+  }
+
+  /** From now on, until disarmed. */
+  static Detach arm(PrintStream err, String requestId) {
+    Thread hook =
         new Thread(
             () -> {
               err.println();
               err.println(
                   "==> Detached; the farm goes on. To cancel: thresher cancel " + requestId);
               err.flush();
-              Runtime.getRuntime().halt(130);
+              Runtime.getRuntime().halt(ClientException.DETACHED);
             },
             "detach");
-  }
-
-  void arm() {
     Runtime.getRuntime().addShutdownHook(hook);
-    armed = true;
+    return new Detach(hook);
   }
 
   void disarm() {
-    if (armed) {
-      try {
-        Runtime.getRuntime().removeShutdownHook(hook);
-      } catch (IllegalStateException e) {
-        // The process ends already; the hook has spoken.
-      }
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+    } catch (IllegalStateException e) {
+      // The process ends already; the hook has spoken.
     }
   }
 }

@@ -2,6 +2,8 @@ package build.thresher.client;
 
 import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.client.FarmEndpoint;
+import com.google.common.base.CharMatcher;
+import com.google.common.net.HostAndPort;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -52,21 +54,46 @@ final class FarmOptions {
   }
 
   /** Opens a connection; the caller shuts it down. */
-  ManagedChannel connect() throws IOException {
+  ManagedChannel connect() throws IOException, ClientException {
+    checkServer();
     return FarmChannel.open(new FarmEndpoint(server, token(), certificateAuthority));
   }
 
-  private @Nullable String token() throws IOException {
+  private void checkServer() throws ClientException {
+    boolean complete;
+    try {
+      complete = HostAndPort.fromString(server).requireBracketsForIPv6().hasPort();
+    } catch (IllegalArgumentException e) {
+      complete = false;
+    }
+    if (!complete) {
+      throw new ClientException(
+          ClientException.USAGE,
+          "the farm's address `" + server + "` is not HOST:PORT (--server or THRESHER_SERVER)");
+    }
+  }
+
+  private @Nullable String token() throws IOException, ClientException {
     String direct = System.getenv("THRESHER_TOKEN");
     if (direct != null && !direct.isBlank()) {
-      return direct.strip();
+      return checked(direct, "THRESHER_TOKEN");
     }
     Path usual = Path.of(System.getProperty("user.home"), ".config", "thresher", "token");
     Path file = tokenFile == null ? usual : tokenFile;
     if (tokenFile == null && !Files.exists(usual)) {
       return null; // an open farm asks for none
     }
-    return Files.readString(file, StandardCharsets.US_ASCII).strip();
+    return checked(Files.readString(file, StandardCharsets.ISO_8859_1), file.toString());
+  }
+
+  /** What a header cannot carry is refused here, without showing it. */
+  private static String checked(String text, String where) throws ClientException {
+    String token = text.strip();
+    if (token.isEmpty() || !CharMatcher.inRange('!', '~').matchesAllOf(token)) {
+      throw new ClientException(
+          ClientException.USAGE, where + " holds no token: one word of printable ASCII");
+    }
+    return token;
   }
 
   /** What a failed call means for a person. */
@@ -79,7 +106,10 @@ final class FarmOptions {
           new ClientException(
               ClientException.UNREACHABLE,
               "the farm at " + server + " does not answer (" + said + "); is `thresher serve` up?");
-      case UNAUTHENTICATED -> new ClientException(ClientException.REFUSED, said);
+      case UNAUTHENTICATED, PERMISSION_DENIED ->
+          new ClientException(
+              ClientException.REFUSED,
+              said + "; name the farm's token with --token-file or THRESHER_TOKEN_FILE");
       default -> new ClientException(ClientException.REFUSED, said);
     };
   }

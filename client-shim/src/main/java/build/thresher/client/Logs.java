@@ -3,6 +3,7 @@ package build.thresher.client;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.ReadLogRequest;
 import build.thresher.v1.ReadLogResponse;
+import build.thresher.v1.Task;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -33,14 +34,20 @@ final class Logs {
   }
 
   /** Saves a log where the user can open it later. */
-  Path save(String execution, String name) throws IOException {
+  Path save(Task task) throws IOException {
     Path directory = cache().resolve("logs");
     Files.createDirectories(directory);
-    Path file = directory.resolve(name + ".log");
+    Path file = directory.resolve(fileName(task));
     try (OutputStream out = Files.newOutputStream(file)) {
-      copy(execution, 0, false, out);
+      copy(task.getExecution(), 0, false, out);
     }
     return file;
+  }
+
+  /** Names come from the farm: what could lead out of the directory does not get into a path. */
+  private static String fileName(Task task) {
+    String name = (task.getName() + "-" + task.getHash()).replaceAll("[^A-Za-z0-9_.-]", "_");
+    return name.substring(0, Math.min(name.length(), 200)) + ".log";
   }
 
   static Path cache() {

@@ -2,10 +2,12 @@ package build.thresher.client;
 
 import build.thresher.v1.ExecuteUpdate;
 import build.thresher.v1.FarmGrpc;
+import build.thresher.v1.GetRequestRequest;
 import build.thresher.v1.Task;
 import build.thresher.v1.WaitExecutionRequest;
 import java.io.IOException;
 import java.util.Iterator;
+import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -22,15 +24,39 @@ final class LogsCommand extends FarmCommand {
   private long offset;
 
   @Parameters(
-      paramLabel = "EXECUTION|/HASH",
-      description = "Name of an execution, or / and the DAG hash of a node.")
+      paramLabel = "EXECUTION|/HASH|REQUEST",
+      description =
+          "Name of an execution, / and the DAG hash of a node, or the id of a request (all of its"
+              + " builds, one after the other).")
   private String subject = "";
 
   @Override
   int ask(FarmGrpc.FarmBlockingStub farm) throws IOException, ClientException {
-    String execution = subject.startsWith("/") ? ofHash(farm, subject.substring(1)) : subject;
-    new Logs(farm).copy(execution, offset, follow, System.out);
+    if (offset < 0) {
+      throw new ClientException(
+          ClientException.USAGE, "--offset takes a number of bytes from 0 on");
+    }
+    Logs logs = new Logs(farm);
+    if (subject.startsWith("/")) {
+      logs.copy(ofHash(farm, Hashes.parse(subject)), offset, follow, System.out);
+    } else if (subject.contains("/")) {
+      logs.copy(subject, offset, follow, System.out);
+    } else {
+      ofRequest(farm, logs);
+    }
     return 0;
+  }
+
+  private void ofRequest(FarmGrpc.FarmBlockingStub farm, Logs logs) throws IOException {
+    List<Task> tasks =
+        farm.getRequest(GetRequestRequest.newBuilder().setRequestId(subject).build())
+            .getTasksList();
+    for (Task task : tasks) {
+      if (!task.getExecution().isEmpty()) {
+        System.out.println("==> " + Text.spec(task) + " " + Text.clean(task.getExecution()));
+        logs.copy(task.getExecution(), offset, follow, System.out);
+      }
+    }
   }
 
   private String ofHash(FarmGrpc.FarmBlockingStub farm, String hash) throws ClientException {
@@ -41,20 +67,21 @@ final class LogsCommand extends FarmCommand {
                 .setSpecHash(hash)
                 .build());
     while (updates.hasNext()) {
-      ExecuteUpdate update = updates.next();
-      Iterable<Task> tasks =
-          switch (update.getUpdateCase()) {
-            case ACCEPTED -> update.getAccepted().getTasksList();
-            case TASK -> java.util.List.of(update.getTask());
-            case FINISHED -> update.getFinished().getTasksList();
-            case HEARTBEAT, UPDATE_NOT_SET -> java.util.List.of();
-          };
-      for (Task task : tasks) {
+      for (Task task : tasks(updates.next())) {
         if (task.getHash().equals(hash) && !task.getExecution().isEmpty()) {
           return task.getExecution();
         }
       }
     }
     throw new ClientException(ClientException.REFUSED, "no execution of /" + hash + " is known");
+  }
+
+  private static List<Task> tasks(ExecuteUpdate update) {
+    return switch (update.getUpdateCase()) {
+      case ACCEPTED -> update.getAccepted().getTasksList();
+      case TASK -> List.of(update.getTask());
+      case FINISHED -> update.getFinished().getTasksList();
+      case HEARTBEAT, UPDATE_NOT_SET -> List.of();
+    };
   }
 }

@@ -1,7 +1,9 @@
 package build.thresher.client;
 
+import build.thresher.cas.api.spack.DagHash;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -13,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What the Spack extension hands over: a document, the files of three trees, the sources of each
- * node.
+ * node. A plan that exists is well formed: nothing is missing, hashes are hashes, paths stay below
+ * where they belong.
  *
  * @param version of the plan's format; this program reads {@link #VERSION}
  * @param dag file with the document as Spack wrote it
@@ -22,21 +25,55 @@ import org.jspecify.annotations.Nullable;
 record Plan(
     int version, String dag, List<String> roots, Trees trees, List<Node> sources, Options options) {
   static final int VERSION = 1;
+
+  /** An environment of 3,000 nodes makes a plan of about 3 MiB. */
+  private static final long MAX_BYTES = 64L << 20;
+
   private static final ObjectMapper JSON =
-      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
+      JsonMapper.builder()
+          .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .build();
+
+  Plan {
+    required(dag, "dag");
+    roots = all(roots, "roots");
+    roots.forEach(DagHash::new);
+    required(trees, "trees");
+    sources = all(sources, "sources");
+    required(options, "options");
+  }
 
   /** The three trees that a build brings with it. */
-  record Trees(List<Entry> core, List<Entry> recipes, List<Entry> configuration) {}
+  record Trees(List<Entry> core, List<Entry> recipes, List<Entry> configuration) {
+    Trees {
+      core = all(core, "core");
+      recipes = all(recipes, "recipes");
+      configuration = all(configuration, "configuration");
+    }
+  }
 
   /**
    * A file or directory of this machine and where it belongs in the tree.
    *
    * @param path relative, with '/'
    */
-  record Entry(String path, String from) {}
+  record Entry(String path, String from) {
+    Entry {
+      relative(required(path, "path"));
+      required(from, "from");
+    }
+  }
 
   /** The sources of one node. */
-  record Node(String hash, List<Source> sources) {}
+  record Node(String hash, List<Source> sources) {
+    Node {
+      DagHash checked = new DagHash(required(hash, "hash"));
+      hash = checked.text();
+      sources = all(sources, "sources");
+    }
+  }
 
   /**
    * One thing that Spack fetches.
@@ -49,31 +86,84 @@ record Plan(
       @Nullable List<String> urls,
       @JsonProperty("mirror_path") @Nullable String mirrorPath,
       @Nullable String file,
-      @Nullable String unsupported) {}
+      @Nullable String unsupported) {
+    Source {
+      if (sha256 == null && unsupported == null) {
+        throw new IllegalArgumentException("a source has neither `sha256` nor `unsupported`");
+      }
+      if (sha256 != null && !sha256.matches("[0-9a-f]{64}")) {
+        throw new IllegalArgumentException("a source's sha256 is not 64 lower-case hex digits");
+      }
+      if (mirrorPath != null) {
+        relative(mirrorPath);
+      }
+      urls = urls == null ? List.of() : all(urls, "urls");
+    }
+  }
 
   /** As the user gave them. */
   record Options(
       @JsonProperty("build_jobs") int buildJobs,
       @JsonProperty("fail_fast") boolean failFast,
       @JsonProperty("retry_failed") boolean retryFailed,
-      boolean verbose) {}
+      boolean verbose) {
+    Options {
+      if (buildJobs < 0) {
+        throw new IllegalArgumentException("`build_jobs` is " + buildJobs + ", less than 0");
+      }
+    }
+  }
 
   static Plan read(Path file) throws IOException, ClientException {
     try {
+      long size = Files.size(file);
+      if (size > MAX_BYTES) {
+        throw refused(file, "it has " + size + " bytes, at most " + MAX_BYTES + " are read");
+      }
       Plan plan = JSON.readValue(Files.readAllBytes(file), Plan.class);
+      if (plan == null) {
+        throw refused(file, "it is null");
+      }
       if (plan.version != VERSION) {
-        throw new ClientException(
-            ClientException.REFUSED,
-            file
-                + " is a plan of version "
+        throw refused(
+            file,
+            "its version is "
                 + plan.version
                 + ", this program reads version "
-                + VERSION);
+                + VERSION
+                + "; let program and Spack extension come from the same Thresher");
       }
       return plan;
     } catch (JsonProcessingException e) {
-      throw new ClientException(
-          ClientException.REFUSED, file + " is no plan: " + e.getOriginalMessage());
+      throw refused(file, e.getOriginalMessage());
+    }
+  }
+
+  private static ClientException refused(Path file, String why) {
+    return new ClientException(
+        ClientException.REFUSED,
+        file + " is no plan that `spack farm install` wrote: " + Text.clean(why));
+  }
+
+  private static <T> T required(@Nullable T value, String name) {
+    if (value == null) {
+      throw new IllegalArgumentException("`" + name + "` is missing");
+    }
+    return value;
+  }
+
+  private static <T> List<T> all(@Nullable List<T> list, String name) {
+    for (T element : required(list, name)) {
+      required(element, "an element of " + name);
+    }
+    return List.copyOf(required(list, name));
+  }
+
+  private static void relative(String path) {
+    for (String name : path.split("/", -1)) {
+      if (name.isEmpty() || name.equals(".") || name.equals("..") || name.indexOf(0) >= 0) {
+        throw new IllegalArgumentException("`" + path + "` is not a plain relative path");
+      }
     }
   }
 }

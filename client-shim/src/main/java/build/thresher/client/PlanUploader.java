@@ -37,7 +37,8 @@ final class PlanUploader {
   /** What is ready to be executed, and what it took to get there. */
   record Ready(ExecuteRequest request, TreeUploader.Uploaded uploaded) {}
 
-  Ready upload(Plan plan, String instance, String client, String requestId) throws IOException {
+  Ready upload(Plan plan, String instance, String client, String requestId)
+      throws IOException, ClientException {
     Map<Digest, Content> contents = new LinkedHashMap<>();
     SpackInputs inputs =
         SpackInputs.newBuilder()
@@ -73,7 +74,19 @@ final class PlanUploader {
   }
 
   private static Digest add(Map<Digest, Content> contents, List<Plan.Entry> entries)
-      throws IOException {
+      throws IOException, ClientException {
+    LocalTree tree;
+    try {
+      tree = tree(entries);
+    } catch (IllegalArgumentException e) { // of names that no tree may have, or two entries of one
+      throw new ClientException(
+          ClientException.REFUSED, "the plan's files make no tree: " + e.getMessage());
+    }
+    tree.contents().forEach(contents::putIfAbsent);
+    return tree.root();
+  }
+
+  private static LocalTree tree(List<Plan.Entry> entries) throws IOException {
     LocalTree.Builder builder = LocalTree.builder();
     for (Plan.Entry entry : entries) {
       Path from = Path.of(entry.from());
@@ -83,9 +96,7 @@ final class PlanUploader {
         builder.addFile(entry.path(), from, Files.isExecutable(from));
       }
     }
-    LocalTree tree = builder.build();
-    tree.contents().forEach(contents::putIfAbsent);
-    return tree.root();
+    return builder.build();
   }
 
   /** What Python leaves behind differs from machine to machine and is no input. */

@@ -4,70 +4,94 @@ import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.ExecuteUpdate;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.Request;
+import build.thresher.v1.Task;
 import build.thresher.v1.WaitExecutionRequest;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
-import java.io.PrintStream;
 import java.time.Duration;
 import java.util.Iterator;
+import java.util.function.Consumer;
 
 /**
  * Follows one request to its end over any number of broken connections. Nothing that happens here
  * cancels the request.
+ *
+ * <p>Until the farm has accepted it, a farm that is away is asked only a few times more: the user
+ * stands before the terminal and nothing is lost. Afterwards it is waited for patiently.
  */
 final class RequestWatch {
-  private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
+  private static final int TRIES_BEFORE_ACCEPTED = 3;
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
 
   /** A farm that is away for so long is given up; the request goes on without us. */
-  private static final Duration PATIENCE = Duration.ofMinutes(10);
+  private static final Duration PATIENCE = Duration.ofMinutes(30);
 
   private final FarmGrpc.FarmBlockingStub farm;
   private final Progress progress;
-  private final PrintStream err;
+  private final Consumer<Task> running;
+  private final Duration firstPause;
   private boolean accepted;
 
-  RequestWatch(FarmGrpc.FarmBlockingStub farm, Progress progress, PrintStream err) {
+  /**
+   * @param running told of each task that has an execution, any number of times
+   * @param firstPause before the second try; doubled up to five seconds
+   */
+  RequestWatch(
+      FarmGrpc.FarmBlockingStub farm,
+      Progress progress,
+      Consumer<Task> running,
+      Duration firstPause) {
     this.farm = farm;
     this.progress = progress;
-    this.err = err;
+    this.running = running;
+    this.firstPause = firstPause;
   }
 
-  /** Returns the request as it ended. */
+  private interface Call {
+    Iterator<ExecuteUpdate> start();
+  }
+
+  /** Asks for it; the same id again joins what the first try started. */
   Request execute(ExecuteRequest request) throws InterruptedException {
-    Duration pause = FIRST_PAUSE;
+    WaitExecutionRequest join =
+        WaitExecutionRequest.newBuilder()
+            .setInstanceName(request.getInstanceName())
+            .setRequestId(request.getRequestId())
+            .build();
+    return follow(() -> accepted ? farm.waitExecution(join) : farm.execute(request));
+  }
+
+  /** Joins what somebody asked for. */
+  Request join(WaitExecutionRequest request) throws InterruptedException {
+    return follow(() -> farm.waitExecution(request));
+  }
+
+  private Request follow(Call call) throws InterruptedException {
+    Duration pause = firstPause;
+    int tries = 0;
     long giveUp = System.nanoTime() + PATIENCE.toNanos();
     while (true) {
       try {
-        // Execute with the same id joins what it started, so it serves for the first try and for
-        // every other.
-        Iterator<ExecuteUpdate> updates = accepted ? join(request) : farm.execute(request);
+        Iterator<ExecuteUpdate> updates = call.start();
         while (updates.hasNext()) {
           ExecuteUpdate update = updates.next();
-          pause = FIRST_PAUSE;
+          pause = firstPause;
           giveUp = System.nanoTime() + PATIENCE.toNanos();
-          switch (update.getUpdateCase()) {
-            case ACCEPTED -> {
-              if (!accepted) {
-                progress.accepted(update.getAccepted());
-              }
-              accepted = true;
-            }
-            case TASK -> progress.task(update.getTask());
-            case FINISHED -> {
-              return update.getFinished();
-            }
-            case HEARTBEAT, UPDATE_NOT_SET -> {}
+          if (update.hasFinished()) {
+            progress.finished(update.getFinished());
+            return update.getFinished();
           }
+          take(update);
         }
       } catch (StatusRuntimeException e) {
-        if (!passing(e.getStatus())
-            || (!accepted && e.getStatus().getCode() == Status.Code.UNAVAILABLE)
-            || System.nanoTime() > giveUp) {
+        tries++;
+        if (!mayPass(e.getStatus(), tries) || System.nanoTime() - giveUp > 0) {
           throw e;
         }
-        err.println(
-            "==> Warning: the connection to the farm broke; the build goes on there, trying again");
+        if (accepted) {
+          progress.note(
+              "==> Warning: the connection to the farm broke; the build goes on there, trying again");
+        }
       }
       Thread.sleep(pause);
       Duration doubled = pause.multipliedBy(2);
@@ -75,18 +99,42 @@ final class RequestWatch {
     }
   }
 
-  private Iterator<ExecuteUpdate> join(ExecuteRequest request) {
-    return farm.waitExecution(
-        WaitExecutionRequest.newBuilder()
-            .setInstanceName(request.getInstanceName())
-            .setRequestId(request.getRequestId())
-            .build());
+  private void take(ExecuteUpdate update) {
+    switch (update.getUpdateCase()) {
+      case ACCEPTED -> {
+        accepted = true;
+        progress.accepted(update.getAccepted());
+        update.getAccepted().getTasksList().forEach(this::tell);
+      }
+      case TASK -> {
+        progress.task(update.getTask());
+        tell(update.getTask());
+      }
+      case FINISHED, HEARTBEAT, UPDATE_NOT_SET -> {}
+    }
   }
 
-  private static boolean passing(Status status) {
+  private void tell(Task task) {
+    if (!task.getExecution().isEmpty() && TaskText.isRunning(task.getState())) {
+      running.accept(task);
+    }
+  }
+
+  private boolean mayPass(Status status, int tries) {
     return switch (status.getCode()) {
-      case UNAVAILABLE, CANCELLED, INTERNAL, UNKNOWN, ABORTED -> true;
-      default -> false;
+      case UNAVAILABLE -> accepted || tries < TRIES_BEFORE_ACCEPTED;
+      case CANCELLED, INTERNAL, UNKNOWN, ABORTED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED -> accepted;
+      case OK,
+          INVALID_ARGUMENT,
+          NOT_FOUND,
+          ALREADY_EXISTS,
+          PERMISSION_DENIED,
+          FAILED_PRECONDITION,
+          OUT_OF_RANGE,
+          UNIMPLEMENTED,
+          DATA_LOSS,
+          UNAUTHENTICATED ->
+          false;
     };
   }
 }

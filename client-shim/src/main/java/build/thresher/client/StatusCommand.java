@@ -72,11 +72,11 @@ final class StatusCommand extends FarmCommand {
     for (Task task : request.getTasksList()) {
       System.out.printf(
           "  %s %s@%s %s%s%s%n",
-          task.getHash().substring(0, 7),
-          task.getName(),
-          task.getVersion(),
+          Text.shortHash(task.getHash()),
+          Text.clean(task.getName()),
+          Text.clean(task.getVersion()),
           task.getState().name().replace("TASK_", "").toLowerCase(Locale.ROOT),
-          task.getPhase().isEmpty() ? "" : " (" + task.getPhase() + ")",
+          task.getPhase().isEmpty() ? "" : " (" + Text.clean(task.getPhase()) + ")",
           task.getExecution().isEmpty() ? "" : "  " + task.getExecution());
     }
   }

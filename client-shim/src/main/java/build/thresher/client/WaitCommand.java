@@ -1,0 +1,39 @@
+package build.thresher.client;
+
+import build.thresher.v1.FarmGrpc;
+import build.thresher.v1.Request;
+import build.thresher.v1.WaitExecutionRequest;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+/** Joins a request that runs, or has ended. */
+@Command(name = "wait", description = "Show a request until it has ended. Ctrl-C cancels nothing.")
+final class WaitCommand extends FarmCommand {
+  @Mixin private Watching watching = new Watching();
+
+  @Parameters(paramLabel = "REQUEST|/HASH", description = "Id of a request, or a node's DAG hash.")
+  private String subject = "";
+
+  @Override
+  int ask(FarmGrpc.FarmBlockingStub farm) throws IOException, ClientException {
+    WaitExecutionRequest.Builder join =
+        WaitExecutionRequest.newBuilder().setInstanceName(options.instance());
+    if (subject.startsWith("/")) {
+      join.setSpecHash(Hashes.parse(subject));
+    } else {
+      join.setRequestId(subject);
+    }
+    try (Progress progress = watching.progress(NodeNames.NONE)) {
+      Request ended = watching.watch(farm, progress, false, watch -> watch.join(join.build()));
+      return watching.json()
+          ? Outcome.exitCode(ended)
+          : new Outcome(System.out, new Logs(farm)).report(ended);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while waiting for " + subject);
+    }
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.client;
+
+import org.jspecify.annotations.NullMarked;
