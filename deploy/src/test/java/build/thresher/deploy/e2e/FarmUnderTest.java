@@ -3,10 +3,12 @@ package build.thresher.deploy.e2e;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +37,17 @@ final class FarmUnderTest implements AutoCloseable {
    */
   static FarmUnderTest start(Path directory, String... settings) throws Exception {
     Files.createDirectories(directory);
+    // Where the tests run as root, builds run as other users, who have to pass through.
+    for (Path above = directory;
+        above != null && Files.isWritable(above);
+        above = above.getParent()) {
+      Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(above);
+      permissions.add(PosixFilePermission.OTHERS_EXECUTE);
+      Files.setPosixFilePermissions(above, permissions);
+      if (above.getFileName() == null || above.getFileName().toString().startsWith("junit")) {
+        break;
+      }
+    }
     FarmUnderTest farm = new FarmUnderTest(directory);
     farm.settings.addAll(List.of(settings));
     farm.startServer();

@@ -22,13 +22,14 @@ import org.junit.jupiter.api.io.TempDir;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class SpackBuildTest {
-  @TempDir Path directory;
+  private Path directory = Path.of("");
   private @Nullable SpackWorld first;
   private @Nullable SpackWorld second;
   private @Nullable FarmUnderTest farm;
 
   @BeforeAll
-  void start() throws Exception {
+  void start(@TempDir Path scratch) throws Exception {
+    directory = scratch;
     first = SpackWorld.make(directory.resolve("first"));
     second = SpackWorld.make(directory.resolve("second"));
     farm = FarmUnderTest.start(directory.resolve("farm"), "executor.slots=2");
