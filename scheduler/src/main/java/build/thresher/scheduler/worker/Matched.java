@@ -53,6 +53,7 @@ final class Matched {
         yield Ending.failure(
             new Failure(failure.failureClass(), text(failure.message())), log, usage);
       }
+      case ACTION_RESULT -> throw new IllegalArgumentException("this execution is of no action");
       case OUTCOME_NOT_SET ->
           throw new IllegalArgumentException("an execution ends with spack_build or with failure");
     };
