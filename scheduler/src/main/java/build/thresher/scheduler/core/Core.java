@@ -73,6 +73,7 @@ public final class Core {
     Reply reply =
         switch (event) {
           case Event.Submit e -> submit(e, now, journal);
+          case Event.SubmitAgain e -> new Reply.Accepted(e.requestId());
           case Event.Cancel e -> cancel(e, now, journal);
           case Event.Register e -> register(e, now, journal);
           case Event.LeaseAsk e -> leaseAsk(e, now);

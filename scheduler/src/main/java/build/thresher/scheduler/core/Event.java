@@ -23,6 +23,9 @@ public sealed interface Event {
       ImmutableList<RememberedFailure> remembered)
       implements Event {}
 
+  /** A submission that came again after its request had ended; nothing begins anew. */
+  record SubmitAgain(String requestId) implements Event {}
+
   /** A request lets go of its tasks. */
   record Cancel(String requestId) implements Event {}
 

@@ -48,8 +48,14 @@ public final class Effects implements CoreLoop.Surroundings {
     return event instanceof Event.Submit submit ? complete(submit) : event;
   }
 
-  /** Between the expansion and now, tasks may have been published, or may have failed. */
+  /**
+   * Between the expansion and now, tasks may have been published, or may have failed; and when the
+   * client has called twice, the whole request may have come and gone.
+   */
   private Event complete(Event.Submit submit) throws IOException {
+    if (store.finishedRequest(submit.head().id()).isPresent()) {
+      return new Event.SubmitAgain(submit.head().id());
+    }
     ImmutableSet.Builder<String> published = ImmutableSet.builder();
     ImmutableList.Builder<TaskKey> keys = ImmutableList.builder();
     for (Definition task : submit.tasks()) {

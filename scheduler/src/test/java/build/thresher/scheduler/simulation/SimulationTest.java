@@ -1,0 +1,84 @@
+package build.thresher.scheduler.simulation;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import build.thresher.scheduler.core.RequestState;
+import java.util.Random;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Many histories. A failing one prints the command that replays it; {@code -Dsimulation.seed=N}
+ * runs that one alone.
+ */
+class SimulationTest {
+  private static final int PACKAGES = 60;
+  private static final int ORDERS = 25;
+
+  @Test
+  void whateverDiesEveryAcceptedRequestEndsOnceAndAlikeForAllWhoWait() {
+    Long only = Long.getLong("simulation.seed");
+    if (only != null) {
+      System.out.println(Simulation.storm(only, PACKAGES, ORDERS));
+    } else {
+      storms(Integer.getInteger("simulation.histories", 60));
+    }
+  }
+
+  @Test
+  @Tag("long")
+  void whateverDiesInManyHistories() {
+    storms(Integer.getInteger("simulation.histories", 20_000));
+  }
+
+  @Test
+  void whereNothingFailsEverythingSucceedsAndNothingRunsTwice() {
+    long first = new Random().nextLong();
+    for (int i = 0; i < 10; i++) {
+      Simulation.Report report = Simulation.calm(first + i, PACKAGES, 60);
+      assertTrue(
+          report.ended().values().stream().allMatch(RequestState.SUCCEEDED::equals),
+          () -> report.ended().toString());
+      assertEquals(60, report.ended().size());
+    }
+  }
+
+  @Test
+  void oneSeedGivesOneHistory() {
+    for (long seed = 0; seed < 5; seed++) {
+      assertEquals(
+          Simulation.storm(seed, PACKAGES, ORDERS), Simulation.storm(seed, PACKAGES, ORDERS));
+    }
+  }
+
+  private static void storms(int histories) {
+    long first = new Random().nextLong();
+    long tasks = 0;
+    long waiters = 0;
+    int serverStarts = 0;
+    int kills = 0;
+    long began = System.nanoTime();
+    for (int i = 0; i < histories; i++) {
+      long seed = first + i;
+      try {
+        Simulation.Report report = Simulation.storm(seed, PACKAGES, ORDERS);
+        tasks += report.tasks();
+        waiters += report.waiters();
+        serverStarts += report.serverStarts();
+        kills += report.executorKills();
+      } catch (AssertionError e) {
+        throw new AssertionError(
+            "replay: mvn -pl scheduler -am test -Dtest=SimulationTest"
+                + " -Dsurefire.failIfNoSpecifiedTests=false -Dsimulation.seed="
+                + seed,
+            e);
+      }
+    }
+    double seconds = (System.nanoTime() - began) / 1e9;
+    System.out.printf(
+        "%d histories from seed %d: %d tasks, %d answers to waiters, %d starts of the server,"
+            + " %d executors killed; %.0f tasks/s%n",
+        histories, first, tasks, waiters, serverStarts, kills, tasks / seconds);
+  }
+}

@@ -1,0 +1,162 @@
+package build.thresher.scheduler.simulation;
+
+import build.thresher.cas.api.Digest;
+import build.thresher.scheduler.core.Capabilities;
+import build.thresher.scheduler.core.Definition;
+import build.thresher.scheduler.core.Event;
+import build.thresher.scheduler.core.Inputs;
+import build.thresher.scheduler.core.Outputs;
+import build.thresher.scheduler.core.RequestHead;
+import build.thresher.scheduler.core.Requirements;
+import build.thresher.scheduler.core.TaskKey;
+import build.thresher.scheduler.core.Work;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.ImmutableSortedSet;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+
+/** A graph of packages, what becomes of each when it is built, and who orders what. */
+final class Workload {
+  static final Capabilities EXECUTOR =
+      new Capabilities(
+          "linux",
+          "debian12",
+          "x86_64_v3",
+          ImmutableSet.of("x86_64"),
+          ImmutableList.of(),
+          ImmutableMap.of(),
+          "bubblewrap",
+          0,
+          4);
+
+  private final List<List<Integer>> dependencies = new ArrayList<>();
+  private final List<Fate> fates = new ArrayList<>();
+  private final boolean allGood;
+
+  /** What a build comes to, apart from the farm's own failures. */
+  enum Fate {
+    BUILDS,
+    /** With one set of recipes; with the other it builds. */
+    DOES_NOT_COMPILE,
+    BREAKS_A_RULE,
+    KILLS_ITS_EXECUTOR
+  }
+
+  /**
+   * What a client wants.
+   *
+   * @param nodes numbers of packages, dependencies first
+   */
+  record Order(
+      String id, String client, RequestHead.Options options, String recipes, List<Integer> nodes) {}
+
+  Workload(int packages, boolean allGood, Random random) {
+    this.allGood = allGood;
+    for (int i = 0; i < packages; i++) {
+      TreeSet<Integer> direct = new TreeSet<>();
+      for (int n = random.nextInt(4); n > 0 && i > 0; n--) {
+        direct.add(Math.max(0, i - 1 - random.nextInt(12)));
+      }
+      dependencies.add(List.copyOf(direct));
+      int fate = allGood ? 0 : random.nextInt(100);
+      fates.add(
+          fate < 90
+              ? Fate.BUILDS
+              : fate < 95
+                  ? Fate.DOES_NOT_COMPILE
+                  : fate < 98 ? Fate.BREAKS_A_RULE : Fate.KILLS_ITS_EXECUTOR);
+    }
+  }
+
+  /** A few packages with all that they need. */
+  Order order(String id, String client, int roots, Random random) {
+    TreeSet<Integer> closure = new TreeSet<>();
+    for (int i = 0; i < roots; i++) {
+      reach(random.nextInt(dependencies.size()), closure);
+    }
+    RequestHead.Options options =
+        allGood
+            ? RequestHead.Options.NONE
+            : new RequestHead.Options(
+                random.nextInt(4) == 0, random.nextInt(4) == 0, random.nextInt(3));
+    return new Order(id, client, options, "recipes" + random.nextInt(2), List.copyOf(closure));
+  }
+
+  private void reach(int node, Set<Integer> closure) {
+    if (closure.add(node)) {
+      dependencies.get(node).forEach(d -> reach(d, closure));
+    }
+  }
+
+  Fate fateOf(Definition task) {
+    Fate fate = fates.get(Integer.parseInt(task.name().substring(1)));
+    boolean compilesHere =
+        fate == Fate.DOES_NOT_COMPILE && task.inputs().recipes().equals(digest("recipes1"));
+    return compilesHere ? Fate.BUILDS : fate;
+  }
+
+  boolean neverBuilds(TaskKey key) {
+    Fate fate = fates.get(Integer.parseInt(key.hash().substring(1)));
+    return fate == Fate.BREAKS_A_RULE || fate == Fate.KILLS_ITS_EXECUTOR;
+  }
+
+  /** The submission, without what was published when it was read. */
+  Event.Submit expand(Order order, Predicate<TaskKey> published, Instant created) {
+    ImmutableList.Builder<Definition> tasks = ImmutableList.builder();
+    ImmutableList.Builder<String> cached = ImmutableList.builder();
+    for (int node : order.nodes()) {
+      if (published.test(key(node))) {
+        cached.add(key(node).hash());
+      } else {
+        tasks.add(definition(order, node, published));
+      }
+    }
+    RequestHead head =
+        new RequestHead(
+            order.id(),
+            "default",
+            order.client(),
+            order.options(),
+            ImmutableList.of(key(order.nodes().getLast()).hash()),
+            cached.build(),
+            ImmutableList.of(),
+            created);
+    return new Event.Submit(head, tasks.build(), ImmutableSet.of(), ImmutableList.of());
+  }
+
+  private Definition definition(Order order, int node, Predicate<TaskKey> published) {
+    return new Definition(
+        key(node),
+        "p" + node,
+        "1.0",
+        dependencies.get(node).stream()
+            .map(Workload::key)
+            .filter(published.negate())
+            .map(TaskKey::hash)
+            .collect(ImmutableList.toImmutableList()),
+        new Requirements("linux", "debian12", "x86_64", ImmutableSortedSet.of(), ImmutableMap.of()),
+        new Inputs(digest("core"), digest(order.recipes()), digest("configuration")),
+        new Work(digest("dag"), null, 0, Duration.ZERO));
+  }
+
+  static TaskKey key(int node) {
+    return new TaskKey("default", "h" + node);
+  }
+
+  static Digest digest(String text) {
+    return Digest.of(text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  static Outputs outputs(String execution) {
+    return new Outputs(digest("archive of " + execution), "tar", digest("spec"), "json");
+  }
+}
