@@ -1,8 +1,8 @@
 package build.thresher.scheduler;
 
+import build.thresher.scheduler.logs.LogStore;
 import build.thresher.scheduler.shell.CoreLoop;
 import build.thresher.scheduler.store.TaskStore;
-import build.thresher.scheduler.worker.LogStore;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;

@@ -1,16 +1,21 @@
 package build.thresher.scheduler;
 
+import build.thresher.cas.api.ActionCache;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.spack.SpackMirror;
 import build.thresher.scheduler.farm.FarmService;
 import build.thresher.scheduler.farm.FarmStatusSource;
 import build.thresher.scheduler.farm.Instances;
+import build.thresher.scheduler.farm.StatusReport;
+import build.thresher.scheduler.logs.LogReader;
+import build.thresher.scheduler.logs.LogStore;
 import build.thresher.scheduler.shell.Calls;
 import build.thresher.scheduler.shell.CoreLoop;
 import build.thresher.scheduler.shell.Effects;
 import build.thresher.scheduler.shell.History;
 import build.thresher.scheduler.shell.Polls;
 import build.thresher.scheduler.shell.Publisher;
+import build.thresher.scheduler.shell.Requests;
 import build.thresher.scheduler.shell.Watchers;
 import build.thresher.scheduler.spack.Builds;
 import build.thresher.scheduler.spack.Documents;
@@ -18,7 +23,7 @@ import build.thresher.scheduler.spack.Submissions;
 import build.thresher.scheduler.store.RocksTaskStore;
 import build.thresher.scheduler.store.TaskStore;
 import build.thresher.scheduler.worker.ExecutorsService;
-import build.thresher.scheduler.worker.LogStore;
+import build.thresher.scheduler.worker.Leases;
 import io.grpc.BindableService;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -71,8 +76,21 @@ public final class Scheduler implements AutoCloseable {
     }
   }
 
+  /** A farm that keeps no results of actions: each is run whenever it is asked for. */
+  public static Scheduler open(
+      SchedulerOptions options,
+      Path directory,
+      BlobStore blobs,
+      SpackMirror mirror,
+      FarmStatusSource status,
+      World world)
+      throws IOException {
+    return open(options, directory, blobs, mirror, new NoActionCache(), status, world);
+  }
+
   /**
    * @param directory for the task store and the live logs; made if absent
+   * @param actionCache takes the results of actions that succeeded
    * @param status what the rest of the farm adds to GetStatus
    */
   public static Scheduler open(
@@ -80,6 +98,7 @@ public final class Scheduler implements AutoCloseable {
       Path directory,
       BlobStore blobs,
       SpackMirror mirror,
+      ActionCache actionCache,
       FarmStatusSource status,
       World world)
       throws IOException {
@@ -89,17 +108,20 @@ public final class Scheduler implements AutoCloseable {
         RocksTaskStore.at(directory.resolve("tasks"), POOL),
         blobs,
         mirror,
+        actionCache,
         status,
         world);
   }
 
   /** With a task store of the caller's; it is closed with the scheduler. */
+  @SuppressWarnings("TooManyParameters") // all that the scheduler stands on
   static Scheduler open(
       SchedulerOptions options,
       Path directory,
       TaskStore store,
       BlobStore blobs,
       SpackMirror mirror,
+      ActionCache actionCache,
       FarmStatusSource status,
       World world)
       throws IOException {
@@ -109,11 +131,13 @@ public final class Scheduler implements AutoCloseable {
     Documents documents = new Documents(blobs);
     Builds builds = new Builds(mirror, documents, options.installTree(), options.defaultTimeout());
     Later<CoreLoop> later = new Later<>();
-    Publisher publisher = new Publisher(mirror, builds, event -> later.get().post(event));
+    Publisher publisher =
+        new Publisher(mirror, actionCache, builds, event -> later.get().post(event));
     Effects effects =
         new Effects(
             store,
             mirror,
+            actionCache,
             polls,
             watchers,
             publisher::publish,
@@ -124,33 +148,34 @@ public final class Scheduler implements AutoCloseable {
     History history = new History(store);
     Calls calls = new Calls();
     Instances instances = new Instances(options.instances());
+    Requests requests = new Requests(core, watchers, history);
+    LogReader logReader = new LogReader(core, history, blobs, logs);
     List<BindableService> services =
         List.of(
             new FarmService(
-                core,
-                watchers,
-                history,
+                requests,
                 new Submissions(blobs, mirror, documents),
-                blobs,
-                logs,
+                logReader,
                 calls,
                 instances,
-                status,
-                new FarmService.Settings(
+                new StatusReport(
+                    core,
+                    blobs,
+                    status,
                     options.installTree().paddedRoot(),
                     options.serverVersion(),
-                    world.wall(),
-                    world.ids())),
+                    world.wall().instant()),
+                world.wall(),
+                world.ids()),
             new ExecutorsService(
                 core,
                 polls,
                 history,
-                builds,
+                new Leases(builds, options.core().leaseTerm(), options.defaultTimeout()),
                 blobs,
                 logs,
                 calls,
-                world.ids(),
-                options.core().leaseTerm()));
+                world.ids()));
     Housekeeping housekeeping =
         new Housekeeping(core, store, logs, options.retention(), world.wall());
     core.start();

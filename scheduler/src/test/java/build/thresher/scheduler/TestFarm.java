@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 final class TestFarm implements AutoCloseable {
   final MemoryBlobs blobs = new MemoryBlobs();
   final MemoryMirror mirror = new MemoryMirror();
+  final MemoryActionCache actionCache = new MemoryActionCache(blobs);
   private final Path directory;
   private final SchedulerOptions options;
   private final List<ManagedChannel> channels = new ArrayList<>();
@@ -56,7 +57,8 @@ final class TestFarm implements AutoCloseable {
 
   void start() throws IOException {
     Scheduler opened =
-        Scheduler.open(options, directory, blobs, mirror, List::of, Scheduler.World.real());
+        Scheduler.open(
+            options, directory, blobs, mirror, actionCache, List::of, Scheduler.World.real());
     NettyServerBuilder builder =
         NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
             .maxInboundMessageSize(16 << 20);

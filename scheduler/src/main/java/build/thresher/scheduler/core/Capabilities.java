@@ -5,8 +5,14 @@ import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
-/** What an executor says that it is and has, and whether that is enough for a task. */
+/**
+ * What an executor says that it is and has, and whether that is enough for a task.
+ *
+ * @param properties what actions may ask for
+ * @param features of the processor; empty when they are not known
+ */
 public record Capabilities(
     String platform,
     String operatingSystem,
@@ -16,7 +22,15 @@ public record Capabilities(
     ImmutableMap<String, String> labels,
     String sandbox,
     long memoryBytes,
-    int cpus) {
+    int cpus,
+    ImmutableSet<PlatformProperty> properties,
+    ImmutableSet<String> features) {
+
+  /** The properties are kept as everybody should have written them. */
+  public Capabilities {
+    properties =
+        properties.stream().map(PlatformProperty::canonical).collect(ImmutableSet.toImmutableSet());
+  }
 
   /**
    * Something of the executor's host.
@@ -32,7 +46,36 @@ public record Capabilities(
   }
 
   /** Why a task with these requirements cannot run here, in words for people; empty if it can. */
-  public Optional<String> lacksFor(Requirements needed) {
+  public Optional<String> lacksFor(Requirements requirements) {
+    return switch (requirements) {
+      case SpackRequirements needed -> lacksFor(needed);
+      case ActionRequirements needed -> lacksFor(needed);
+    };
+  }
+
+  private Optional<String> lacksFor(ActionRequirements needed) {
+    for (PlatformProperty property : needed.properties()) {
+      boolean offered =
+          properties.contains(property)
+              || properties.contains(new PlatformProperty(property.name(), PlatformProperty.ANY));
+      if (!offered) {
+        return Optional.of("it does not offer " + property + offersInstead(property.name()));
+      }
+    }
+    return Optional.empty();
+  }
+
+  private String offersInstead(String name) {
+    String values =
+        properties.stream()
+            .filter(p -> p.name().equals(name))
+            .map(PlatformProperty::value)
+            .sorted()
+            .collect(Collectors.joining(", "));
+    return values.isEmpty() ? "" : ", but " + values;
+  }
+
+  private Optional<String> lacksFor(SpackRequirements needed) {
     if (!platform.equals(needed.platform())) {
       return Optional.of("the platform is " + platform + ", not " + needed.platform());
     }
@@ -43,7 +86,7 @@ public record Capabilities(
     if (!target.equals(needed.target()) && !compatibleTargets.contains(needed.target())) {
       return Optional.of("its " + target + " cannot run " + needed.target());
     }
-    for (Requirements.External external : needed.externals()) {
+    for (SpackRequirements.External external : needed.externals()) {
       if (externals.stream().noneMatch(offer -> serves(offer, external))) {
         return Optional.of("it has no " + external);
       }
@@ -56,7 +99,7 @@ public record Capabilities(
     return Optional.empty();
   }
 
-  private static boolean serves(Offer offer, Requirements.External wanted) {
+  private static boolean serves(Offer offer, SpackRequirements.External wanted) {
     return offer.name().equals(wanted.name())
         && offer.path().equals(wanted.path())
         && (offer.version().isEmpty() || offer.version().equals(wanted.version()));

@@ -172,6 +172,7 @@ public final class Core {
         head.id(),
         head.instance(),
         head.client(),
+        head.kind(),
         head.options(),
         head.roots(),
         ImmutableList.<String>builder().addAll(head.cached()).addAll(event.published()).build(),
@@ -312,7 +313,7 @@ public final class Core {
       return new Reply.StaleFence();
     }
     if (event.ending().outputs() != null) {
-      life.publish(task, event.ending(), task.execution, journal);
+      life.ran(task, event.ending(), task.execution, now, journal);
     } else {
       attemptFailed(task, task.execution, event.ending(), now, journal);
     }
@@ -333,8 +334,7 @@ public final class Core {
     if (task == null || task.execution == null) {
       return new Reply.StaleFence();
     }
-    Failure failure = new Failure(FailureClass.INPUT, event.reason());
-    attemptFailed(task, task.execution, task.ending.withFailure(failure), now, journal);
+    attemptFailed(task, task.execution, task.ending.withFailure(event.failure()), now, journal);
     return new Reply.Done();
   }
 

@@ -47,11 +47,11 @@ public final class CoreView {
     return graph.findExecution(execution) != null;
   }
 
-  /** The task that runs under this fence. */
-  public Optional<TaskSnapshot> leased(Fence fence) {
+  /** What runs under this fence. */
+  public Optional<Definition> leased(Fence fence) {
     return Optional.ofNullable(graph.findExecution(fence.execution()))
         .filter(t -> t.holdsFence(fence) && t.state == TaskState.LEASED)
-        .map(Task::snapshot);
+        .map(t -> t.definition);
   }
 
   public Counts counts() {

@@ -5,7 +5,8 @@ import com.google.common.collect.ImmutableList;
 /**
  * A task as one request wants it.
  *
- * @param name of the package, for people and for the history of durations
+ * @param name of the package, for people and for the history of durations; of the program that an
+ *     action runs
  * @param dependsOn hashes of the tasks that must have succeeded before this one starts
  */
 public record Definition(
@@ -14,11 +15,27 @@ public record Definition(
     String version,
     ImmutableList<String> dependsOn,
     Requirements requirements,
-    Inputs inputs,
     Work work) {
+
+  public Definition {
+    boolean agree =
+        switch (work) {
+          case SpackWork w -> requirements instanceof SpackRequirements;
+          case ActionWork w -> requirements instanceof ActionRequirements;
+        };
+    if (!agree) {
+      throw new IllegalArgumentException(key + ": work and requirements are of two kinds");
+    }
+  }
 
   /** True when a failure of the one says that the other would fail too. */
   boolean sameRunAs(Definition other) {
-    return inputs.equals(other.inputs) && requirements.equals(other.requirements);
+    return switch (work) {
+      case SpackWork mine ->
+          other.work instanceof SpackWork others
+              && mine.inputs().equals(others.inputs())
+              && requirements.equals(other.requirements);
+      case ActionWork mine -> true; // the key names all that counts
+    };
   }
 }

@@ -62,8 +62,8 @@ public sealed interface Event {
   /** The result is visible to everybody. */
   record PublishDone(Fence fence) implements Event {}
 
-  /** The result breaks a rule and never will be visible. */
-  record PublishRefused(Fence fence, String reason) implements Event {}
+  /** This result never will be visible: it breaks a rule, or lost a blob. */
+  record PublishRefused(Fence fence, Failure failure) implements Event {}
 
   /** The result could not be made visible now. */
   record PublishFailed(Fence fence, String reason) implements Event {}

@@ -70,7 +70,19 @@ final class Lifecycle {
     journal.changed(task);
   }
 
-  void publish(Task task, Ending ending, Execution execution, Journal journal) {
+  /** An execution ran to its end. What others will ask for is published first. */
+  void ran(Task task, Ending ending, Execution execution, Now now, Journal journal) {
+    if (task.definition.work() instanceof ActionWork action
+        && ending.outputs() instanceof ActionOutputs outputs
+        && !action.isKept(outputs)) {
+      task.ending = ending;
+      succeed(task, execution, now, journal);
+    } else {
+      publish(task, ending, execution, journal);
+    }
+  }
+
+  private void publish(Task task, Ending ending, Execution execution, Journal journal) {
     stopRunning(task);
     task.state = TaskState.PUBLISHING;
     task.phase = "";
@@ -92,7 +104,7 @@ final class Lifecycle {
   void succeed(Task task, Execution execution, Now now, Journal journal) {
     journal.store(new Change.ExecutionEnded(task.key(), execution, task.ending, now.wall()));
     double seconds = task.ending.usage().wall().toNanos() / 1e9;
-    if (seconds > 0) {
+    if (seconds > 0 && task.definition.work() instanceof SpackWork) {
       String name = task.definition.name();
       journal.store(new Change.DurationPut(name, graph.learn(name, seconds)));
     }
@@ -129,13 +141,14 @@ final class Lifecycle {
     Ending last = ending;
     if (failure.failureClass().isRetried()) {
       String message = failure.message() + " (" + task.spent + " attempts)";
-      last = ending.withFailure(new Failure(failure.failureClass(), message));
-    } else if (failure.failureClass().isRemembered()) {
+      last = ending.withFailure(failure.says(message));
+    } else if (failure.failureClass().isRemembered()
+        && task.definition.work() instanceof SpackWork work) {
       journal.store(
           new Change.FailurePut(
               new RememberedFailure(
                   task.key(),
-                  task.definition.inputs(),
+                  work.inputs(),
                   where == null ? "" : where.executorClass(),
                   failure,
                   ending.log(),
@@ -348,7 +361,7 @@ final class Lifecycle {
             hold.position,
             task.key(),
             task.id,
-            hold.wanted().equals(task.definition) ? null : hold.wanted()));
+            hold.wanted().sameRunAs(task.definition) ? null : hold.wanted()));
   }
 
   private void stopRunning(Task task) {

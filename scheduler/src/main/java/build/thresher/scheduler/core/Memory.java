@@ -9,8 +9,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is known to fail, at a submission. A failure counts where it happened on executors like
- * those that could run the task now; while there are none, anywhere.
+ * Which builds are known to fail, at a submission; of actions that is their clients' business. A
+ * failure counts where it happened on executors like those that could run the task now; while there
+ * are none, anywhere.
  */
 final class Memory {
   private final Map<TaskKey, List<RememberedFailure>> failures = new HashMap<>();
@@ -27,9 +28,12 @@ final class Memory {
 
   /** A failure that says that this would fail. */
   @Nullable RememberedFailure of(Definition wanted) {
+    if (!(wanted.work() instanceof SpackWork work)) {
+      return null;
+    }
     Map<String, RememberedFailure> byClass = new HashMap<>();
     for (RememberedFailure failure : failures.getOrDefault(wanted.key(), List.of())) {
-      if (failure.inputs().equals(wanted.inputs())) {
+      if (failure.inputs().equals(work.inputs())) {
         byClass.put(failure.executorClass(), failure);
       }
     }
@@ -46,8 +50,6 @@ final class Memory {
   }
 
   static Ending ending(RememberedFailure known) {
-    Failure failure = known.failure();
-    return Ending.failure(
-        new Failure(failure.failureClass(), failure.message(), true), known.log(), Usage.NONE);
+    return Ending.failure(known.failure().asRemembered(), known.log(), Usage.NONE);
   }
 }

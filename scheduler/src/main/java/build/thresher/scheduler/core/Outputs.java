@@ -1,6 +1,4 @@
 package build.thresher.scheduler.core;
 
-import build.thresher.cas.api.Digest;
-
-/** What a successful build left in the store; not believed before it is published. */
-public record Outputs(Digest archive, String archiveMediaType, Digest spec, String specMediaType) {}
+/** What an execution that ran to its end left in the store. */
+public sealed interface Outputs permits SpackOutputs, ActionOutputs {}

@@ -8,13 +8,15 @@ import java.time.Instant;
  *
  * @param client who asks; tasks are shared out between clients
  * @param roots hashes that were asked for
- * @param cached hashes that were published before
+ * @param cached hashes that were published before; the result of such an action is in the action
+ *     cache
  * @param externals hashes that the hosts provide
  */
 public record RequestHead(
     String id,
     String instance,
     String client,
+    WorkKind kind,
     Options options,
     ImmutableList<String> roots,
     ImmutableList<String> cached,

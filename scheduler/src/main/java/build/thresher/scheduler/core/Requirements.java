@@ -1,37 +1,4 @@
 package build.thresher.scheduler.core;
 
-import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.ImmutableSortedSet;
-import java.util.Comparator;
-
-/**
- * What an executor must be and have. Tasks with equal requirements are matched together.
- *
- * @param externals what the node and its closure take from the host
- * @param labels what the client asks for, label by label
- */
-public record Requirements(
-    String platform,
-    String operatingSystem,
-    String target,
-    ImmutableSortedSet<External> externals,
-    ImmutableMap<String, String> labels) {
-
-  /** Something of the host, as a spec names it. */
-  public record External(String name, String version, String path) implements Comparable<External> {
-    private static final Comparator<External> ORDER =
-        Comparator.comparing(External::name)
-            .thenComparing(External::version)
-            .thenComparing(External::path);
-
-    @Override
-    public int compareTo(External o) {
-      return ORDER.compare(this, o);
-    }
-
-    @Override
-    public String toString() {
-      return name + "@" + version + " at " + path;
-    }
-  }
-}
+/** What an executor must be and have. Tasks with equal requirements are matched together. */
+public sealed interface Requirements permits SpackRequirements, ActionRequirements {}

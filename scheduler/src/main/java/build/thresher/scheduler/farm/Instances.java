@@ -7,7 +7,8 @@ import io.grpc.StatusException;
 /** The trust domains of this farm. "" names the first. */
 public record Instances(ImmutableList<String> names) {
 
-  String resolve(String name) throws StatusException {
+  /** The instance that a client means. */
+  public String resolve(String name) throws StatusException {
     if (name.isEmpty()) {
       return names.get(0);
     }

@@ -1,34 +1,53 @@
 package build.thresher.scheduler.shell;
 
+import build.thresher.cas.api.ActionCache;
+import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
+import build.thresher.scheduler.core.ActionOutputs;
+import build.thresher.scheduler.core.ActionWork;
 import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Event;
+import build.thresher.scheduler.core.SpackWork;
 import build.thresher.scheduler.core.TaskKey;
+import build.thresher.scheduler.core.TaskSnapshot;
+import build.thresher.scheduler.core.TaskState;
 import build.thresher.scheduler.store.TaskStore;
+import com.google.common.cache.Cache;
+import com.google.common.cache.CacheBuilder;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import java.io.IOException;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.function.Consumer;
 
 /**
- * What the core's effects do. Nothing here blocks but the look into the failure store, which is
- * short and must be on the core's thread: only there is nothing published or failed meanwhile.
+ * What the core's effects do. Nothing here blocks but the looks into the failure store and the
+ * action cache, which are short and must be on the core's thread: only there is nothing published
+ * or failed meanwhile.
  */
 public final class Effects implements CoreLoop.Surroundings {
+  private static final Duration LOOKUP_MEMORY = Duration.ofMinutes(1);
+
   private final TaskStore store;
   private final SpackMirror mirror;
+  private final ActionCache actionCache;
   private final Polls polls;
   private final Watchers watchers;
   private final Consumer<Effect.Publish> publisher;
   private final Consumer<Event> undelivered;
   private final InstantSource wall;
 
+  /** Actions that succeeded a moment ago, which a client may have looked for in vain before. */
+  private final Cache<TaskKey, Boolean> justRan =
+      CacheBuilder.newBuilder().expireAfterWrite(LOOKUP_MEMORY).maximumSize(100_000).build();
+
   public Effects(
       TaskStore store,
       SpackMirror mirror,
+      ActionCache actionCache,
       Polls polls,
       Watchers watchers,
       Consumer<Effect.Publish> publisher,
@@ -36,6 +55,7 @@ public final class Effects implements CoreLoop.Surroundings {
       InstantSource wall) {
     this.store = store;
     this.mirror = mirror;
+    this.actionCache = actionCache;
     this.polls = polls;
     this.watchers = watchers;
     this.publisher = publisher;
@@ -60,9 +80,18 @@ public final class Effects implements CoreLoop.Surroundings {
     ImmutableList.Builder<TaskKey> keys = ImmutableList.builder();
     for (Definition task : submit.tasks()) {
       TaskKey key = task.key();
-      keys.add(key);
-      if (mirror.find(key.instance(), new DagHash(key.hash())).isPresent()) {
-        published.add(key.hash());
+      switch (task.work()) {
+        case SpackWork work -> {
+          keys.add(key);
+          if (mirror.find(key.instance(), new DagHash(key.hash())).isPresent()) {
+            published.add(key.hash());
+          }
+        }
+        case ActionWork work -> {
+          if (isRemembered(key, work)) {
+            published.add(key.hash());
+          }
+        }
       }
     }
     return new Event.Submit(
@@ -70,6 +99,20 @@ public final class Effects implements CoreLoop.Surroundings {
         submit.tasks(),
         published.build(),
         ImmutableList.copyOf(store.failures(keys.build(), wall.instant())));
+  }
+
+  /** The client has looked before; only what ended since is worth a look. */
+  private boolean isRemembered(TaskKey key, ActionWork work) throws IOException {
+    return !work.skipCacheLookup()
+        && !work.doNotCache()
+        && justRan.getIfPresent(key) != null
+        && actionCache.find(Scope.farm(key.instance()), work.action()).isPresent();
+  }
+
+  private void noteEnd(TaskSnapshot task) {
+    if (task.state() == TaskState.SUCCEEDED && task.ending().outputs() instanceof ActionOutputs) {
+      justRan.put(task.key(), true);
+    }
   }
 
   @Override
@@ -83,7 +126,10 @@ public final class Effects implements CoreLoop.Surroundings {
         }
       }
       case Effect.Publish e -> publisher.accept(e);
-      case Effect.TaskChanged e -> watchers.tell(e);
+      case Effect.TaskChanged e -> {
+        noteEnd(e.task());
+        watchers.tell(e);
+      }
       case Effect.RequestFinished e -> watchers.finished(e.requestId());
     }
   }

@@ -11,7 +11,9 @@ import build.thresher.cas.api.spack.SpecFormatException;
 import build.thresher.cas.api.spack.SpecNode;
 import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Effect;
-import build.thresher.scheduler.core.Work;
+import build.thresher.scheduler.core.Inputs;
+import build.thresher.scheduler.core.SpackOutputs;
+import build.thresher.scheduler.core.SpackWork;
 import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.Prefix;
 import build.thresher.v1.SpackBuild;
@@ -43,10 +45,9 @@ public final class Builds {
    *
    * @throws IOException when the document or a dependency is not in the store
    */
-  public SpackBuild compose(Effect.Grant grant) throws IOException {
+  public SpackBuild compose(Effect.Grant grant, SpackWork work) throws IOException {
     Definition definition = grant.definition();
     String instance = definition.key().instance();
-    Work work = definition.work();
     Documents.Parsed parsed = document(definition);
     SpecDocument document = parsed.document();
     SpecNode node = node(document, definition);
@@ -57,7 +58,7 @@ public final class Builds {
             .setName(node.name())
             .setVersion(node.version())
             .setSpecVersion(document.version())
-            .setInputs(Wire.inputs(definition.inputs()))
+            .setInputs(Wire.inputs(work.inputs()))
             .setInstallRoot(tree.paddedRoot())
             .setPrefix(tree.prefix(node))
             .setInstallTreeRoot(tree.root())
@@ -96,21 +97,22 @@ public final class Builds {
   }
 
   /** What a build hands in, as the mirror wants it. */
-  public BuiltSpec built(Effect.Publish publish) throws IOException {
+  public BuiltSpec built(Effect.Publish publish, SpackOutputs outputs) throws IOException {
     Definition definition = publish.definition();
+    Inputs inputs = work(definition).inputs();
     SpecNode node = node(document(definition).document(), definition);
     return new BuiltSpec(
         node,
-        publish.outputs().archive(),
-        publish.outputs().archiveMediaType(),
-        publish.outputs().spec(),
-        publish.outputs().specMediaType(),
+        outputs.archive(),
+        outputs.archiveMediaType(),
+        outputs.spec(),
+        outputs.specMediaType(),
         tree.paddedRoot(),
         tree.prefix(node),
         ImmutableMap.of(
-            "core", definition.inputs().core().toString(),
-            "recipes", definition.inputs().recipes().toString(),
-            "configuration", definition.inputs().configuration().toString(),
+            "core", inputs.core().toString(),
+            "recipes", inputs.recipes().toString(),
+            "configuration", inputs.configuration().toString(),
             "executor", publish.execution().executor().name(),
             "execution", publish.execution().fence().execution(),
             "submitter", publish.execution().client()));
@@ -118,7 +120,7 @@ public final class Builds {
 
   private Documents.Parsed document(Definition definition) throws IOException {
     try {
-      return documents.document(Scope.farm(definition.key().instance()), definition.work().dag());
+      return documents.document(Scope.farm(definition.key().instance()), work(definition).dag());
     } catch (SpecFormatException e) {
       throw new IOException("the document of " + definition.key() + " no longer parses", e);
     }
@@ -133,6 +135,13 @@ public final class Builds {
     } catch (SpecFormatException e) {
       throw new IOException("the sources of " + definition.key() + " no longer parse", e);
     }
+  }
+
+  private static SpackWork work(Definition definition) {
+    if (definition.work() instanceof SpackWork work) {
+      return work;
+    }
+    throw new IllegalArgumentException(definition.key() + " is no Spack node");
   }
 
   private static SpecNode node(SpecDocument document, Definition definition) {

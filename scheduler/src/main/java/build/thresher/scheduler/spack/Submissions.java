@@ -14,9 +14,10 @@ import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.Inputs;
 import build.thresher.scheduler.core.RequestHead;
-import build.thresher.scheduler.core.Requirements;
+import build.thresher.scheduler.core.SpackRequirements;
+import build.thresher.scheduler.core.SpackWork;
 import build.thresher.scheduler.core.TaskKey;
-import build.thresher.scheduler.core.Work;
+import build.thresher.scheduler.core.WorkKind;
 import build.thresher.scheduler.spack.SubmissionRefused.Kind;
 import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.ExecuteOptions;
@@ -94,9 +95,13 @@ public final class Submissions {
     storeTexts(scope, document, expansion);
 
     ExecuteOptions options = request.getOptions();
-    Work work =
-        new Work(
-            dag, sources, Math.max(0, options.getBuildJobs()), Wire.duration(options.getTimeout()));
+    SpackWork work =
+        new SpackWork(
+            inputs,
+            dag,
+            sources,
+            Math.max(0, options.getBuildJobs()),
+            Wire.duration(options.getTimeout()));
     ImmutableMap<String, String> labels = ImmutableMap.copyOf(options.getLabelsMap());
     ImmutableList.Builder<Definition> tasks = ImmutableList.builder();
     for (SpecNode node : expansion.build()) {
@@ -107,7 +112,6 @@ public final class Submissions {
               node.version(),
               texts(Closures.nearest(document, node, build::contains)),
               requirements(document, node, labels),
-              inputs,
               work));
     }
     RequestHead head =
@@ -115,6 +119,7 @@ public final class Submissions {
             id,
             instance,
             client,
+            WorkKind.SPACK,
             new RequestHead.Options(
                 options.getFailFast(), options.getRetryFailed(), options.getPriority()),
             texts(roots),
@@ -206,14 +211,15 @@ public final class Submissions {
     }
   }
 
-  private static Requirements requirements(
+  private static SpackRequirements requirements(
       SpecDocument document, SpecNode node, ImmutableMap<String, String> labels) {
-    ImmutableSortedSet<Requirements.External> externals =
+    ImmutableSortedSet<SpackRequirements.External> externals =
         Closures.inPlace(document, node).stream()
             .filter(SpecNode::isExternal)
-            .map(n -> new Requirements.External(n.name(), n.version(), path(n)))
-            .collect(ImmutableSortedSet.toImmutableSortedSet(Requirements.External::compareTo));
-    return new Requirements(
+            .map(n -> new SpackRequirements.External(n.name(), n.version(), path(n)))
+            .collect(
+                ImmutableSortedSet.toImmutableSortedSet(SpackRequirements.External::compareTo));
+    return new SpackRequirements(
         node.platform(), node.operatingSystem(), node.target(), externals, labels);
   }
 

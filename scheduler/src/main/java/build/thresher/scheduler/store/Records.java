@@ -1,33 +1,32 @@
 package build.thresher.scheduler.store;
 
+import build.thresher.scheduler.core.ActionOutputs;
 import build.thresher.scheduler.core.Change;
-import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Ending;
 import build.thresher.scheduler.core.Execution;
 import build.thresher.scheduler.core.ExecutorId;
 import build.thresher.scheduler.core.Fence;
+import build.thresher.scheduler.core.Outputs;
 import build.thresher.scheduler.core.RememberedFailure;
 import build.thresher.scheduler.core.RequestHead;
 import build.thresher.scheduler.core.RequestSnapshot;
 import build.thresher.scheduler.core.RequestState;
-import build.thresher.scheduler.core.Requirements;
+import build.thresher.scheduler.core.SpackOutputs;
 import build.thresher.scheduler.core.TaskKey;
 import build.thresher.scheduler.core.TaskSnapshot;
 import build.thresher.scheduler.core.Usage;
-import build.thresher.scheduler.core.Work;
+import build.thresher.scheduler.core.WorkKind;
 import build.thresher.scheduler.wire.Snapshots;
 import build.thresher.scheduler.wire.Wire;
-import build.thresher.store.v1.DefinitionRecord;
+import build.thresher.store.v1.ActionOutcome;
 import build.thresher.store.v1.ExecutionRecord;
 import build.thresher.store.v1.FailureRecord;
 import build.thresher.store.v1.RequestRecord;
 import build.thresher.store.v1.TaskRecord;
-import build.thresher.v1.External;
 import build.thresher.v1.Request;
 import build.thresher.v1.Task;
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableMap;
-import com.google.common.collect.ImmutableSortedSet;
+import com.google.protobuf.UnsafeByteOperations;
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +40,11 @@ final class Records {
         .setFailFast(head.options().failFast())
         .setRetryFailed(head.options().retryFailed())
         .setPriority(head.options().priority())
+        .setKind(
+            switch (head.kind()) {
+              case SPACK -> build.thresher.store.v1.WorkKind.WORK_KIND_SPACK;
+              case ACTION -> build.thresher.store.v1.WorkKind.WORK_KIND_ACTION;
+            })
         .build();
   }
 
@@ -50,6 +54,9 @@ final class Records {
         q.getRequestId(),
         q.getInstanceName(),
         q.getClient(),
+        r.getKind() == build.thresher.store.v1.WorkKind.WORK_KIND_ACTION
+            ? WorkKind.ACTION
+            : WorkKind.SPACK,
         new RequestHead.Options(r.getFailFast(), r.getRetryFailed(), r.getPriority()),
         ImmutableList.copyOf(q.getRootsList()),
         ImmutableList.copyOf(q.getCachedList()),
@@ -66,52 +73,15 @@ final class Records {
         tasks);
   }
 
-  static DefinitionRecord definition(Definition d) {
-    DefinitionRecord.Builder b =
-        DefinitionRecord.newBuilder()
-            .setInstanceName(d.key().instance())
-            .setHash(d.key().hash())
-            .setName(d.name())
-            .setVersion(d.version())
-            .addAllDependsOn(d.dependsOn())
-            .setPlatform(d.requirements().platform())
-            .setOperatingSystem(d.requirements().operatingSystem())
-            .setTarget(d.requirements().target())
-            .putAllLabels(d.requirements().labels())
-            .setInputs(Wire.inputs(d.inputs()))
-            .setDag(Wire.digest(d.work().dag()))
-            .setBuildJobs(d.work().buildJobs())
-            .setTimeout(Wire.duration(d.work().timeout()));
-    for (Requirements.External e : d.requirements().externals()) {
-      b.addExternals(
-          External.newBuilder().setName(e.name()).setVersion(e.version()).setPath(e.path()));
-    }
-    if (d.work().sources() != null) {
-      b.setSources(Wire.digest(d.work().sources()));
-    }
-    return b.build();
+  private static ActionOutcome outcome(ActionOutputs outputs) {
+    return ActionOutcome.newBuilder()
+        .setActionResult(UnsafeByteOperations.unsafeWrap(outputs.actionResult()))
+        .setExitCode(outputs.exitCode())
+        .build();
   }
 
-  static Definition definition(DefinitionRecord r) {
-    return new Definition(
-        new TaskKey(r.getInstanceName(), r.getHash()),
-        r.getName(),
-        r.getVersion(),
-        ImmutableList.copyOf(r.getDependsOnList()),
-        new Requirements(
-            r.getPlatform(),
-            r.getOperatingSystem(),
-            r.getTarget(),
-            r.getExternalsList().stream()
-                .map(e -> new Requirements.External(e.getName(), e.getVersion(), e.getPath()))
-                .collect(ImmutableSortedSet.toImmutableSortedSet(Requirements.External::compareTo)),
-            ImmutableMap.copyOf(r.getLabelsMap())),
-        Wire.inputs(r.getInputs()),
-        new Work(
-            Wire.digest(r.getDag()),
-            r.hasSources() ? Wire.digest(r.getSources()) : null,
-            r.getBuildJobs(),
-            Wire.duration(r.getTimeout())));
+  private static ActionOutputs outputs(ActionOutcome outcome) {
+    return new ActionOutputs(outcome.getActionResult().toByteArray(), outcome.getExitCode());
   }
 
   static TaskRecord task(TaskSnapshot t) {
@@ -128,8 +98,10 @@ final class Records {
           .setIncarnation(execution.executor().incarnation())
           .setClient(execution.client());
     }
-    if (t.ending().outputs() != null) {
-      b.setOutputs(Wire.outputs(t.ending().outputs()));
+    switch (t.ending().outputs()) {
+      case SpackOutputs outputs -> b.setSpack(Wire.outputs(outputs));
+      case ActionOutputs outputs -> b.setAction(outcome(outputs));
+      case null -> {}
     }
     return b.build();
   }
@@ -146,7 +118,7 @@ final class Records {
                 Wire.instant(t.getStarted()));
     Ending ending =
         new Ending(
-            r.hasOutputs() ? Wire.outputs(r.getOutputs()) : null,
+            outputs(r),
             t.hasFailure() ? Wire.failure(t.getFailure()) : null,
             t.hasLog() ? Wire.digest(t.getLog()) : null,
             t.hasUsage() ? Wire.usage(t.getUsage()) : Usage.NONE);
@@ -166,6 +138,22 @@ final class Records {
         ImmutableList.copyOf(t.getWaitsForList()));
   }
 
+  private static @Nullable Outputs outputs(TaskRecord r) {
+    return switch (r.getOutputsCase()) {
+      case SPACK -> Wire.outputs(r.getSpack());
+      case ACTION -> outputs(r.getAction());
+      case OUTPUTS_NOT_SET -> null;
+    };
+  }
+
+  private static @Nullable Outputs outputs(ExecutionRecord r) {
+    return switch (r.getOutputsCase()) {
+      case SPACK -> Wire.outputs(r.getSpack());
+      case ACTION -> outputs(r.getAction());
+      case OUTPUTS_NOT_SET -> null;
+    };
+  }
+
   static ExecutionRecord execution(Change.ExecutionEnded c) {
     ExecutionRecord.Builder b =
         ExecutionRecord.newBuilder()
@@ -178,8 +166,10 @@ final class Records {
             .setStarted(Wire.timestamp(c.execution().started()))
             .setFinished(Wire.timestamp(c.finished()))
             .setUsage(Wire.usage(c.ending().usage()));
-    if (c.ending().outputs() != null) {
-      b.setOutputs(Wire.outputs(c.ending().outputs()));
+    switch (c.ending().outputs()) {
+      case SpackOutputs outputs -> b.setSpack(Wire.outputs(outputs));
+      case ActionOutputs outputs -> b.setAction(outcome(outputs));
+      case null -> {}
     }
     if (c.ending().failure() != null) {
       b.setFailure(Wire.failure(c.ending().failure()));
@@ -199,7 +189,7 @@ final class Records {
             r.getClient(),
             Wire.instant(r.getStarted())),
         new Ending(
-            r.hasOutputs() ? Wire.outputs(r.getOutputs()) : null,
+            outputs(r),
             r.hasFailure() ? Wire.failure(r.getFailure()) : null,
             r.hasLog() ? Wire.digest(r.getLog()) : null,
             Wire.usage(r.getUsage())),

@@ -118,8 +118,7 @@ public final class RocksTaskStore implements TaskStore {
             throw new IOException("task " + task.id() + " has no definition in the task store");
           }
           tasks.add(
-              new LiveState.LiveTask(
-                  Records.definition(DefinitionRecord.parseFrom(definition)), task));
+              new LiveState.LiveTask(Definitions.of(DefinitionRecord.parseFrom(definition)), task));
           return true;
         });
     ImmutableList.Builder<LiveState.LiveRequest> requests = ImmutableList.builder();
@@ -152,7 +151,7 @@ public final class RocksTaskStore implements TaskStore {
               new LiveState.LiveHold(
                   Integer.parseInt(Keys.lastPart(key), 16),
                   hold.getTaskId(),
-                  hold.hasOwn() ? Records.definition(hold.getOwn()) : null,
+                  hold.hasOwn() ? Definitions.of(hold.getOwn()) : null,
                   hold.hasEnded() ? Records.task(hold.getEnded()) : null));
           return true;
         });
@@ -198,7 +197,7 @@ public final class RocksTaskStore implements TaskStore {
       case Change.HoldPut c -> {
         HoldRecord.Builder hold = HoldRecord.newBuilder().setTaskId(c.taskId());
         if (c.own() != null) {
-          hold.setOwn(Records.definition(c.own()));
+          hold.setOwn(Definitions.record(c.own()));
         }
         writes.put(keys.hold(c.requestId(), c.position()), hold.build().toByteArray());
       }
@@ -208,7 +207,7 @@ public final class RocksTaskStore implements TaskStore {
         writes.put(keys.latest(c.task().key()), c.requestId().getBytes(StandardCharsets.UTF_8));
       }
       case Change.TaskDefined c ->
-          writes.put(keys.definition(c.taskId()), Records.definition(c.definition()).toByteArray());
+          writes.put(keys.definition(c.taskId()), Definitions.record(c.definition()).toByteArray());
       case Change.TaskPut c ->
           writes.put(keys.task(c.task().id()), Records.task(c.task()).toByteArray());
       case Change.TaskGone c -> {
@@ -270,7 +269,11 @@ public final class RocksTaskStore implements TaskStore {
               record = db.get(keys.finished(id));
             }
             if (record != null) {
-              found.add(Records.request(RequestRecord.parseFrom(record), ImmutableList.of()));
+              RequestSnapshot request =
+                  Records.request(RequestRecord.parseFrom(record), ImmutableList.of());
+              if (query.kind() == null || query.kind() == request.head().kind()) {
+                found.add(request);
+              }
             }
           }
           return true;

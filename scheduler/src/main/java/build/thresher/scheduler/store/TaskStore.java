@@ -5,6 +5,7 @@ import build.thresher.scheduler.core.LiveState;
 import build.thresher.scheduler.core.RememberedFailure;
 import build.thresher.scheduler.core.RequestSnapshot;
 import build.thresher.scheduler.core.TaskKey;
+import build.thresher.scheduler.core.WorkKind;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.Collection;
@@ -63,10 +64,15 @@ public interface TaskStore extends AutoCloseable {
    * What to list.
    *
    * @param instance null for all
+   * @param kind null for both
    * @param pageToken of the page before; empty for the first
    */
   record RequestQuery(
-      @Nullable String instance, boolean activeOnly, int pageSize, String pageToken) {}
+      @Nullable String instance,
+      @Nullable WorkKind kind,
+      boolean activeOnly,
+      int pageSize,
+      String pageToken) {}
 
   /**
    * Some of the answer.

@@ -1,17 +1,21 @@
 package build.thresher.scheduler.wire;
 
+import build.bazel.remote.execution.v2.Platform;
 import build.thresher.cas.api.Digest;
 import build.thresher.scheduler.core.Failure;
 import build.thresher.scheduler.core.FailureClass;
 import build.thresher.scheduler.core.Fence;
 import build.thresher.scheduler.core.Inputs;
-import build.thresher.scheduler.core.Outputs;
+import build.thresher.scheduler.core.PlatformProperty;
+import build.thresher.scheduler.core.SpackOutputs;
 import build.thresher.scheduler.core.Usage;
 import build.thresher.v1.SpackBuildResult;
 import build.thresher.v1.SpackInputs;
+import com.google.common.collect.ImmutableList;
 import com.google.protobuf.Duration;
 import com.google.protobuf.Timestamp;
 import java.time.Instant;
+import java.util.List;
 
 /**
  * Small values, both ways. What comes from the wire is checked here; a refusal is an {@link
@@ -55,12 +59,12 @@ public final class Wire {
         .build();
   }
 
-  public static Outputs outputs(SpackBuildResult r) {
-    return new Outputs(
+  public static SpackOutputs outputs(SpackBuildResult r) {
+    return new SpackOutputs(
         digest(r.getArchive()), r.getArchiveMediaType(), digest(r.getSpec()), r.getSpecMediaType());
   }
 
-  public static SpackBuildResult outputs(Outputs o) {
+  public static SpackBuildResult outputs(SpackOutputs o) {
     return SpackBuildResult.newBuilder()
         .setArchive(digest(o.archive()))
         .setArchiveMediaType(o.archiveMediaType())
@@ -82,7 +86,13 @@ public final class Wire {
           case FAILURE_CLASS_UNSPECIFIED, UNRECOGNIZED ->
               throw new IllegalArgumentException("a failure names its failure_class");
         };
-    return new Failure(failureClass, f.getMessage(), f.getRemembered());
+    return new Failure(
+        failureClass,
+        f.getMessage(),
+        f.getRemembered(),
+        f.getMissingBlobsList().stream()
+            .map(Wire::digest)
+            .collect(ImmutableList.toImmutableList()));
   }
 
   public static build.thresher.v1.Failure failure(Failure f) {
@@ -90,6 +100,7 @@ public final class Wire {
         .setFailureClass(failureClass(f.failureClass()))
         .setMessage(f.message())
         .setRemembered(f.remembered())
+        .addAllMissingBlobs(f.missingBlobs().stream().map(Wire::digest).toList())
         .build();
   }
 
@@ -103,6 +114,18 @@ public final class Wire {
       case SOURCE -> build.thresher.v1.FailureClass.FAILURE_SOURCE;
       case UNSCHEDULABLE -> build.thresher.v1.FailureClass.FAILURE_UNSCHEDULABLE;
     };
+  }
+
+  public static ImmutableList<PlatformProperty> platform(List<Platform.Property> properties) {
+    return properties.stream()
+        .map(p -> new PlatformProperty(p.getName(), p.getValue()))
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  public static Platform platform(ImmutableList<PlatformProperty> properties) {
+    Platform.Builder platform = Platform.newBuilder();
+    properties.forEach(p -> platform.addPropertiesBuilder().setName(p.name()).setValue(p.value()));
+    return platform.build();
   }
 
   public static Usage usage(build.thresher.v1.Usage u) {

@@ -4,6 +4,7 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.scheduler.core.Change;
+import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Ending;
 import build.thresher.scheduler.core.Event;
@@ -12,13 +13,12 @@ import build.thresher.scheduler.core.Failure;
 import build.thresher.scheduler.core.FailureClass;
 import build.thresher.scheduler.core.Fence;
 import build.thresher.scheduler.core.Reply;
-import build.thresher.scheduler.core.TaskSnapshot;
+import build.thresher.scheduler.logs.LogStore;
 import build.thresher.scheduler.shell.Calls;
 import build.thresher.scheduler.shell.CoreLoop;
 import build.thresher.scheduler.shell.History;
 import build.thresher.scheduler.shell.Polls;
 import build.thresher.scheduler.shell.UnavailableException;
-import build.thresher.scheduler.spack.Builds;
 import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.AppendLogRequest;
 import build.thresher.v1.AppendLogResponse;
@@ -40,8 +40,6 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
@@ -61,12 +59,11 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
   private final CoreLoop core;
   private final Polls polls;
   private final History history;
-  private final Builds builds;
-  private final BlobStore blobs;
+  private final Leases leases;
+  private final NamedBlobs named;
   private final LogStore logs;
   private final Calls calls;
   private final Supplier<String> ids;
-  private final Duration leaseTerm;
 
   /**
    * @param ids unique parts of the names of executions
@@ -76,21 +73,19 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
       CoreLoop core,
       Polls polls,
       History history,
-      Builds builds,
+      Leases leases,
       BlobStore blobs,
       LogStore logs,
       Calls calls,
-      Supplier<String> ids,
-      Duration leaseTerm) {
+      Supplier<String> ids) {
     this.core = core;
     this.polls = polls;
     this.history = history;
-    this.builds = builds;
-    this.blobs = blobs;
+    this.leases = leases;
+    this.named = new NamedBlobs(blobs);
     this.logs = logs;
     this.calls = calls;
     this.ids = ids;
-    this.leaseTerm = leaseTerm;
   }
 
   @Override
@@ -116,7 +111,7 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
             new Event.Register(
                 id, request.getSlots(), Matched.capabilities(request.getCapabilities()), held));
     RegisterResponse.Builder response =
-        RegisterResponse.newBuilder().setLeaseTerm(Wire.duration(leaseTerm));
+        RegisterResponse.newBuilder().setLeaseTerm(Wire.duration(leases.term()));
     if (reply instanceof Reply.Registered registered) {
       registered.refused().forEach(fence -> response.addRefused(Wire.fence(fence)));
     }
@@ -178,14 +173,7 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
 
   private Optional<Lease> compose(Effect.Grant grant) {
     try {
-      Lease lease =
-          Lease.newBuilder()
-              .setFence(Wire.fence(grant.fence()))
-              .setTerm(Wire.duration(leaseTerm))
-              .setInstanceName(grant.definition().key().instance())
-              .setClient(grant.client())
-              .setSpackBuild(builds.compose(grant))
-              .build();
+      Lease lease = leases.compose(grant);
       log.info(
           "leased {} {} as {} attempt {}",
           grant.definition().name(),
@@ -211,13 +199,14 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
 
   private RenewResponse renew(RenewRequest request) throws Exception {
     ExecutorId id = new ExecutorId(request.getExecutor(), request.getIncarnation());
-    ImmutableList<Event.Progress> leases =
+    ImmutableList<Event.Progress> progress =
         request.getLeasesList().stream()
             .map(l -> new Event.Progress(Wire.fence(l.getFence()), Matched.text(l.getPhase())))
             .collect(ImmutableList.toImmutableList());
-    Reply reply = core.apply(new Event.Renew(id, leases));
+    Reply reply = core.apply(new Event.Renew(id, progress));
     checkKnown(reply, id);
-    RenewResponse.Builder response = RenewResponse.newBuilder().setTerm(Wire.duration(leaseTerm));
+    RenewResponse.Builder response =
+        RenewResponse.newBuilder().setTerm(Wire.duration(leases.term()));
     if (reply instanceof Reply.Renewed renewed) {
       renewed.kill().forEach(fence -> response.addKill(Wire.fence(fence)));
     }
@@ -237,9 +226,9 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
     } catch (IllegalArgumentException e) {
       throw invalid(String.valueOf(e.getMessage()));
     }
-    Optional<TaskSnapshot> task = core.ask(view -> view.leased(fence));
+    Optional<Definition> task = core.ask(view -> view.leased(fence));
     if (task.isPresent()) {
-      checkPresent(task.get(), ending);
+      check(task.get(), ending);
     }
     Reply reply = core.apply(new Event.Complete(fence, ending));
     logs.ended(fence.execution());
@@ -268,15 +257,14 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
         && ended.filter(e -> e.ending().outputs() != null || e.ending().log() != null).isPresent();
   }
 
-  private void checkPresent(TaskSnapshot task, Ending ending) throws IOException, StatusException {
-    Set<Digest> named = new LinkedHashSet<>();
-    if (ending.log() != null) {
-      named.add(ending.log());
+  private void check(Definition task, Ending ending) throws IOException, StatusException {
+    Set<Digest> missing;
+    try {
+      Matched.checkKind(task, ending);
+      missing = named.missing(Scope.farm(task.key().instance()), ending);
+    } catch (IllegalArgumentException e) {
+      throw invalid(String.valueOf(e.getMessage()));
     }
-    if (ending.outputs() != null) {
-      named.addAll(List.of(ending.outputs().archive(), ending.outputs().spec()));
-    }
-    Set<Digest> missing = blobs.findMissing(Scope.farm(task.key().instance()), named);
     if (!missing.isEmpty()) {
       throw Status.FAILED_PRECONDITION
           .withDescription(
@@ -305,8 +293,14 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
     }
     try {
       long size =
-          logs.append(fence.execution(), request.getOffset(), request.getData().toByteArray());
+          logs.append(
+              fence.execution(),
+              Matched.stream(request.getStream()),
+              request.getOffset(),
+              request.getData().toByteArray());
       return AppendLogResponse.newBuilder().setCommittedBytes(size).build();
+    } catch (IllegalArgumentException e) {
+      throw invalid(String.valueOf(e.getMessage()));
     } catch (LogStore.GapException e) {
       throw Status.OUT_OF_RANGE.withDescription(e.getMessage()).withCause(e).asException();
     }

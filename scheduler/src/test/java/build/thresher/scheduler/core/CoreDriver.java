@@ -97,7 +97,9 @@ final class CoreDriver {
         ImmutableMap.of(),
         "bubblewrap",
         0,
-        4);
+        4,
+        ImmutableSet.of(),
+        ImmutableSet.of());
   }
 
   static ExecutorId executor(String name) {
@@ -116,8 +118,8 @@ final class CoreDriver {
     return new Inputs(digest("core"), digest(recipes), digest("configuration"));
   }
 
-  static Requirements requirements() {
-    return new Requirements(
+  static SpackRequirements requirements() {
+    return new SpackRequirements(
         "linux", "debian12", "x86_64_v3", ImmutableSortedSet.of(), ImmutableMap.of());
   }
 
@@ -129,13 +131,32 @@ final class CoreDriver {
         "1.0",
         ImmutableList.copyOf(dependsOn),
         requirements(),
-        inputs(recipes),
-        new Work(digest("dag"), null, 0, Duration.ZERO));
+        new SpackWork(inputs(recipes), digest("dag"), null, 0, Duration.ZERO));
+  }
+
+  /** An action named by its text. */
+  static Definition action(String text, boolean doNotCache, PlatformProperty... platform) {
+    ImmutableList<PlatformProperty> properties = ImmutableList.copyOf(platform);
+    return new Definition(
+        doNotCache
+            ? TaskKey.unsharedAction("default", digest(text), "r" + platform.length)
+            : TaskKey.action("default", digest(text)),
+        "cc",
+        "",
+        ImmutableList.of(),
+        ActionRequirements.of(properties),
+        new ActionWork(digest(text), Duration.ZERO, properties, doNotCache, false, Instant.EPOCH));
+  }
+
+  Reply ran(Effect.Grant grant, int exitCode) {
+    return apply(
+        new Event.Complete(
+            grant.fence(),
+            Ending.success(new ActionOutputs(new byte[] {1, 2, 3}, exitCode), null, Usage.NONE)));
   }
 
   static Definition needing(Definition d, Requirements requirements) {
-    return new Definition(
-        d.key(), d.name(), d.version(), d.dependsOn(), requirements, d.inputs(), d.work());
+    return new Definition(d.key(), d.name(), d.version(), d.dependsOn(), requirements, d.work());
   }
 
   Reply submit(String id, String client, Definition... tasks) {
@@ -150,7 +171,15 @@ final class CoreDriver {
     return apply(
         new Event.Submit(
             new RequestHead(
-                id, "default", client, how, roots, ImmutableList.of(), ImmutableList.of(), wall),
+                id,
+                "default",
+                client,
+                WorkKind.SPACK,
+                how,
+                roots,
+                ImmutableList.of(),
+                ImmutableList.of(),
+                wall),
             ImmutableList.copyOf(tasks),
             ImmutableSet.of(),
             ImmutableList.copyOf(remembered)));
@@ -185,8 +214,8 @@ final class CoreDriver {
     return poll;
   }
 
-  static Outputs outputs(String hash) {
-    return new Outputs(digest("archive " + hash), "tar", digest("spec " + hash), "json");
+  static SpackOutputs outputs(String hash) {
+    return new SpackOutputs(digest("archive " + hash), "tar", digest("spec " + hash), "json");
   }
 
   Reply built(Effect.Grant grant) {

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.ImmutableSortedSet;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -35,6 +36,10 @@ class CoreTest {
 
   private Effect.Grant lease() {
     return Objects.requireNonNull(d.lease("e"), "a lease");
+  }
+
+  private static Inputs inputs(Effect.Grant grant) {
+    return ((SpackWork) grant.definition().work()).inputs();
   }
 
   private static String hash(Effect.Grant grant) {
@@ -243,7 +248,9 @@ class CoreTest {
             ImmutableMap.of(),
             "plain",
             0,
-            1);
+            1,
+            ImmutableSet.of(),
+            ImmutableSet.of());
     d.apply(new Event.Register(CoreDriver.executor("f"), 1, other, ImmutableList.of()));
     d.submit("s", "bob", task("a", "r"));
     assertNotNull(d.lease("f"));
@@ -256,11 +263,11 @@ class CoreTest {
     d.fail(lease(), FailureClass.RECIPE);
     assertEquals(RequestState.FAILED, d.finished.get("r"));
     Effect.Grant second = lease();
-    assertEquals(CoreDriver.inputs("his"), second.definition().inputs());
+    assertEquals(CoreDriver.inputs("his"), inputs(second));
     d.succeed(second);
     Effect.Grant b = lease();
     assertEquals("b", hash(b));
-    assertEquals(CoreDriver.inputs("his"), b.definition().inputs());
+    assertEquals(CoreDriver.inputs("his"), inputs(b));
     d.succeed(b);
     assertEquals(RequestState.SUCCEEDED, d.finished.get("s"));
   }
@@ -328,11 +335,11 @@ class CoreTest {
   @Test
   void withoutAnExecutorThatCouldRunItATaskFailsWithTheReason() {
     Requirements needs =
-        new Requirements(
+        new SpackRequirements(
             "linux",
             "debian12",
             "x86_64_v3",
-            ImmutableSortedSet.of(new Requirements.External("gcc", "14", "/usr")),
+            ImmutableSortedSet.of(new SpackRequirements.External("gcc", "14", "/usr")),
             ImmutableMap.of());
     d.submit("r", "alice", needing(task("a", "r"), needs));
     Failure failure = Objects.requireNonNull(d.snapshot("r", "a").ending().failure());
@@ -367,7 +374,9 @@ class CoreTest {
     d.submit("r", "alice", task("a", "r"));
     Effect.Grant a = lease();
     d.built(a);
-    d.apply(new Event.PublishRefused(a.fence(), "an entry outside its prefix"));
+    d.apply(
+        new Event.PublishRefused(
+            a.fence(), new Failure(FailureClass.INPUT, "an entry outside its prefix")));
     assertEquals(TaskState.FAILED, d.stateOf("r", "a"));
     assertEquals(1, d.remembered.size());
   }

@@ -132,6 +132,7 @@ class RandomWalkTest {
                   id,
                   "default",
                   "client" + random.nextInt(3),
+                  WorkKind.SPACK,
                   new RequestHead.Options(
                       random.nextInt(4) == 0, random.nextBoolean(), random.nextInt(2)),
                   ImmutableList.of("n" + (nodes - 1)),
@@ -211,7 +212,7 @@ class RandomWalkTest {
       switch (random.nextInt(5)) {
         case 0 -> {
           publishing.remove(fence);
-          apply(new Event.PublishRefused(fence, "no"));
+          apply(new Event.PublishRefused(fence, new Failure(FailureClass.INPUT, "no")));
         }
         case 1 -> {
           publishing.remove(fence);

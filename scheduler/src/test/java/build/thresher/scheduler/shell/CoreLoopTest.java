@@ -10,6 +10,7 @@ import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.Reply;
 import build.thresher.scheduler.core.RequestHead;
+import build.thresher.scheduler.core.WorkKind;
 import build.thresher.scheduler.store.RocksTaskStore;
 import build.thresher.scheduler.store.TaskStore;
 import com.google.common.collect.ImmutableList;
@@ -78,6 +79,7 @@ class CoreLoopTest {
             id,
             "default",
             "alice",
+            WorkKind.SPACK,
             RequestHead.Options.NONE,
             ImmutableList.of("root"),
             ImmutableList.of(),

@@ -8,6 +8,8 @@ import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.ExecutorId;
+import build.thresher.scheduler.core.Failure;
+import build.thresher.scheduler.core.FailureClass;
 import build.thresher.scheduler.core.Fence;
 import build.thresher.scheduler.core.Outcome;
 import build.thresher.scheduler.core.Reply;
@@ -343,7 +345,9 @@ final class Server {
     Fence fence = result.execution().fence();
     TaskKey key = result.definition().key();
     if (workload.fateOf(result.definition()) == Workload.Fate.BREAKS_A_RULE) {
-      post(new Event.PublishRefused(fence, "the archive breaks a rule"));
+      post(
+          new Event.PublishRefused(
+              fence, new Failure(FailureClass.INPUT, "the archive breaks a rule")));
     } else if (!calm && random.nextInt(100) < 3) {
       post(new Event.PublishFailed(fence, "the disk is slow"));
     } else {

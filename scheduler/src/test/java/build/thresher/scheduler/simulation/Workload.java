@@ -7,9 +7,11 @@ import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.Inputs;
 import build.thresher.scheduler.core.Outputs;
 import build.thresher.scheduler.core.RequestHead;
-import build.thresher.scheduler.core.Requirements;
+import build.thresher.scheduler.core.SpackOutputs;
+import build.thresher.scheduler.core.SpackRequirements;
+import build.thresher.scheduler.core.SpackWork;
 import build.thresher.scheduler.core.TaskKey;
-import build.thresher.scheduler.core.Work;
+import build.thresher.scheduler.core.WorkKind;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
@@ -36,7 +38,9 @@ final class Workload {
           ImmutableMap.of(),
           "bubblewrap",
           0,
-          4);
+          4,
+          ImmutableSet.of(),
+          ImmutableSet.of());
 
   private final List<List<Integer>> dependencies = new ArrayList<>();
   private final List<Fate> fates = new ArrayList<>();
@@ -100,7 +104,9 @@ final class Workload {
   Fate fateOf(Definition task) {
     Fate fate = fates.get(Integer.parseInt(task.name().substring(1)));
     boolean compilesHere =
-        fate == Fate.DOES_NOT_COMPILE && task.inputs().recipes().equals(digest("recipes1"));
+        fate == Fate.DOES_NOT_COMPILE
+            && task.work() instanceof SpackWork work
+            && work.inputs().recipes().equals(digest("recipes1"));
     return compilesHere ? Fate.BUILDS : fate;
   }
 
@@ -125,6 +131,7 @@ final class Workload {
             order.id(),
             "default",
             order.client(),
+            WorkKind.SPACK,
             order.options(),
             ImmutableList.of(key(order.nodes().getLast()).hash()),
             cached.build(),
@@ -143,9 +150,14 @@ final class Workload {
             .filter(published.negate())
             .map(TaskKey::hash)
             .collect(ImmutableList.toImmutableList()),
-        new Requirements("linux", "debian12", "x86_64", ImmutableSortedSet.of(), ImmutableMap.of()),
-        new Inputs(digest("core"), digest(order.recipes()), digest("configuration")),
-        new Work(digest("dag"), null, 0, Duration.ZERO));
+        new SpackRequirements(
+            "linux", "debian12", "x86_64", ImmutableSortedSet.of(), ImmutableMap.of()),
+        new SpackWork(
+            new Inputs(digest("core"), digest(order.recipes()), digest("configuration")),
+            digest("dag"),
+            null,
+            0,
+            Duration.ZERO));
   }
 
   static TaskKey key(int node) {
@@ -157,6 +169,6 @@ final class Workload {
   }
 
   static Outputs outputs(String execution) {
-    return new Outputs(digest("archive of " + execution), "tar", digest("spec"), "json");
+    return new SpackOutputs(digest("archive of " + execution), "tar", digest("spec"), "json");
   }
 }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.scheduler.core.Change;
 import build.thresher.scheduler.core.RequestHead;
+import build.thresher.scheduler.core.WorkKind;
 import com.google.common.collect.ImmutableList;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -26,6 +27,7 @@ class RocksTaskStoreTest extends TaskStoreContract {
             "r",
             "default",
             "alice",
+            WorkKind.SPACK,
             RequestHead.Options.NONE,
             ImmutableList.of(),
             ImmutableList.of(),

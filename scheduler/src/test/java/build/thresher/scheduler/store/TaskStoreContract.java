@@ -15,17 +15,18 @@ import build.thresher.scheduler.core.FailureClass;
 import build.thresher.scheduler.core.Fence;
 import build.thresher.scheduler.core.Inputs;
 import build.thresher.scheduler.core.LiveState;
-import build.thresher.scheduler.core.Outputs;
 import build.thresher.scheduler.core.RememberedFailure;
 import build.thresher.scheduler.core.RequestHead;
 import build.thresher.scheduler.core.RequestSnapshot;
 import build.thresher.scheduler.core.RequestState;
-import build.thresher.scheduler.core.Requirements;
+import build.thresher.scheduler.core.SpackOutputs;
+import build.thresher.scheduler.core.SpackRequirements;
+import build.thresher.scheduler.core.SpackWork;
 import build.thresher.scheduler.core.TaskKey;
 import build.thresher.scheduler.core.TaskSnapshot;
 import build.thresher.scheduler.core.TaskState;
 import build.thresher.scheduler.core.Usage;
-import build.thresher.scheduler.core.Work;
+import build.thresher.scheduler.core.WorkKind;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSortedSet;
@@ -48,8 +49,8 @@ abstract class TaskStoreContract {
   private static final Fence FENCE = new Fence("default/operations/x1", 1, 1);
   private static final Execution EXECUTION =
       new Execution(FENCE, new ExecutorId("e", "e1"), "alice", T0.plusSeconds(1));
-  private static final Outputs OUTPUTS =
-      new Outputs(digest("archive"), "tar", digest("spec"), "json");
+  private static final SpackOutputs OUTPUTS =
+      new SpackOutputs(digest("archive"), "tar", digest("spec"), "json");
   private static final Usage USAGE =
       new Usage(Duration.ofMillis(1500), Duration.ofSeconds(2), Duration.ofSeconds(3), 4);
 
@@ -66,6 +67,7 @@ abstract class TaskStoreContract {
         id,
         "default",
         "alice",
+        WorkKind.SPACK,
         new RequestHead.Options(true, false, 3),
         ImmutableList.of(KEY.hash()),
         ImmutableList.of("cached"),
@@ -79,14 +81,18 @@ abstract class TaskStoreContract {
         "zlib",
         "1.3",
         ImmutableList.of("b".repeat(32)),
-        new Requirements(
+        new SpackRequirements(
             "linux",
             "debian12",
             "x86_64_v3",
-            ImmutableSortedSet.of(new Requirements.External("gcc", "12", "/usr")),
+            ImmutableSortedSet.of(new SpackRequirements.External("gcc", "12", "/usr")),
             ImmutableMap.of("pool", "gpu")),
-        new Inputs(digest("c"), digest(recipes), digest("f")),
-        new Work(digest("dag"), digest("sources"), 4, Duration.ofMinutes(5)));
+        new SpackWork(
+            new Inputs(digest("c"), digest(recipes), digest("f")),
+            digest("dag"),
+            digest("sources"),
+            4,
+            Duration.ofMinutes(5)));
   }
 
   private static TaskSnapshot task(
@@ -203,14 +209,14 @@ abstract class TaskStoreContract {
       String token = "";
       do {
         TaskStore.Page page =
-            store.requests(new TaskStore.RequestQuery("default", false, 2, token));
+            store.requests(new TaskStore.RequestQuery("default", null, false, 2, token));
         page.requests().forEach(r -> seen.add(r.head().id()));
         token = page.nextPageToken();
       } while (!token.isEmpty());
       assertEquals(List.of("r4", "r3", "r2", "r1", "r0"), seen);
       assertEquals(
           List.of("r4", "r3", "r1", "r0"),
-          store.requests(new TaskStore.RequestQuery(null, true, 0, "")).requests().stream()
+          store.requests(new TaskStore.RequestQuery(null, null, true, 0, "")).requests().stream()
               .map(r -> r.head().id())
               .toList());
     }

@@ -1,4 +1,4 @@
-package build.thresher.scheduler.worker;
+package build.thresher.scheduler.logs;
 
 import build.thresher.cas.api.Digest;
 import com.google.common.cache.Cache;
@@ -17,8 +17,8 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Logs of executions while they run: a file each, named by the hash of the execution's name, so
- * that no path is made from text. For people: flushed, not synced. Any thread.
+ * Logs of executions while they run: a file for each stream, named by the hash of the execution's
+ * name, so that no path is made from text. For people: flushed, not synced. Any thread.
  */
 public final class LogStore {
   /** More than this of one log is not kept here. */
@@ -47,7 +47,7 @@ public final class LogStore {
   }
 
   /** Bytes are missing before those that were sent. */
-  static final class GapException extends IOException {
+  public static final class GapException extends IOException {
     private static final long serialVersionUID = 1L;
 
     GapException(long offset, long size) {
@@ -60,8 +60,9 @@ public final class LogStore {
    *
    * @return bytes that the log has now
    */
-  long append(String execution, long offset, byte[] data) throws IOException {
-    Log log = log(execution);
+  public long append(String execution, LogStream stream, long offset, byte[] data)
+      throws IOException {
+    Log log = log(execution, stream);
     synchronized (log) {
       if (offset > log.size) {
         throw new GapException(offset, log.size);
@@ -87,8 +88,8 @@ public final class LogStore {
   }
 
   /** At most {@code max} bytes from the offset; empty beyond the end. */
-  public byte[] read(String execution, long offset, int max) throws IOException {
-    Log log = log(execution);
+  public byte[] read(String execution, LogStream stream, long offset, int max) throws IOException {
+    Log log = log(execution, stream);
     try (FileChannel channel = FileChannel.open(log.file, StandardOpenOption.READ)) {
       ByteBuffer data = ByteBuffer.allocate(max);
       while (data.hasRemaining() && channel.read(data, offset + data.position()) > 0) {
@@ -101,8 +102,9 @@ public final class LogStore {
   }
 
   /** Waits until the log has more than {@code offset} bytes, or until it may have ended. */
-  public void await(String execution, long offset, Duration patience) throws InterruptedException {
-    Log log = log(execution);
+  public void await(String execution, LogStream stream, long offset, Duration patience)
+      throws InterruptedException {
+    Log log = log(execution, stream);
     synchronized (log) {
       if (log.size <= offset) {
         waitFor(log, patience);
@@ -117,9 +119,11 @@ public final class LogStore {
 
   /** The execution ended: whoever waits for more looks again. */
   public void ended(String execution) {
-    Log log = log(execution);
-    synchronized (log) {
-      log.notifyAll();
+    for (LogStream stream : LogStream.values()) {
+      Log log = log(execution, stream);
+      synchronized (log) {
+        log.notifyAll();
+      }
     }
   }
 
@@ -139,8 +143,14 @@ public final class LogStore {
     return removed;
   }
 
-  private Log log(String execution) {
-    String name = Digest.of(execution.getBytes(StandardCharsets.UTF_8)).hex();
+  private Log log(String execution, LogStream stream) {
+    String text =
+        switch (stream) {
+          case BUILD -> execution;
+          case STDOUT -> execution + "/stdout";
+          case STDERR -> execution + "/stderr";
+        };
+    String name = Digest.of(text.getBytes(StandardCharsets.UTF_8)).hex();
     return logs.asMap().computeIfAbsent(name, n -> new Log(directory.resolve(n)));
   }
 }
