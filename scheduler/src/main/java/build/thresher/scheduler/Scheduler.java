@@ -47,6 +47,7 @@ public final class Scheduler implements AutoCloseable {
   private final Publisher publisher;
   private final Calls calls;
   private final CoreLoop core;
+  private final Requests requests;
   private final Housekeeping housekeeping;
   private final List<BindableService> services;
 
@@ -56,6 +57,7 @@ public final class Scheduler implements AutoCloseable {
       Publisher publisher,
       Calls calls,
       CoreLoop core,
+      Requests requests,
       Housekeeping housekeeping,
       List<BindableService> services) {
     this.store = store;
@@ -63,6 +65,7 @@ public final class Scheduler implements AutoCloseable {
     this.publisher = publisher;
     this.calls = calls;
     this.core = core;
+    this.requests = requests;
     this.housekeeping = housekeeping;
     this.services = services;
   }
@@ -180,7 +183,7 @@ public final class Scheduler implements AutoCloseable {
         new Housekeeping(core, store, logs, options.retention(), world.wall());
     core.start();
     housekeeping.start();
-    return new Scheduler(store, history, publisher, calls, core, housekeeping, services);
+    return new Scheduler(store, history, publisher, calls, core, requests, housekeeping, services);
   }
 
   /**
@@ -205,6 +208,11 @@ public final class Scheduler implements AutoCloseable {
   /** Farm and Executors, for a gRPC server. */
   public List<BindableService> services() {
     return services;
+  }
+
+  /** What was asked for, of both kinds. */
+  Requests requests() {
+    return requests;
   }
 
   /** Batches stored since the start: each was one wait for the disk. */

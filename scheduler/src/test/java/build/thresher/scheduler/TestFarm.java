@@ -2,6 +2,7 @@ package build.thresher.scheduler;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.scheduler.core.CoreOptions;
+import build.thresher.scheduler.shell.Requests;
 import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.ExecuteUpdate;
@@ -78,6 +79,13 @@ final class TestFarm implements AutoCloseable {
       channel.shutdownNow();
     }
     channels.clear();
+  }
+
+  Requests requests() {
+    if (scheduler == null) {
+      throw new IllegalStateException("not started");
+    }
+    return scheduler.requests();
   }
 
   long commits() {

@@ -125,6 +125,7 @@ public final class MemoryTaskStore implements TaskStore {
       all.addAll(finished.values());
     }
     all.removeIf(r -> query.instance() != null && !query.instance().equals(r.head().instance()));
+    all.removeIf(r -> query.kind() != null && query.kind() != r.head().kind());
     all.sort(
         Comparator.comparing((RequestSnapshot r) -> r.head().created())
             .reversed()

@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.scheduler.core.ActionOutputs;
+import build.thresher.scheduler.core.ActionRequirements;
+import build.thresher.scheduler.core.ActionWork;
 import build.thresher.scheduler.core.Change;
 import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Ending;
@@ -15,6 +18,7 @@ import build.thresher.scheduler.core.FailureClass;
 import build.thresher.scheduler.core.Fence;
 import build.thresher.scheduler.core.Inputs;
 import build.thresher.scheduler.core.LiveState;
+import build.thresher.scheduler.core.PlatformProperty;
 import build.thresher.scheduler.core.RememberedFailure;
 import build.thresher.scheduler.core.RequestHead;
 import build.thresher.scheduler.core.RequestSnapshot;
@@ -180,6 +184,69 @@ abstract class TaskStoreContract {
             new Change.TaskGone(7),
             new Change.HoldEnded(id, 0, task(TaskState.SUCCEEDED, EXECUTION, ending, at)),
             new Change.RequestFinished(head(id, at), RequestState.SUCCEEDED, at)));
+  }
+
+  @Test
+  void actionsAndTheirResultsAreKeptAsTheyWere() throws Exception {
+    try (TaskStore store = create(directory)) {
+      long epoch = store.open();
+      ImmutableList<PlatformProperty> platform =
+          ImmutableList.of(
+              new PlatformProperty("OSFamily", "Linux"), new PlatformProperty("gpu", "a100"));
+      TaskKey key = TaskKey.action("default", digest("action"));
+      Definition definition =
+          new Definition(
+              key,
+              "cc",
+              "",
+              ImmutableList.of(),
+              ActionRequirements.of(platform),
+              new ActionWork(digest("action"), Duration.ofMinutes(1), platform, true, true, T0));
+      Ending ending = Ending.success(new ActionOutputs(new byte[] {1, 2}, 3), digest("log"), USAGE);
+      TaskSnapshot task =
+          new TaskSnapshot(
+              8,
+              key,
+              "cc",
+              "",
+              TaskState.PUBLISHING,
+              1,
+              1,
+              0,
+              "",
+              EXECUTION,
+              ending,
+              null,
+              ImmutableList.of());
+      RequestHead head =
+          new RequestHead(
+              "a",
+              "default",
+              "bob",
+              WorkKind.ACTION,
+              RequestHead.Options.NONE,
+              ImmutableList.of(key.hash()),
+              ImmutableList.of(),
+              ImmutableList.of(),
+              T0);
+      store.commit(
+          epoch,
+          List.of(
+              new Change.RequestPut(head),
+              new Change.TaskDefined(8, definition),
+              new Change.HoldPut("a", 0, key, 8, null),
+              new Change.TaskPut(task),
+              new Change.ExecutionEnded(key, EXECUTION, ending, T0)));
+      assertEquals(List.of(new LiveState.LiveTask(definition, task)), store.loadLive().tasks());
+      assertEquals(head, store.loadLive().requests().get(0).head());
+      assertEquals(ending, store.execution(FENCE.execution()).orElseThrow().ending());
+      assertEquals(1, store.requests(ofKind(WorkKind.ACTION)).requests().size());
+      assertEquals(0, store.requests(ofKind(WorkKind.SPACK)).requests().size());
+    }
+  }
+
+  private static TaskStore.RequestQuery ofKind(WorkKind kind) {
+    return new TaskStore.RequestQuery(null, kind, false, 0, "");
   }
 
   @Test
