@@ -72,7 +72,7 @@ public final class Bubblewrap {
 
   /** The whole command line for a build, from the launching shell to the build's own command. */
   public List<String> commandLine(SandboxSpec spec, List<Path> controlGroups) {
-    List<String> argv = new ArrayList<>(launcher(controlGroups));
+    List<String> argv = new ArrayList<>(launcher(controlGroups, spec.status()));
     argv.addAll(List.of("prlimit", "--core=0:0", "--nproc=" + spec.limits().processes(), "--"));
     if (root) {
       argv.addAll(
@@ -85,11 +85,22 @@ public final class Bubblewrap {
               "--"));
     }
     argv.add("bwrap");
+    if (spec.root().isPresent()) {
+      argv.addAll(List.of("--bind", spec.root().get().toString(), "/"));
+    }
     namespaces(argv);
     if (seccompFilter.isPresent()) {
       argv.addAll(List.of("--seccomp", "9"));
     }
-    hostView(argv);
+    if (spec.status().isPresent()) {
+      argv.addAll(List.of("--json-status-fd", "8"));
+    }
+    if (spec.root().isEmpty()) {
+      hostView(argv);
+    }
+    if (spec.network()) {
+      argv.addAll(List.of("--share-net", "--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"));
+    }
     for (Bind bind : spec.binds()) {
       argv.add(bind.writable() ? "--bind" : "--ro-bind");
       argv.add(bind.host().toString());
@@ -102,10 +113,10 @@ public final class Bubblewrap {
   }
 
   /**
-   * The shell enters the control groups, opens the filter as descriptor 9, and becomes the next
-   * program: a process builder can do neither.
+   * The shell enters the control groups, opens the filter as descriptor 9 and the status as 8, and
+   * becomes the next program: a process builder can do none of this.
    */
-  private List<String> launcher(List<Path> controlGroups) {
+  private List<String> launcher(List<Path> controlGroups, Optional<Path> status) {
     StringBuilder script = new StringBuilder("n=$1; shift; ");
     script.append("while [ \"$n\" -gt 0 ]; do echo $$ > \"$1/cgroup.procs\" || exit 125; ");
     script.append("shift; n=$((n-1)); done; ");
@@ -117,6 +128,11 @@ public final class Bubblewrap {
         filter -> {
           script.append("f=$1; shift; exec 9< \"$f\" || exit 125; ");
           arguments.add(filter.toString());
+        });
+    status.ifPresent(
+        file -> {
+          script.append("f=$1; shift; exec 8> \"$f\" || exit 125; ");
+          arguments.add(file.toString());
         });
     script.append("exec \"$@\"");
     argv.add(script.toString());

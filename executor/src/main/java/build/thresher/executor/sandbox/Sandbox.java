@@ -4,8 +4,11 @@ import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.sandbox.SandboxResult.End;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Files;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -54,13 +57,29 @@ public final class Sandbox implements AutoCloseable {
    */
   public SandboxResult run(SandboxSpec spec, OutputSink output, KillSwitch kill)
       throws IOException, InterruptedException {
+    return run(spec, output, Optional.empty(), kill);
+  }
+
+  /** As {@link #run(SandboxSpec, OutputSink, KillSwitch)}, with the two outputs apart. */
+  public SandboxResult run(
+      SandboxSpec spec, OutputSink standardOutput, OutputSink standardError, KillSwitch kill)
+      throws IOException, InterruptedException {
+    return run(spec, standardOutput, Optional.of(standardError), kill);
+  }
+
+  private SandboxResult run(
+      SandboxSpec spec, OutputSink output, Optional<OutputSink> errors, KillSwitch kill)
+      throws IOException, InterruptedException {
     try (ControlGroups.Group group = controlGroups.create(spec.name(), spec.limits())) {
       long hostKills = ProcessTree.hostOutOfMemoryKills();
       long start = nanoTime.getAsLong();
-      Process process = start(bubblewrap.commandLine(spec, group.directories()));
+      Process process = start(bubblewrap.commandLine(spec, group.directories()), errors.isEmpty());
       ProcessTree tree = new ProcessTree(process.toHandle());
       AtomicReference<IOException> outputFailure = new AtomicReference<>();
-      Thread pump = Thread.ofVirtual().start(() -> pump(process, output, outputFailure, kill));
+      List<Thread> pumps = new ArrayList<>();
+      pumps.add(pump(process.getInputStream(), output, outputFailure, kill));
+      errors.ifPresent(
+          sink -> pumps.add(pump(process.getErrorStream(), sink, outputFailure, kill)));
       End end;
       try {
         process.getOutputStream().close();
@@ -69,7 +88,9 @@ public final class Sandbox implements AutoCloseable {
         tree.kill();
         group.killAll();
         process.waitFor();
-        pump.join();
+        for (Thread pump : pumps) {
+          pump.join();
+        }
       }
       Duration wall = Duration.ofNanos(nanoTime.getAsLong() - start);
       IOException failure = outputFailure.get();
@@ -83,14 +104,25 @@ public final class Sandbox implements AutoCloseable {
       if (end == End.EXITED && exitCode != 0 && killedForMemory) {
         end = End.OUT_OF_MEMORY;
       }
-      return new SandboxResult(end, exitCode, group.usage(wall).orElseGet(() -> tree.usage(wall)));
+      return new SandboxResult(
+          end,
+          exitCode,
+          end != End.EXITED || exitCode == 0 || started(spec),
+          group.usage(wall).orElseGet(() -> tree.usage(wall)));
     }
   }
 
-  private Process start(List<String> command) throws IOException, InterruptedException {
+  /** Bubblewrap reports an exit code only of a command that it could execute. */
+  private static boolean started(SandboxSpec spec) throws IOException {
+    return spec.status().isEmpty()
+        || Files.readString(spec.status().get()).contains("\"exit-code\"");
+  }
+
+  private Process start(List<String> command, boolean oneOutput)
+      throws IOException, InterruptedException {
     Callable<Process> start =
         () -> {
-          ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+          ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(oneOutput);
           builder.environment().clear();
           builder.environment().put("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
           return builder.start();
@@ -102,10 +134,15 @@ public final class Sandbox implements AutoCloseable {
     }
   }
 
-  private static void pump(
-      Process process, OutputSink output, AtomicReference<IOException> failure, KillSwitch kill) {
+  private static Thread pump(
+      InputStream from, OutputSink output, AtomicReference<IOException> failure, KillSwitch kill) {
+    return Thread.ofVirtual().start(() -> drain(from, output, failure, kill));
+  }
+
+  private static void drain(
+      InputStream from, OutputSink output, AtomicReference<IOException> failure, KillSwitch kill) {
     byte[] buffer = new byte[1 << 16];
-    try (InputStream in = process.getInputStream()) {
+    try (InputStream in = from) {
       for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
         output.accept(buffer, n);
       }

@@ -8,9 +8,11 @@ import java.time.Duration;
  * @param end why it ended
  * @param exitCode of the command; 128 + signal as shells count it; of no meaning unless {@link
  *     End#EXITED}
+ * @param started false when the sandbox could not be set up or the command not be started; its
+ *     standard error then says why
  * @param usage what it took
  */
-public record SandboxResult(End end, int exitCode, Usage usage) {
+public record SandboxResult(End end, int exitCode, boolean started, Usage usage) {
 
   /** Why a command is over. */
   public enum End {

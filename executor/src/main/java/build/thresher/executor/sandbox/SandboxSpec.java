@@ -3,6 +3,7 @@ package build.thresher.executor.sandbox;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * One command to run apart from the host.
@@ -15,6 +16,10 @@ import java.util.Map;
  * @param limits what it may use
  * @param watched the host directory whose size counts against the disk limit
  * @param uid host user that it runs as, where the executor may choose
+ * @param root directory that is the command's own file-system root; empty: the host's programs
+ * @param network whether it shares the host's network
+ * @param status file of the host that tells whether the command could be started at all; empty:
+ *     every command counts as started
  */
 public record SandboxSpec(
     String name,
@@ -24,7 +29,10 @@ public record SandboxSpec(
     List<String> command,
     Limits limits,
     Path watched,
-    int uid) {
+    int uid,
+    Optional<Path> root,
+    boolean network,
+    Optional<Path> status) {
   public SandboxSpec {
     binds = List.copyOf(binds);
     environment = Map.copyOf(environment);
@@ -32,5 +40,29 @@ public record SandboxSpec(
     if (!name.matches("[A-Za-z0-9][A-Za-z0-9.-]{0,80}")) {
       throw new IllegalArgumentException("not a name for a sandbox: " + name);
     }
+  }
+
+  /** A command among the host's programs, without network. */
+  public SandboxSpec(
+      String name,
+      List<Bind> binds,
+      Map<String, String> environment,
+      String workingDirectory,
+      List<String> command,
+      Limits limits,
+      Path watched,
+      int uid) {
+    this(
+        name,
+        binds,
+        environment,
+        workingDirectory,
+        command,
+        limits,
+        watched,
+        uid,
+        Optional.empty(),
+        false,
+        Optional.empty());
   }
 }

@@ -12,13 +12,13 @@ import java.util.Set;
 import java.util.function.Function;
 
 /** Parses a Directory message and refuses one that is not canonical. */
-final class DirectoryReader {
+public final class DirectoryReader {
   private DirectoryReader() {}
 
   /**
    * @throws TreeFormatException saying what is wrong
    */
-  static Directory parse(Digest digest, byte[] bytes) throws TreeFormatException {
+  public static Directory parse(Digest digest, byte[] bytes) throws TreeFormatException {
     try {
       Directory directory = Directory.parseFrom(bytes);
       Set<String> names = new HashSet<>();

@@ -3,10 +3,10 @@ package build.thresher.cas.client;
 import build.thresher.cas.api.Digest;
 
 /** Digests between the kernel's type and the wire's. */
-final class WireDigests {
+public final class WireDigests {
   private WireDigests() {}
 
-  static build.bazel.remote.execution.v2.Digest toWire(Digest digest) {
+  public static build.bazel.remote.execution.v2.Digest toWire(Digest digest) {
     return build.bazel.remote.execution.v2.Digest.newBuilder()
         .setHash(digest.hex())
         .setSizeBytes(digest.sizeBytes())
@@ -16,7 +16,7 @@ final class WireDigests {
   /**
    * @throws IllegalArgumentException when it is malformed, saying how
    */
-  static Digest fromWire(build.bazel.remote.execution.v2.Digest wire) {
+  public static Digest fromWire(build.bazel.remote.execution.v2.Digest wire) {
     return Digest.parse(wire.getHash(), wire.getSizeBytes());
   }
 }
