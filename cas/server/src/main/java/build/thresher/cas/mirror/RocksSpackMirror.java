@@ -1,5 +1,6 @@
 package build.thresher.cas.mirror;
 
+import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
@@ -28,7 +29,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Publishing checks the archive, then pins its blobs, then commits manifest and index segments
  * in one synced batch, then shows them: a crash leaves a spec published or not at all. One archive
- * per instance and hash is ever published; whoever comes second gets the first one's.
+ * per instance and hash is published; whoever comes second gets the first one's, and takes its
+ * place only where the store has lost the first one's blobs.
  *
  * <p>Threading: any thread; calls block. Publishing of different specs runs in parallel.
  */
@@ -106,18 +108,30 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
       throw new ArchiveRefusedException(
           "`" + instance + "` is no name of an instance: letters, digits, `.`, `_` and `-`");
     }
-    Optional<PublishedSpec> winner = find(instance, built.node().hash());
+    Optional<PublishedSpec> winner = whole(instance, built.node().hash());
     if (winner.isPresent()) {
       return winner.get();
     }
     Lock lock = publishing.get(instance + "/" + built.node().hash());
     lock.lock();
     try {
-      winner = find(instance, built.node().hash());
+      winner = whole(instance, built.node().hash());
       return winner.isPresent() ? winner.get() : publishFirst(instance, built);
     } finally {
       lock.unlock();
     }
+  }
+
+  /** What was published, unless the store has lost what it names: then the next one may win. */
+  private Optional<PublishedSpec> whole(String instance, DagHash hash) throws IOException {
+    Optional<PublishedSpec> spec = find(instance, hash);
+    boolean lost =
+        spec.isPresent() && !blobs.findMissing(Scope.farm(instance), blobsOf(spec.get())).isEmpty();
+    return lost ? Optional.empty() : spec;
+  }
+
+  private static List<Digest> blobsOf(PublishedSpec spec) {
+    return List.of(spec.archive(), spec.spec());
   }
 
   /** What a path of an instance's mirror names; empty for what is not there. */
@@ -195,7 +209,8 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     InstanceMirror mirror = instance(instance);
     List<SpecNode> newNodes =
         document.nodes().values().stream().filter(n -> !mirror.knowsNode(n.hash())).toList();
-    List<Digest> named = List.of(built.archive(), built.spec());
+    PublishedSpec lost = mirror.find(node.hash());
+    List<Digest> named = blobsOf(spec);
     // Before the commit: a crash in between leaves a pin too many, never a blob too few.
     blobs.pin(Scope.farm(instance), named);
     try {
@@ -206,8 +221,22 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     }
     newNodes.forEach(n -> mirror.addNode(n.hash()));
     mirror.add(record);
+    if (lost != null) {
+      LOG.warn("{} in `{}` had lost {}", node.display(), instance, lost.archive());
+      unpin(instance, lost);
+    }
     LOG.info("published {} in instance `{}`: {}", node.display(), instance, built.archive());
     return spec;
+  }
+
+  private void unpin(String instance, PublishedSpec lost) throws IOException {
+    for (Digest digest : blobsOf(lost)) {
+      try {
+        blobs.unpin(Scope.farm(instance), List.of(digest));
+      } catch (BlobNotFoundException e) {
+        LOG.debug("its pin went with the blob", e);
+      }
+    }
   }
 
   private SpecDocument check(String instance, BuiltSpec built)

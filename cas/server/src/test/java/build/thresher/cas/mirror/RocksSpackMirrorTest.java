@@ -254,6 +254,28 @@ class RocksSpackMirrorTest {
   }
 
   @Test
+  void anArchiveThatTheStoreLostIsReplacedByTheNextThatIsPublished() throws Exception {
+    BuiltSpec built = SpackFixture.builtSpec(blobs, "fl-core");
+    mirror.publish("default", built);
+    BuiltSpec again =
+        with(
+            built, blobs.put(Scope.farm("default"), regzip(SpackFixture.blob(built.archive()), 1)));
+    assertEquals(built.archive(), mirror.publish("default", again).archive());
+    blobs.delete(Scope.farm("default"), built.archive());
+    assertEquals(again.archive(), mirror.publish("default", again).archive());
+    String path =
+        MirrorPath.ofSpec(built.node().name(), built.node().version(), built.node().hash());
+    assertTrue(text(path).contains(again.archive().hex()));
+    assertEquals(0, blobs.pins(built.archive()));
+    assertEquals(1, blobs.pins(again.archive()));
+    assertEquals(1, blobs.pins(built.spec()));
+    reopen();
+    assertEquals(
+        again.archive(), mirror.find("default", built.node().hash()).orElseThrow().archive());
+    assertEquals(1, mirror.size("default"));
+  }
+
+  @Test
   void whatWasPublishedIsThereAfterARestart() throws Exception {
     for (BuiltSpec built : SpackFixture.builtSpecs(blobs)) {
       mirror.publish("default", built);

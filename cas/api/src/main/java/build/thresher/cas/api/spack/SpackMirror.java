@@ -19,7 +19,8 @@ public interface SpackMirror {
   /**
    * Checks the archive, signs, and makes the spec visible; durable on return. Idempotent.
    *
-   * @return the winner, which may be an earlier archive
+   * @return the winner, which may be an earlier archive; one whose blobs the store has lost is
+   *     replaced
    * @throws ArchiveRefusedException when the archive breaks a rule; nothing became visible
    * @throws IOException when a blob is missing or the store cannot be written; nothing became
    *     visible, try again
