@@ -19,6 +19,7 @@ import build.thresher.scheduler.shell.Requests;
 import build.thresher.scheduler.shell.Watchers;
 import build.thresher.scheduler.spack.Builds;
 import build.thresher.scheduler.spack.Documents;
+import build.thresher.scheduler.spack.Losses;
 import build.thresher.scheduler.spack.Submissions;
 import build.thresher.scheduler.store.RocksTaskStore;
 import build.thresher.scheduler.store.TaskStore;
@@ -139,6 +140,7 @@ public final class Scheduler implements AutoCloseable {
     Effects effects =
         new Effects(
             store,
+            blobs,
             mirror,
             actionCache,
             polls,
@@ -175,6 +177,7 @@ public final class Scheduler implements AutoCloseable {
                 polls,
                 history,
                 new Leases(builds, options.core().leaseTerm(), options.defaultTimeout()),
+                new Losses(blobs, mirror, documents),
                 blobs,
                 logs,
                 calls,

@@ -1,8 +1,10 @@
 package build.thresher.scheduler;
 
+import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -13,6 +15,12 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class MemoryMirror implements SpackMirror {
   private final Map<String, PublishedSpec> published = new ConcurrentHashMap<>();
+
+  private final MemoryBlobs blobs;
+
+  public MemoryMirror(MemoryBlobs blobs) {
+    this.blobs = blobs;
+  }
 
   /** Packages whose archives break a rule. */
   public final Map<String, String> refused = new ConcurrentHashMap<>();
@@ -46,8 +54,12 @@ public final class MemoryMirror implements SpackMirror {
             built.archive(),
             built.spec(),
             built.prefix());
-    PublishedSpec winner = published.putIfAbsent(instance + "/" + built.node().hash(), spec);
-    return winner == null ? spec : winner;
+    return published.merge(
+        instance + "/" + built.node().hash(), spec, (old, mine) -> isWhole(old) ? old : mine);
+  }
+
+  private boolean isWhole(PublishedSpec spec) {
+    return blobs.findMissing(Scope.farm(""), List.of(spec.archive(), spec.spec())).isEmpty();
   }
 
   public int size() {

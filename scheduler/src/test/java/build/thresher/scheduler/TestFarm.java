@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 /** A scheduler behind a real gRPC server, and connections to it. Can be closed and opened again. */
 final class TestFarm implements AutoCloseable {
   final MemoryBlobs blobs = new MemoryBlobs();
-  final MemoryMirror mirror = new MemoryMirror();
+  final MemoryMirror mirror = new MemoryMirror(blobs);
   final MemoryActionCache actionCache = new MemoryActionCache(blobs);
   private final Path directory;
   private final SchedulerOptions options;

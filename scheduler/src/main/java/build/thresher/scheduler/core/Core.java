@@ -81,6 +81,7 @@ public final class Core {
           case Event.Undelivered e -> undelivered(e, journal);
           case Event.Renew e -> renew(e, now, journal);
           case Event.Complete e -> complete(e, now, journal);
+          case Event.InputsLost e -> inputsLost(e, now, journal);
           case Event.PublishDone e -> publishDone(e, now, journal);
           case Event.PublishRefused e -> publishRefused(e, now, journal);
           case Event.PublishFailed e -> publishFailed(e, now, journal);
@@ -316,6 +317,19 @@ public final class Core {
       life.ran(task, event.ending(), task.execution, now, journal);
     } else {
       attemptFailed(task, task.execution, event.ending(), now, journal);
+    }
+    return new Reply.Done();
+  }
+
+  private Reply inputsLost(Event.InputsLost event, Now now, Journal journal) {
+    Task task = leasedUnder(event.fence(), null);
+    if (task == null || task.execution == null) {
+      return new Reply.StaleFence();
+    }
+    if (event.producers().isEmpty() || task.spent >= options.maxAttempts()) {
+      attemptFailed(task, task.execution, event.ending(), now, journal);
+    } else {
+      life.makeAgain(task, task.execution, event.ending(), event.producers(), now, journal);
     }
     return new Reply.Done();
   }

@@ -1,6 +1,9 @@
 package build.thresher.scheduler.core;
 
 import com.google.common.collect.ImmutableList;
+import java.util.Collection;
+import java.util.LinkedHashSet;
+import java.util.Set;
 
 /**
  * A task as one request wants it.
@@ -26,6 +29,13 @@ public record Definition(
     if (!agree) {
       throw new IllegalArgumentException(key + ": work and requirements are of two kinds");
     }
+  }
+
+  /** The same task, which waits for these as well. */
+  Definition waitingFor(Collection<Definition> others) {
+    Set<String> hashes = new LinkedHashSet<>(dependsOn);
+    others.forEach(other -> hashes.add(other.key().hash()));
+    return new Definition(key, name, version, ImmutableList.copyOf(hashes), requirements, work);
   }
 
   /** True when a failure of the one says that the other would fail too. */

@@ -59,6 +59,15 @@ public sealed interface Event {
   /** An execution ended. What it names is in the store. */
   record Complete(Fence fence, Ending ending) implements Event {}
 
+  /**
+   * An execution came to nothing, because results of others that it needs are gone: they are made
+   * again, and its task waits for them.
+   *
+   * @param producers what has to be made again, dependencies first
+   */
+  record InputsLost(Fence fence, Ending ending, ImmutableList<Definition> producers)
+      implements Event {}
+
   /** The result is visible to everybody. */
   record PublishDone(Fence fence) implements Event {}
 

@@ -20,6 +20,11 @@ public record Failure(
     this(failureClass, message, false, ImmutableList.of());
   }
 
+  /** True when another attempt with the same inputs would end the same. */
+  boolean isRemembered() {
+    return failureClass.isRemembered() && missingBlobs.isEmpty(); // those can be uploaded again
+  }
+
   Failure says(String other) {
     return new Failure(failureClass, other, remembered, missingBlobs);
   }

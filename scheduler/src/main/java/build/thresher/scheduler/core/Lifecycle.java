@@ -142,8 +142,7 @@ final class Lifecycle {
     if (failure.failureClass().isRetried()) {
       String message = failure.message() + " (" + task.spent + " attempts)";
       last = ending.withFailure(failure.says(message));
-    } else if (failure.failureClass().isRemembered()
-        && task.definition.work() instanceof SpackWork work) {
+    } else if (failure.isRemembered() && task.definition.work() instanceof SpackWork work) {
       journal.store(
           new Change.FailurePut(
               new RememberedFailure(
@@ -156,6 +155,48 @@ final class Lifecycle {
                   now.wall().plus(options.failureTtl()))));
     }
     fail(task, last, now, journal);
+  }
+
+  /** What the task needs is made again by tasks that all who wait for it wait for, too. */
+  void makeAgain(
+      Task task,
+      Execution execution,
+      Ending ending,
+      List<Definition> producers,
+      Now now,
+      Journal journal) {
+    stopRunning(task);
+    journal.store(new Change.ExecutionEnded(task.key(), execution, ending, now.wall()));
+    graph.forgetExecution(task);
+    task.definition = task.definition.waitingFor(producers);
+    journal.store(new Change.TaskDefined(task.id, task.definition));
+    task.state = TaskState.WAITING;
+    task.phase = "waits for what was lost and is made again";
+    journal.changed(task);
+    List<Task> created = new ArrayList<>();
+    for (Definition definition : producers) {
+      Task producer = graph.find(definition.key());
+      if (producer == null) {
+        producer = graph.create(definition);
+        journal.store(new Change.TaskDefined(producer.id, definition));
+        graph.link(producer);
+        journal.changed(producer);
+        created.add(producer);
+      }
+      task.waitsFor.add(producer);
+      producer.dependents.add(task);
+      for (Hold hold : task.holds.values()) {
+        if (!producer.holds.containsKey(hold.request.head.id())) {
+          attach(hold.request.reopen(definition), producer, journal);
+        }
+      }
+    }
+    graph.measurePaths(created, ready::add);
+    for (Task producer : created) {
+      if (producer.waitsFor.isEmpty()) {
+        makeReady(producer, "", journal);
+      }
+    }
   }
 
   /** The task failed for all who wanted this very run. */

@@ -26,7 +26,8 @@ final class Loader {
       restore(stored, tasks);
     }
     List<Task> all = new ArrayList<>(graph.tasks());
-    all.forEach(graph::link);
+    // Whoever waits no more had all that it needs; what is being made again is made for others.
+    all.stream().filter(task -> task.state == TaskState.WAITING).forEach(graph::link);
     List<Task> ordered = dependenciesFirst(all);
     graph.measurePaths(ordered, task -> {});
     for (Task task : ordered) {

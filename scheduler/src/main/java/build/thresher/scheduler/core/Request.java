@@ -23,6 +23,18 @@ final class Request {
     this.head = head;
   }
 
+  /**
+   * A hold on a task that the request did not expect: the result was there before, or was made by a
+   * task of the request, and was lost.
+   */
+  Hold reopen(Definition wanted) {
+    Hold before = holds.get(wanted.key().hash());
+    Hold hold = new Hold(this, before == null ? holds.size() : before.position, wanted);
+    holds.put(wanted.key().hash(), hold);
+    open++;
+    return hold;
+  }
+
   /** How it ends, all holds having ended: a root that is no task was published before. */
   RequestState verdict() {
     for (String root : head.roots()) {

@@ -15,7 +15,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class Task {
   final long id;
-  final Definition definition;
+
+  /** Changes only in what it depends on, and only when something published was lost. */
+  Definition definition;
 
   /** Who waits for it, by request id. */
   final Map<String, Hold> holds = new LinkedHashMap<>();

@@ -1,6 +1,7 @@
 package build.thresher.scheduler.shell;
 
 import build.thresher.cas.api.ActionCache;
+import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
@@ -21,6 +22,8 @@ import com.google.common.collect.ImmutableSet;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
@@ -32,6 +35,7 @@ public final class Effects implements CoreLoop.Surroundings {
   private static final Duration LOOKUP_MEMORY = Duration.ofMinutes(1);
 
   private final TaskStore store;
+  private final BlobStore blobs;
   private final SpackMirror mirror;
   private final ActionCache actionCache;
   private final Polls polls;
@@ -46,6 +50,7 @@ public final class Effects implements CoreLoop.Surroundings {
 
   public Effects(
       TaskStore store,
+      BlobStore blobs,
       SpackMirror mirror,
       ActionCache actionCache,
       Polls polls,
@@ -54,6 +59,7 @@ public final class Effects implements CoreLoop.Surroundings {
       Consumer<Event> undelivered,
       InstantSource wall) {
     this.store = store;
+    this.blobs = blobs;
     this.mirror = mirror;
     this.actionCache = actionCache;
     this.polls = polls;
@@ -83,7 +89,7 @@ public final class Effects implements CoreLoop.Surroundings {
       switch (task.work()) {
         case SpackWork work -> {
           keys.add(key);
-          if (mirror.find(key.instance(), new DagHash(key.hash())).isPresent()) {
+          if (isServed(key)) {
             published.add(key.hash());
           }
         }
@@ -99,6 +105,16 @@ public final class Effects implements CoreLoop.Surroundings {
         submit.tasks(),
         published.build(),
         ImmutableList.copyOf(store.failures(keys.build(), wall.instant())));
+  }
+
+  /** Found with all its blobs: one that lost them is about to be built again. */
+  private boolean isServed(TaskKey key) throws IOException {
+    Optional<SpackMirror.PublishedSpec> spec = mirror.find(key.instance(), new DagHash(key.hash()));
+    return spec.isPresent()
+        && blobs
+            .findMissing(
+                Scope.farm(key.instance()), List.of(spec.get().archive(), spec.get().spec()))
+            .isEmpty();
   }
 
   /** The client has looked before; only what ended since is worth a look. */

@@ -21,6 +21,9 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
 
 /**
  * From a lease to what the executor is told, and from what it built to what is published. Both need
@@ -43,7 +46,8 @@ public final class Builds {
   /**
    * What an executor needs to build the node.
    *
-   * @throws IOException when the document or a dependency is not in the store
+   * @throws LostResultException when a dependency is in the mirror no more
+   * @throws IOException when the document cannot be read
    */
   public SpackBuild compose(Effect.Grant grant, SpackWork work) throws IOException {
     Definition definition = grant.definition();
@@ -69,11 +73,19 @@ public final class Builds {
     if (work.sources() != null) {
       build.addAllSources(sources(definition, work.sources()));
     }
+    List<SpecNode> lost = new ArrayList<>();
     for (SpecNode needed : Closures.inPlace(document, node)) {
       build.addRegister(needed.hash().text());
       if (!needed.isExternal()) {
-        build.addPrefixes(prefix(instance, needed));
+        mirror
+            .find(instance, needed.hash())
+            .ifPresentOrElse(p -> build.addPrefixes(prefix(p)), () -> lost.add(needed));
       }
+    }
+    if (!lost.isEmpty()) {
+      throw new LostResultException(
+          lost.stream().map(SpecNode::hash).collect(ImmutableList.toImmutableList()),
+          lost.stream().map(SpecNode::display).collect(Collectors.joining(", ")));
     }
     for (SpecNode reached : Closures.reachable(document, node)) {
       build.addNodes(parsed.texts().get(reached.hash()));
@@ -81,16 +93,9 @@ public final class Builds {
     return build.build();
   }
 
-  private Prefix prefix(String instance, SpecNode needed) throws IOException {
-    PublishedSpec published =
-        mirror
-            .find(instance, needed.hash())
-            .orElseThrow(
-                () ->
-                    new IOException(
-                        needed.display() + " is needed and was removed from the mirror"));
+  private static Prefix prefix(PublishedSpec published) {
     return Prefix.newBuilder()
-        .setHash(needed.hash().text())
+        .setHash(published.hash().text())
         .setPath(published.prefix())
         .setArchive(Wire.digest(published.archive()))
         .build();

@@ -7,6 +7,7 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
+import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
 import build.thresher.cas.api.spack.SpecNode;
@@ -14,9 +15,7 @@ import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.Inputs;
 import build.thresher.scheduler.core.RequestHead;
-import build.thresher.scheduler.core.SpackRequirements;
 import build.thresher.scheduler.core.SpackWork;
-import build.thresher.scheduler.core.TaskKey;
 import build.thresher.scheduler.core.WorkKind;
 import build.thresher.scheduler.spack.SubmissionRefused.Kind;
 import build.thresher.scheduler.wire.Wire;
@@ -26,7 +25,6 @@ import build.thresher.v1.Source;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
-import com.google.common.collect.ImmutableSortedSet;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -37,6 +35,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Turns what a client asks for into an event for the core: reads the document, decides what has to
@@ -46,6 +46,8 @@ import org.jspecify.annotations.Nullable;
  * thread; blocks.
  */
 public final class Submissions {
+  private static final Logger log = LoggerFactory.getLogger(Submissions.class);
+
   private final BlobStore blobs;
   private final SpackMirror mirror;
   private final Documents documents;
@@ -86,8 +88,8 @@ public final class Submissions {
 
     SpecDocument document = documents.document(scope, dag).document();
     List<DagHash> roots = roots(request, document);
-    Expansion expansion =
-        Expansion.of(document, roots, hash -> mirror.find(instance, hash).isPresent());
+    Set<DagHash> served = served(instance, scope, document);
+    Expansion expansion = Expansion.of(document, roots, served::contains);
     Set<DagHash> build = expansion.build().stream().map(SpecNode::hash).collect(Collectors.toSet());
     Map<String, ImmutableList<Source>> sourcesByNode =
         sources == null ? Map.of() : documents.sources(scope, sources);
@@ -105,14 +107,7 @@ public final class Submissions {
     ImmutableMap<String, String> labels = ImmutableMap.copyOf(options.getLabelsMap());
     ImmutableList.Builder<Definition> tasks = ImmutableList.builder();
     for (SpecNode node : expansion.build()) {
-      tasks.add(
-          new Definition(
-              new TaskKey(instance, node.hash().text()),
-              node.name(),
-              node.version(),
-              texts(Closures.nearest(document, node, build::contains)),
-              requirements(document, node, labels),
-              work));
+      tasks.add(Definitions.of(instance, document, node, build::contains, labels, work));
     }
     RequestHead head =
         new RequestHead(
@@ -122,11 +117,35 @@ public final class Submissions {
             WorkKind.SPACK,
             new RequestHead.Options(
                 options.getFailFast(), options.getRetryFailed(), options.getPriority()),
-            texts(roots),
-            texts(expansion.cached().stream().map(SpecNode::hash).toList()),
-            texts(expansion.externals().stream().map(SpecNode::hash).toList()),
+            Definitions.texts(roots),
+            Definitions.texts(expansion.cached().stream().map(SpecNode::hash).toList()),
+            Definitions.texts(expansion.externals().stream().map(SpecNode::hash).toList()),
             now);
     return new Event.Submit(head, tasks.build(), ImmutableSet.of(), ImmutableList.of());
+  }
+
+  /** What need not be built: the mirror names it, and the store has what the mirror names. */
+  private Set<DagHash> served(String instance, Scope scope, SpecDocument document)
+      throws IOException {
+    List<PublishedSpec> published = new ArrayList<>();
+    Set<Digest> blobsOfThem = new HashSet<>();
+    for (DagHash hash : document.nodes().keySet()) {
+      mirror.find(instance, hash).ifPresent(published::add);
+    }
+    for (PublishedSpec spec : published) {
+      blobsOfThem.add(spec.archive());
+      blobsOfThem.add(spec.spec());
+    }
+    Set<Digest> missing = blobs.findMissing(scope, blobsOfThem);
+    Set<DagHash> served = new HashSet<>();
+    for (PublishedSpec spec : published) {
+      if (missing.contains(spec.archive()) || missing.contains(spec.spec())) {
+        log.warn("{} of {} has lost its archive and is built again", spec.hash(), instance);
+      } else {
+        served.add(spec.hash());
+      }
+    }
+    return served;
   }
 
   private static List<Digest> named(Digest dag, Inputs inputs, @Nullable Digest sources) {
@@ -209,27 +228,5 @@ public final class Submissions {
     if (!absent.isEmpty()) {
       blobs.putAll(scope, absent);
     }
-  }
-
-  private static SpackRequirements requirements(
-      SpecDocument document, SpecNode node, ImmutableMap<String, String> labels) {
-    ImmutableSortedSet<SpackRequirements.External> externals =
-        Closures.inPlace(document, node).stream()
-            .filter(SpecNode::isExternal)
-            .map(n -> new SpackRequirements.External(n.name(), n.version(), path(n)))
-            .collect(
-                ImmutableSortedSet.toImmutableSortedSet(SpackRequirements.External::compareTo));
-    return new SpackRequirements(
-        node.platform(), node.operatingSystem(), node.target(), externals, labels);
-  }
-
-  private static String path(SpecNode external) {
-    return external.externalPath() == null ? "" : external.externalPath();
-  }
-
-  private static ImmutableList<String> texts(Iterable<DagHash> hashes) {
-    ImmutableList.Builder<String> texts = ImmutableList.builder();
-    hashes.forEach(h -> texts.add(h.text()));
-    return texts.build();
   }
 }

@@ -1,5 +1,6 @@
 package build.thresher.scheduler.worker;
 
+import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
@@ -19,6 +20,8 @@ import build.thresher.scheduler.shell.CoreLoop;
 import build.thresher.scheduler.shell.History;
 import build.thresher.scheduler.shell.Polls;
 import build.thresher.scheduler.shell.UnavailableException;
+import build.thresher.scheduler.spack.Losses;
+import build.thresher.scheduler.spack.LostResultException;
 import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.AppendLogRequest;
 import build.thresher.v1.AppendLogResponse;
@@ -60,6 +63,7 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
   private final Polls polls;
   private final History history;
   private final Leases leases;
+  private final Losses losses;
   private final NamedBlobs named;
   private final LogStore logs;
   private final Calls calls;
@@ -74,6 +78,7 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
       Polls polls,
       History history,
       Leases leases,
+      Losses losses,
       BlobStore blobs,
       LogStore logs,
       Calls calls,
@@ -82,6 +87,7 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
     this.polls = polls;
     this.history = history;
     this.leases = leases;
+    this.losses = losses;
     this.named = new NamedBlobs(blobs);
     this.logs = logs;
     this.calls = calls;
@@ -182,13 +188,34 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
           grant.fence().attempt());
       return Optional.of(lease);
     } catch (IOException | RuntimeException e) {
-      log.warn("cannot say how to build {}", grant.definition().key(), e);
-      Failure failure =
-          new Failure(
-              FailureClass.INFRASTRUCTURE,
-              "the build could not be put together: " + e.getMessage());
-      core.post(new Event.Complete(grant.fence(), Ending.failure(failure)));
+      log.warn("cannot say how to run {}", grant.definition().key(), e);
+      core.post(couldNotBegin(grant, e));
       return Optional.empty();
+    }
+  }
+
+  @SuppressWarnings("IllegalCatch") // whatever goes wrong here, the lease must end
+  private Event couldNotBegin(Effect.Grant grant, Exception why) {
+    String message = "the execution could not be put together: " + why.getMessage();
+    Ending ending = Ending.failure(new Failure(FailureClass.INFRASTRUCTURE, message));
+    try {
+      return switch (why) {
+        case LostResultException lost -> losses.judge(grant.fence(), grant.definition(), lost);
+        case BlobNotFoundException gone ->
+            losses.judge(
+                grant.fence(),
+                grant.definition(),
+                Ending.failure(
+                    new Failure(
+                        FailureClass.INFRASTRUCTURE,
+                        message,
+                        false,
+                        ImmutableList.of(gone.digest()))));
+        default -> new Event.Complete(grant.fence(), ending);
+      };
+    } catch (IOException | RuntimeException e) {
+      log.warn("cannot say what {} lost", grant.definition().key(), e);
+      return new Event.Complete(grant.fence(), ending);
     }
   }
 
@@ -230,7 +257,11 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
     if (task.isPresent()) {
       check(task.get(), ending);
     }
-    Reply reply = core.apply(new Event.Complete(fence, ending));
+    Event event =
+        task.isPresent()
+            ? losses.judge(fence, task.get(), ending)
+            : new Event.Complete(fence, ending);
+    Reply reply = core.apply(event);
     logs.ended(fence.execution());
     if (reply instanceof Reply.StaleFence && !endedBefore(fence)) {
       throw Status.ABORTED

@@ -242,6 +242,15 @@ final class CoreDriver {
     return reply;
   }
 
+  /** The execution found that what these made is gone. */
+  Reply lost(Effect.Grant grant, Definition... producers) {
+    return apply(
+        new Event.InputsLost(
+            grant.fence(),
+            Ending.failure(new Failure(FailureClass.INFRASTRUCTURE, "an archive is gone")),
+            ImmutableList.copyOf(producers)));
+  }
+
   Reply fail(Effect.Grant grant, FailureClass failureClass) {
     return apply(
         new Event.Complete(

@@ -196,6 +196,16 @@ class RandomWalkTest {
         FailureClass.TIMEOUT,
         FailureClass.INPUT
       };
+      int below = Integer.parseInt(hash.substring(1)) - 1;
+      if (below >= 0 && random.nextInt(8) == 0) {
+        published.remove("n" + below);
+        apply(
+            new Event.InputsLost(
+                grant.fence(),
+                Ending.failure(new Failure(FailureClass.INFRASTRUCTURE, "gone")),
+                ImmutableList.of(CoreDriver.task("n" + below, "recipes0"))));
+        return;
+      }
       Ending ending =
           random.nextInt(3) > 0
               ? Ending.success(CoreDriver.outputs(hash), null, Usage.NONE)
