@@ -1,5 +1,6 @@
 package build.thresher.scheduler.store;
 
+import build.thresher.cas.api.SyncedDirectories;
 import build.thresher.scheduler.core.Change;
 import build.thresher.scheduler.core.LiveState;
 import build.thresher.scheduler.core.RememberedFailure;
@@ -20,7 +21,6 @@ import com.google.common.primitives.Longs;
 import com.google.protobuf.InvalidProtocolBufferException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -72,7 +72,7 @@ public final class RocksTaskStore implements TaskStore {
    * @param pool name of the pool of executors that the scheduler serves
    */
   public static RocksTaskStore at(Path directory, String pool) throws IOException {
-    Files.createDirectories(directory);
+    SyncedDirectories.create(directory);
     Options options =
         new Options()
             .setCreateIfMissing(true)

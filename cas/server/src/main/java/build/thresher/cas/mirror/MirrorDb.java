@@ -1,6 +1,7 @@
 package build.thresher.cas.mirror;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.SyncedDirectories;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpecDependency;
 import build.thresher.cas.api.spack.SpecNode;
@@ -8,7 +9,6 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -75,7 +75,7 @@ final class MirrorDb implements AutoCloseable {
   }
 
   static MirrorDb open(Path dir) throws IOException {
-    Files.createDirectories(dir);
+    SyncedDirectories.create(dir);
     RocksDB.loadLibrary();
     DBOptions options =
         new DBOptions()

@@ -1,5 +1,6 @@
 package build.thresher.cas.mirror;
 
+import build.thresher.cas.api.SyncedDirectories;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -77,7 +78,7 @@ public final class Signer {
   }
 
   static Signer open(Path dir, String userId, InstantSource clock, int rsaBits) throws IOException {
-    Files.createDirectories(dir);
+    SyncedDirectories.create(dir);
     Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwx------"));
     Path file = dir.resolve(FILE);
     try {

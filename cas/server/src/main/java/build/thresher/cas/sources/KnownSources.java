@@ -1,9 +1,9 @@
 package build.thresher.cas.sources;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.SyncedDirectories;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -33,7 +33,7 @@ final class KnownSources implements AutoCloseable {
   }
 
   static KnownSources open(Path dir) throws IOException {
-    Files.createDirectories(dir);
+    SyncedDirectories.create(dir);
     RocksDB.loadLibrary();
     Options options = new Options().setCreateIfMissing(true).setKeepLogFileNum(3);
     try {

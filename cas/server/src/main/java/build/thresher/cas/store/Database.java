@@ -1,5 +1,6 @@
 package build.thresher.cas.store;
 
+import build.thresher.cas.api.SyncedDirectories;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -84,6 +85,7 @@ final class Database implements AutoCloseable {
             new ColumnFamilyDescriptor("holds".getBytes(StandardCharsets.UTF_8), small));
     List<ColumnFamilyHandle> handles = new ArrayList<>();
     try {
+      SyncedDirectories.create(dir);
       return new Database(RocksDB.open(db, dir.toString(), descriptors, handles), handles, owned);
     } catch (RocksDBException e) {
       closeAll(owned);

@@ -43,9 +43,9 @@ final class LargeBlobFiles {
       for (int i = 0; i < 256; i++) {
         Files.createDirectories(files.blobs.resolve(HexFormat.of().toHexDigits((byte) i)));
       }
-      disk.syncDirectory(files.blobs);
-      disk.syncDirectory(dir);
     }
+    disk.syncDirectory(files.blobs); // whoever made them may have been cut off before he could
+    disk.syncDirectory(dir);
     try (Stream<Path> left = Files.list(files.temporary)) {
       for (Path file : (Iterable<Path>) left::iterator) {
         Files.delete(file);

@@ -1,5 +1,6 @@
 package build.thresher.cas.store;
 
+import build.thresher.cas.api.SyncedDirectories;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -34,7 +35,7 @@ final class StoreDirectory implements AutoCloseable {
    * @throws IOException when another process has it, or it holds something else
    */
   static StoreDirectory open(Path dir, Disk disk) throws IOException {
-    Files.createDirectories(dir);
+    SyncedDirectories.create(dir);
     FileChannel lock =
         FileChannel.open(dir.resolve("LOCK"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     boolean opened = false;

@@ -1,0 +1,183 @@
+package build.thresher.deploy.powercut;
+
+import build.thresher.cas.api.Blob;
+import build.thresher.cas.api.BlobWriter;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.FarmChannel;
+import build.thresher.cas.client.FarmEndpoint;
+import build.thresher.cas.client.RemoteBlobStore;
+import build.thresher.v1.ExecuteRequest;
+import build.thresher.v1.FarmGrpc;
+import build.thresher.v1.SpackInputs;
+import com.google.common.io.BaseEncoding;
+import io.grpc.ManagedChannel;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** The assembled server under the recorder, and clients who write down what it acknowledges. */
+final class RecordedFarm implements AutoCloseable {
+  private static final Path PROGRAM = Path.of("target/thresher/bin/thresher").toAbsolutePath();
+  private static final Pattern READY = Pattern.compile("ready: grpc=(\\S+) ");
+  private static final Scope SCOPE = new Scope("default", "test");
+
+  private final Path scratch;
+  private final Process server;
+  private final ManagedChannel channel;
+  private final RemoteBlobStore blobs;
+
+  private RecordedFarm(Path scratch, Process server, ManagedChannel channel) {
+    this.scratch = scratch;
+    this.server = server;
+    this.channel = channel;
+    this.blobs = new RemoteBlobStore(channel, "default");
+  }
+
+  /**
+   * @param recorder the library
+   */
+  static RecordedFarm start(Path scratch, Path recorder) throws IOException, InterruptedException {
+    Path data = Files.createDirectories(scratch.resolve("data"));
+    Path log = scratch.resolve("server.log");
+    Path token = scratch.resolve("token");
+    ProcessBuilder builder =
+        new ProcessBuilder(
+                PROGRAM.toString(),
+                "serve",
+                "--set",
+                "data=" + data,
+                "--set",
+                "access.token_file=" + token,
+                "--set",
+                "executor.local=false",
+                "--set",
+                "grpc.listen=127.0.0.1:0",
+                "--set",
+                "http.listen=127.0.0.1:0")
+            .redirectErrorStream(true)
+            .redirectOutput(log.toFile());
+    builder.environment().put("LD_PRELOAD", recorder.toString());
+    builder.environment().put("RECORDER_ROOT", data.toString());
+    builder.environment().put("RECORDER_LOG", recording(scratch).toString());
+    Process server = builder.start();
+    long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(2);
+    while (System.nanoTime() < deadline && server.isAlive()) {
+      Matcher ready = READY.matcher(Files.readString(log));
+      if (ready.find()) {
+        String secret = Files.readString(token).strip();
+        return new RecordedFarm(
+            scratch, server, FarmChannel.open(new FarmEndpoint(ready.group(1), secret, null)));
+      }
+      Thread.sleep(20);
+    }
+    server.destroyForcibly();
+    throw new AssertionError("the server did not start:\n" + Files.readString(log));
+  }
+
+  private static Path recording(Path scratch) {
+    return scratch.resolve("recording");
+  }
+
+  /** Small blobs together, one large one, one request; each noted when it was acknowledged. */
+  void work(Random random, Ledger ledger) throws IOException {
+    List<Blob> small = new ArrayList<>();
+    for (int i = 0; i < 8; i++) {
+      small.add(Blob.of(bytes(random, 1 + random.nextInt(20_000))));
+    }
+    blobs.putAll(SCOPE, small);
+    small.forEach(b -> ledger.blobAcknowledged(b.digest()));
+
+    Blob large = Blob.of(bytes(random, (300 << 10) + random.nextInt(1 << 20)));
+    try (BlobWriter writer = blobs.write(SCOPE, large.digest())) {
+      writer.write(ByteBuffer.wrap(large.bytes()));
+      writer.commit();
+    }
+    ledger.blobAcknowledged(large.digest());
+    ledger.requestAccepted(execute(random));
+  }
+
+  private static byte[] bytes(Random random, int count) {
+    byte[] bytes = new byte[count];
+    random.nextBytes(bytes);
+    return bytes;
+  }
+
+  private String execute(Random random) throws IOException {
+    String id = "r" + Long.toHexString(random.nextLong());
+    Digest dag = blobs.put(SCOPE, document("p" + id));
+    Digest empty = blobs.put(SCOPE, new byte[0]);
+    var inputs = wire(empty);
+    ExecuteRequest request =
+        ExecuteRequest.newBuilder()
+            .setInstanceName("default")
+            .setRequestId(id)
+            .setDag(wire(dag))
+            .setInputs(
+                SpackInputs.newBuilder()
+                    .setCore(inputs)
+                    .setRecipes(inputs)
+                    .setConfiguration(inputs))
+            .build();
+    var updates =
+        FarmGrpc.newBlockingStub(channel).withDeadlineAfter(1, TimeUnit.MINUTES).execute(request);
+    return updates.next().getAccepted().getRequestId();
+  }
+
+  private static build.bazel.remote.execution.v2.Digest wire(Digest digest) {
+    return build.bazel.remote.execution.v2.Digest.newBuilder()
+        .setHash(digest.hex())
+        .setSizeBytes(digest.sizeBytes())
+        .build();
+  }
+
+  /** One concrete node, as Spack writes it. */
+  private static byte[] document(String name) {
+    String json =
+        "{\"name\":\""
+            + name
+            + "\",\"version\":\"1.0\",\"arch\":{\"platform\":\"linux\",\"platform_os\":\"debian12\","
+            + "\"target\":\"x86_64\"}";
+    String hash = BaseEncoding.base32().encode(sha1(json + "}")).toLowerCase(Locale.ROOT);
+    return ("{\"spec\":{\"_meta\":{\"version\":5},\"nodes\":["
+            + json
+            + ",\"hash\":\""
+            + hash
+            + "\"}]}}")
+        .getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static byte[] sha1(String text) {
+    try {
+      return MessageDigest.getInstance("SHA-1").digest(text.getBytes(StandardCharsets.UTF_8));
+    } catch (java.security.NoSuchAlgorithmException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /** Kills the server and returns what it did. */
+  Recording stop() throws IOException, InterruptedException {
+    close();
+    return Recording.read(recording(scratch));
+  }
+
+  String log() throws IOException {
+    return Files.readString(scratch.resolve("server.log"));
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    channel.shutdownNow();
+    server.destroyForcibly().waitFor();
+  }
+}
