@@ -2,6 +2,8 @@ package build.thresher.executor.core;
 
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.client.TreeFetcher;
+import build.thresher.executor.action.ActionRunner;
+import build.thresher.executor.action.Owner;
 import build.thresher.executor.core.RunningLease.Ending;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.PrefixCache;
@@ -105,11 +107,21 @@ public final class Executor implements AutoCloseable {
         new Farm(
             channel, options.name(), UUID.randomUUID().toString(), options.slots(), capabilities);
     registration = new Registration(farm, leases);
+    Completion completion = new Completion(farm, registration, random);
+    ActionRunner actions =
+        new ActionRunner(
+            options.name(),
+            store,
+            sandbox,
+            new Owner(root ? options.buildUid() + options.slots() : -1),
+            options.actions(),
+            clock);
     runner =
         new LeaseRunner(
             farm,
-            new Completion(farm, registration, random),
+            completion,
             builder,
+            new ActionLeases(farm, completion, actions, options.logBytes()),
             store,
             work,
             options.logBytes());
@@ -223,24 +235,20 @@ public final class Executor implements AutoCloseable {
   }
 
   private void begin(Lease lease) {
-    RunningLease running = new RunningLease(lease.getFence(), lease.getSpackBuild().getHash());
+    Work work = Work.of(lease);
+    RunningLease running = new RunningLease(lease.getFence(), work.key());
     int slot = leases.start(running);
     if (slot < 0) {
       log.warn("lease {} came without a free slot; it will lapse", lease.getFence());
       return;
     }
-    log.info(
-        "{} {}: leased {}@{}",
-        running.hash(),
-        lease.getFence().getExecution(),
-        lease.getSpackBuild().getName(),
-        lease.getSpackBuild().getVersion());
+    log.info("{} {}: leased {}", running.hash(), lease.getFence().getExecution(), work.title());
     Thread.ofVirtual()
         .name("build-" + running.hash())
         .start(
             () -> {
               try {
-                runner.run(lease, running, root ? options.buildUid() + slot : -1);
+                runner.run(lease, work, running, root ? options.buildUid() + slot : -1);
               } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
               } catch (RuntimeException e) {

@@ -1,5 +1,6 @@
 package build.thresher.executor.core;
 
+import build.thresher.executor.action.ActionOptions;
 import build.thresher.executor.spack.SpackOptions;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,10 +19,11 @@ import java.util.Map;
  * @param prefixCacheBytes room for dependencies
  * @param treeCacheBytes room for Spack cores, recipes and configurations
  * @param logBytes of one build at most
- * @param buildUid first of the host users that builds run as, one for each slot, where the executor
- *     is root; nobody else may use them
+ * @param buildUid first of the host users that builds run as, one for each slot, and one more for
+ *     all actions, where the executor is root; nobody else may use them
  * @param drainGrace how long builds may go on when the executor is told to stop
  * @param builds limits of single builds
+ * @param actions what actions are offered and may use
  */
 public record ExecutorOptions(
     String name,
@@ -35,7 +37,8 @@ public record ExecutorOptions(
     long logBytes,
     int buildUid,
     Duration drainGrace,
-    SpackOptions builds) {
+    SpackOptions builds,
+    ActionOptions actions) {
   private static final int MAX_SLOTS = 1024;
 
   public ExecutorOptions {
@@ -68,7 +71,8 @@ public record ExecutorOptions(
         64100,
         Duration.ofSeconds(20),
         new SpackOptions(
-            "/usr/bin/python3", cpus, Duration.ofHours(6), 0, 8192, 100L << 30, 10_000_000));
+            "/usr/bin/python3", cpus, Duration.ofHours(6), 0, 8192, 100L << 30, 10_000_000),
+        ActionOptions.defaults());
   }
 
   /** The same with so many builds at a time; processors are shared out between them. */
@@ -95,7 +99,8 @@ public record ExecutorOptions(
         logBytes,
         buildUid,
         drainGrace,
-        shared);
+        shared,
+        actions);
   }
 
   /** The same with these labels. */
@@ -112,7 +117,8 @@ public record ExecutorOptions(
         logBytes,
         buildUid,
         drainGrace,
-        builds);
+        builds,
+        actions);
   }
 
   /** The same with so much room for dependencies. */
@@ -129,6 +135,25 @@ public record ExecutorOptions(
         logBytes,
         buildUid,
         drainGrace,
-        builds);
+        builds,
+        actions);
+  }
+
+  /** The same with other rules for actions. */
+  public ExecutorOptions withActions(ActionOptions given) {
+    return new ExecutorOptions(
+        name,
+        workDir,
+        slots,
+        labels,
+        externals,
+        hostPaths,
+        prefixCacheBytes,
+        treeCacheBytes,
+        logBytes,
+        buildUid,
+        drainGrace,
+        builds,
+        given);
   }
 }

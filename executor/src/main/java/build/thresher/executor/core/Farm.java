@@ -8,6 +8,7 @@ import build.thresher.v1.Fence;
 import build.thresher.v1.HeldLease;
 import build.thresher.v1.Lease;
 import build.thresher.v1.LeaseRequest;
+import build.thresher.v1.LogStream;
 import build.thresher.v1.RegisterRequest;
 import build.thresher.v1.RegisterResponse;
 import build.thresher.v1.RenewLease;
@@ -85,11 +86,12 @@ final class Farm {
   }
 
   /** Returns how many bytes of the log the server has. */
-  long appendLog(Fence fence, long offset, byte[] data) {
+  long appendLog(Fence fence, LogStream stream, long offset, byte[] data) {
     return within(CALL)
         .appendLog(
             AppendLogRequest.newBuilder()
                 .setFence(fence)
+                .setStream(stream)
                 .setOffset(offset)
                 .setData(ByteString.copyFrom(data))
                 .build())

@@ -19,6 +19,7 @@ import build.thresher.executor.spack.SpackTask;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.Failure;
 import build.thresher.v1.Lease;
+import build.thresher.v1.LogStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -35,6 +36,7 @@ final class LeaseRunner {
   private final Farm farm;
   private final Completion completion;
   private final SpackBuilder builder;
+  private final ActionLeases actions;
   private final BlobStore store;
   private final WorkDirectory work;
   private final long logBytes;
@@ -43,12 +45,14 @@ final class LeaseRunner {
       Farm farm,
       Completion completion,
       SpackBuilder builder,
+      ActionLeases actions,
       BlobStore store,
       WorkDirectory work,
       long logBytes) {
     this.farm = farm;
     this.completion = completion;
     this.builder = builder;
+    this.actions = actions;
     this.store = store;
     this.work = work;
     this.logBytes = logBytes;
@@ -57,13 +61,22 @@ final class LeaseRunner {
   /**
    * @param uid host user of the build; negative: the executor's own
    */
-  void run(Lease lease, RunningLease running, int uid) throws InterruptedException {
+  void run(Lease lease, Work leased, RunningLease running, int uid) throws InterruptedException {
     Path directory = null;
     try {
       directory = work.newBuild();
       Path own = FileTrees.createReadable(directory.resolve("build"));
-      try (BuildLog buildLog = new BuildLog(directory.resolve("log"), logBytes)) {
-        build(lease, running, new BuildSlot(own, uid), buildLog);
+      switch (leased) {
+        case Work.SpackNode node -> {
+          try (BuildLog buildLog = new BuildLog(directory.resolve("log"), logBytes)) {
+            build(lease, running, new BuildSlot(own, uid), buildLog);
+          }
+        }
+        case Work.ReapiAction action -> actions.run(action, running, directory, own);
+        case Work.Unknown unknown ->
+            throw new IOException(
+                "the lease asks for work of a kind that this executor does not know; use a newer"
+                    + " executor");
       }
     } catch (IOException e) {
       log.warn("{} {}: {}", running.hash(), lease.getFence().getExecution(), e.toString());
@@ -79,7 +92,8 @@ final class LeaseRunner {
       throws IOException, InterruptedException {
     Optional<SpackTask> task = Optional.empty();
     SpackBuilder.Report report;
-    try (LogShipper shipper = new LogShipper(farm, lease.getFence(), buildLog)) {
+    try (LogShipper shipper =
+        new LogShipper(farm, lease.getFence(), LogStream.LOG_STREAM_BUILD, buildLog)) {
       try {
         task = Optional.of(Wire.task(lease));
         report = builder.build(task.get(), slot, buildLog, running.killSwitch(), running::phase);

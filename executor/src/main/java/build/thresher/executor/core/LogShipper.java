@@ -2,6 +2,7 @@ package build.thresher.executor.core;
 
 import build.thresher.executor.outputs.BuildLog;
 import build.thresher.v1.Fence;
+import build.thresher.v1.LogStream;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
@@ -22,14 +23,16 @@ final class LogShipper implements AutoCloseable {
 
   private final Farm farm;
   private final Fence fence;
+  private final LogStream stream;
   private final BuildLog buildLog;
   private final Thread thread;
   private long committed;
   private volatile boolean closing;
 
-  LogShipper(Farm farm, Fence fence, BuildLog buildLog) {
+  LogShipper(Farm farm, Fence fence, LogStream stream, BuildLog buildLog) {
     this.farm = farm;
     this.fence = fence;
+    this.stream = stream;
     this.buildLog = buildLog;
     this.thread = Thread.ofVirtual().name("log-" + fence.getExecution()).start(this::run);
   }
@@ -55,7 +58,7 @@ final class LogShipper implements AutoCloseable {
         return true;
       }
       try {
-        committed = farm.appendLog(fence, committed, data);
+        committed = farm.appendLog(fence, stream, committed, data);
       } catch (StatusRuntimeException e) {
         if (e.getStatus().getCode() == Status.Code.OUT_OF_RANGE && committed > 0) {
           committed = 0; // The server has forgotten; the answer says from where to go on.

@@ -11,6 +11,7 @@ import build.thresher.v1.HeldLease;
 import build.thresher.v1.Lease;
 import build.thresher.v1.LeaseRequest;
 import build.thresher.v1.LeaseResponse;
+import build.thresher.v1.LogStream;
 import build.thresher.v1.RegisterRequest;
 import build.thresher.v1.RegisterResponse;
 import build.thresher.v1.RenewLease;
@@ -35,13 +36,15 @@ import org.jspecify.annotations.Nullable;
 final class ScriptedFarm extends ExecutorsGrpc.ExecutorsImplBase {
   private final Deque<Lease> queue = new ArrayDeque<>();
   private final Set<String> known = new HashSet<>();
-  private final Map<Fence, ByteArrayOutputStream> logs = new HashMap<>();
+  private final Map<Log, ByteArrayOutputStream> logs = new HashMap<>();
   private final Map<Fence, List<String>> phases = new HashMap<>();
   private final List<CompleteRequest> completed = new ArrayList<>();
   private final List<List<Fence>> heldAtRegister = new ArrayList<>();
   private final Set<Fence> kill = new HashSet<>();
   private final Deque<Status> completeFailures = new ArrayDeque<>();
   private @Nullable Capabilities capabilities;
+
+  private record Log(Fence fence, LogStream stream) {}
 
   synchronized void offer(Lease lease) {
     queue.add(lease);
@@ -74,7 +77,11 @@ final class ScriptedFarm extends ExecutorsGrpc.ExecutorsImplBase {
   }
 
   synchronized String log(Fence fence) {
-    ByteArrayOutputStream bytes = logs.get(fence);
+    return log(fence, LogStream.LOG_STREAM_BUILD);
+  }
+
+  synchronized String log(Fence fence, LogStream stream) {
+    ByteArrayOutputStream bytes = logs.get(new Log(fence, stream));
     return bytes == null ? "" : bytes.toString(StandardCharsets.UTF_8);
   }
 
@@ -143,7 +150,8 @@ final class ScriptedFarm extends ExecutorsGrpc.ExecutorsImplBase {
   public synchronized void appendLog(
       AppendLogRequest request, StreamObserver<AppendLogResponse> observer) {
     ByteArrayOutputStream log =
-        logs.computeIfAbsent(request.getFence(), f -> new ByteArrayOutputStream());
+        logs.computeIfAbsent(
+            new Log(request.getFence(), request.getStream()), l -> new ByteArrayOutputStream());
     if (request.getOffset() > log.size()) {
       observer.onError(Status.OUT_OF_RANGE.asRuntimeException());
       return;

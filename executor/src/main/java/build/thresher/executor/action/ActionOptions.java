@@ -1,0 +1,39 @@
+package build.thresher.executor.action;
+
+import build.bazel.remote.execution.v2.Platform;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * How an executor runs actions.
+ *
+ * @param properties offered besides those that are measured
+ * @param cacheBytes room for files of inputs
+ * @param timeout wall time where neither action nor farm say anything
+ * @param memoryBytes where the action says nothing; 0: no limit
+ * @param processes of one action at the same time, threads included
+ * @param diskBytes that one action may write
+ * @param files that one action may make
+ * @param network whether actions that ask for network get it
+ * @param inlineBytes outputs on the screen up to this size are kept in the result itself
+ */
+public record ActionOptions(
+    List<Platform.Property> properties,
+    long cacheBytes,
+    Duration timeout,
+    long memoryBytes,
+    long processes,
+    long diskBytes,
+    long files,
+    boolean network,
+    int inlineBytes) {
+  public ActionOptions {
+    properties = List.copyOf(properties);
+  }
+
+  /** No network, the limits of a build machine. */
+  public static ActionOptions defaults() {
+    return new ActionOptions(
+        List.of(), 20L << 30, Duration.ofHours(1), 0, 8192, 50L << 30, 5_000_000, false, 4096);
+  }
+}

@@ -1,0 +1,82 @@
+package build.thresher.executor.action;
+
+import build.thresher.executor.action.ActionCommand.Output;
+import build.thresher.executor.sandbox.Bind;
+import build.thresher.executor.sandbox.Limits;
+import build.thresher.executor.sandbox.SandboxSpec;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What the sandbox of one action is like: its root, its directories, its limits.
+ *
+ * @param spec for the sandbox
+ */
+record ActionSandbox(SandboxSpec spec) {
+  /** Where an action finds its input root, always the same, for outputs may tell of it. */
+  static final String ROOT = "/thresher/action";
+
+  Duration wall() {
+    return spec.limits().wall();
+  }
+
+  long memoryBytes() {
+    return spec.limits().memoryBytes();
+  }
+
+  /**
+   * Makes the directories that an action expects: its working directory and the parents of its
+   * outputs.
+   *
+   * @param root of the inputs; writable, the action's own
+   * @param slot for what else the action needs
+   */
+  static ActionSandbox prepare(
+      ActionTask task,
+      ActionCommand command,
+      Path root,
+      ActionSlot slot,
+      Owner owner,
+      ActionOptions options)
+      throws IOException {
+    OutputPaths.createDirectories(root, command.workingDirectory(), owner);
+    for (Output output : command.outputs()) {
+      int slash = output.path().lastIndexOf('/');
+      if (slash > 0) {
+        String parent = output.path().substring(0, slash);
+        OutputPaths.createDirectories(root, below(command.workingDirectory(), parent), owner);
+      }
+    }
+    boolean chroot = task.properties().isOn("chrootIntoInputRoot", "chroot-into-input-root");
+    String top = chroot ? "" : ROOT;
+    List<Bind> binds = new ArrayList<>();
+    if (!chroot) {
+      binds.add(Bind.writable(root, ROOT));
+    }
+    binds.add(Bind.writable(owner.directory(slot.directory().resolve("tmp")), "/tmp"));
+    String working = command.workingDirectory();
+    Duration wall = task.timeout().filter(asked -> asked.isPositive()).orElse(options.timeout());
+    long memory = task.memoryLimitBytes() > 0 ? task.memoryLimitBytes() : options.memoryBytes();
+    return new ActionSandbox(
+        new SandboxSpec(
+            slot.name(),
+            binds,
+            command.environment(),
+            working.isEmpty() ? (chroot ? "/" : ROOT) : top + "/" + working,
+            command.arguments(),
+            new Limits(wall, memory, options.processes(), options.diskBytes(), options.files()),
+            slot.directory(),
+            owner.uid(),
+            chroot ? Optional.of(root) : Optional.empty(),
+            options.network() && task.properties().isOn("network", "dockerNetwork"),
+            Optional.of(slot.directory().resolve("status"))));
+  }
+
+  private static String below(String workingDirectory, String path) {
+    return workingDirectory.isEmpty() ? path : workingDirectory + "/" + path;
+  }
+}

@@ -1,0 +1,103 @@
+package build.thresher.executor.core;
+
+import build.thresher.cas.api.Digest;
+import build.thresher.executor.action.ActionReport;
+import build.thresher.executor.action.ActionReport.Abandoned;
+import build.thresher.executor.action.ActionReport.Failed;
+import build.thresher.executor.action.ActionReport.Finished;
+import build.thresher.executor.action.ActionRunner;
+import build.thresher.executor.action.ActionSlot;
+import build.thresher.executor.core.RunningLease.Ending;
+import build.thresher.executor.outputs.BuildLog;
+import build.thresher.v1.CompleteRequest;
+import build.thresher.v1.Failure;
+import build.thresher.v1.FailureClass;
+import build.thresher.v1.Fence;
+import build.thresher.v1.LogStream;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Runs leases of actions from their inputs to their acknowledged end, with both outputs streamed to
+ * the server meanwhile. Thread-safe; a lease blocks its thread.
+ */
+final class ActionLeases {
+  private static final Logger log = LoggerFactory.getLogger(ActionLeases.class);
+
+  private final Farm farm;
+  private final Completion completion;
+  private final ActionRunner runner;
+  private final long logBytes;
+
+  ActionLeases(Farm farm, Completion completion, ActionRunner runner, long logBytes) {
+    this.farm = farm;
+    this.completion = completion;
+    this.runner = runner;
+    this.logBytes = logBytes;
+  }
+
+  /**
+   * @param directory of this lease alone, deleted by the caller
+   */
+  void run(Work.ReapiAction work, RunningLease running, Path directory, Path own)
+      throws IOException, InterruptedException {
+    Fence fence = running.fence();
+    try (BuildLog stdout = new BuildLog(directory.resolve("stdout"), logBytes);
+        BuildLog stderr = new BuildLog(directory.resolve("stderr"), logBytes)) {
+      ActionReport report;
+      try (LogShipper out = new LogShipper(farm, fence, LogStream.LOG_STREAM_STDOUT, stdout);
+          LogShipper errors = new LogShipper(farm, fence, LogStream.LOG_STREAM_STDERR, stderr)) {
+        ActionSlot slot = new ActionSlot("action-" + directory.getFileName(), own, stdout, stderr);
+        report = runner.run(work.task(), slot, running.killSwitch(), running::phase);
+        out.finish();
+        errors.finish();
+      }
+      complete(running, report);
+    }
+  }
+
+  private void complete(RunningLease running, ActionReport report) throws InterruptedException {
+    CompleteRequest.Builder result =
+        CompleteRequest.newBuilder().setFence(running.fence()).setUsage(Wire.usage(report.usage()));
+    switch (report.outcome()) {
+      case Finished finished -> result.setActionResult(finished.result());
+      case Failed failed -> result.setFailure(failure(failed));
+      case Abandoned() -> {
+        if (running.ending() != Ending.STOPPED) {
+          log.info("{} {}: killed", running.hash(), running.fence().getExecution());
+          return;
+        }
+        result.setFailure(
+            Failure.newBuilder()
+                .setFailureClass(FailureClass.FAILURE_INFRASTRUCTURE)
+                .setMessage("the executor was stopped while the action ran"));
+      }
+    }
+    log.info(
+        "{} {}: {} in {} ms",
+        running.hash(),
+        running.fence().getExecution(),
+        describe(report.outcome()),
+        report.usage().wall().toMillis());
+    completion.send(running, result.build(), () -> {});
+  }
+
+  private static Failure failure(Failed failed) {
+    Failure.Builder failure =
+        Failure.newBuilder().setFailureClass(failed.kind()).setMessage(failed.message());
+    failed.missing().stream()
+        .sorted(Digest::compareTo)
+        .forEach(digest -> failure.addMissingBlobs(Wire.digest(digest)));
+    return failure.build();
+  }
+
+  private static String describe(ActionReport.Outcome outcome) {
+    return switch (outcome) {
+      case Finished finished -> "exit code " + finished.result().getExitCode();
+      case Failed failed -> "failed (" + failed.kind() + "): " + failed.message();
+      case Abandoned() -> "stopped";
+    };
+  }
+}

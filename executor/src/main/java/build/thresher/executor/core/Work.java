@@ -1,0 +1,77 @@
+package build.thresher.executor.core;
+
+import build.thresher.executor.action.ActionTask;
+import build.thresher.executor.action.PlatformProperties;
+import build.thresher.v1.ActionRun;
+import build.thresher.v1.Lease;
+import build.thresher.v1.SpackBuild;
+import java.util.Optional;
+
+/** What a lease asks for. Each kind knows how it is called in the log. */
+sealed interface Work {
+  /** Key of the task: DAG hash or action digest. */
+  String key();
+
+  /** For people. */
+  String title();
+
+  /** A Spack node. */
+  record SpackNode(SpackBuild build) implements Work {
+    @Override
+    public String key() {
+      return build.getHash();
+    }
+
+    @Override
+    public String title() {
+      return build.getName() + "@" + build.getVersion();
+    }
+  }
+
+  /** A REAPI action. */
+  record ReapiAction(String instance, ActionRun run) implements Work {
+    @Override
+    public String key() {
+      return run.getAction().getHash();
+    }
+
+    @Override
+    public String title() {
+      return "action";
+    }
+
+    /**
+     * @throws IllegalArgumentException when the lease is not one that can be run, with a sentence
+     */
+    ActionTask task() {
+      return new ActionTask(
+          instance,
+          Wire.digest(run.getAction()),
+          run.hasTimeout() ? Optional.of(Wire.duration(run.getTimeout())) : Optional.empty(),
+          PlatformProperties.of(run.getPlatform()),
+          run.hasQueued() ? Optional.of(run.getQueued()) : Optional.empty(),
+          run.getMemoryLimitBytes());
+    }
+  }
+
+  /** Something that this executor is too old for. */
+  record Unknown() implements Work {
+    @Override
+    public String key() {
+      return "unknown";
+    }
+
+    @Override
+    public String title() {
+      return "work of an unknown kind";
+    }
+  }
+
+  static Work of(Lease lease) {
+    return switch (lease.getWorkCase()) {
+      case SPACK_BUILD -> new SpackNode(lease.getSpackBuild());
+      case ACTION_RUN -> new ReapiAction(lease.getInstanceName(), lease.getActionRun());
+      case WORK_NOT_SET -> new Unknown();
+    };
+  }
+}

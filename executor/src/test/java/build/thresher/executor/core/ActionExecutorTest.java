@@ -1,0 +1,267 @@
+package build.thresher.executor.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import build.bazel.remote.execution.v2.Action;
+import build.bazel.remote.execution.v2.ActionResult;
+import build.bazel.remote.execution.v2.Command;
+import build.bazel.remote.execution.v2.OutputFile;
+import build.bazel.remote.execution.v2.Platform;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.LocalTree;
+import build.thresher.cas.client.TreeUploader;
+import build.thresher.executor.testing.DirectoryBlobStore;
+import build.thresher.v1.ActionRun;
+import build.thresher.v1.CompleteRequest;
+import build.thresher.v1.Failure;
+import build.thresher.v1.FailureClass;
+import build.thresher.v1.Fence;
+import build.thresher.v1.Lease;
+import build.thresher.v1.LogStream;
+import io.grpc.ManagedChannel;
+import io.grpc.Server;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.NettyServerBuilder;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A whole executor with real actions in real sandboxes against a scripted scheduler. */
+final class ActionExecutorTest {
+  private static final Scope SCOPE = Scope.farm("default");
+
+  private final Path temporary;
+  private final ScriptedFarm farm = new ScriptedFarm();
+  private Server server;
+  private ManagedChannel channel;
+  private DirectoryBlobStore store;
+  private Executor executor;
+  private int executions;
+
+  ActionExecutorTest(@TempDir Path temporary) {
+    this.temporary = temporary;
+  }
+
+  @BeforeEach
+  void start() throws Exception {
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
+    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
+    store = new DirectoryBlobStore(temporary.resolve("blobs"));
+    server =
+        NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
+            .executor(Executors.newVirtualThreadPerTaskExecutor())
+            .addService(farm)
+            .build()
+            .start();
+    channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
+    executor =
+        Executor.start(
+            ExecutorOptions.of("action-" + ProcessHandle.current().pid(), temporary.resolve("work"))
+                .withSlots(2),
+            channel,
+            store);
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    if (executor != null) {
+      executor.close();
+    }
+    if (channel != null) {
+      channel.shutdownNow();
+      server.shutdownNow();
+    }
+  }
+
+  @Test
+  void anActionTurnsAFileIntoAFile() throws Exception {
+    Digest inputs = upload(LocalTree.builder().addBytes("in/word", bytes("hello"), false));
+    ActionResult result =
+        run(
+            shell("tr a-z A-Z < in/word > out/deep/WORD; echo done; echo careful >&2")
+                .addOutputPaths("out/deep/WORD"),
+            inputs);
+    assertEquals(0, result.getExitCode(), result::toString);
+    OutputFile file = result.getOutputFiles(0);
+    assertEquals("out/deep/WORD", file.getPath());
+    assertEquals("HELLO", content(file.getDigest()));
+    assertFalse(file.getIsExecutable());
+    assertEquals("done\n", result.getStdoutRaw().toStringUtf8());
+    assertEquals("careful\n", result.getStderrRaw().toStringUtf8());
+    assertTrue(result.getExecutionMetadata().hasWorkerCompletedTimestamp());
+  }
+
+  @Test
+  void anExitCodeIsAResult() throws Exception {
+    assertEquals(7, run(shell("exit 7"), Digest.EMPTY).getExitCode());
+  }
+
+  @Test
+  void aProgramThatIsNotThereGives127() throws Exception {
+    ActionResult result = run(Command.newBuilder().addArguments("no-such-program"), Digest.EMPTY);
+    assertEquals(127, result.getExitCode(), result::toString);
+  }
+
+  @Test
+  void bothOutputsAreStreamedWhileTheActionRuns() throws Exception {
+    Fence fence = offer(shell("echo early; echo alas >&2; sleep 3219"), Digest.EMPTY, "");
+    await("streams", () -> farm.log(fence, LogStream.LOG_STREAM_STDOUT).equals("early\n"));
+    await("streams", () -> farm.log(fence, LogStream.LOG_STREAM_STDERR).equals("alas\n"));
+    farm.kill(fence);
+    await("nothing is left", () -> !runs("sleep\0003219\0"));
+    await("the directory is gone", () -> builds() == 0);
+    assertEquals(0, farm.completed().size());
+  }
+
+  @Test
+  void missingInputsAreNamed() throws Exception {
+    LocalTree.Builder tree =
+        LocalTree.builder()
+            .addBytes("a", bytes("one"), false)
+            .addBytes("b/c", bytes("two"), false)
+            .addBytes("b/d", bytes("three"), false);
+    Digest inputs = upload(tree);
+    store.delete(SCOPE, Digest.of(bytes("one")));
+    Fence fence = offer(shell("true"), inputs, "");
+    Failure failure = completion(fence).getFailure();
+    assertEquals(FailureClass.FAILURE_INPUT, failure.getFailureClass());
+    assertEquals(List.of(Wire.digest(Digest.of(bytes("one")))), failure.getMissingBlobsList());
+  }
+
+  @Test
+  void theInputRootCanBeTheRootOfTheFileSystem() throws Exception {
+    LocalTree.Builder tree =
+        LocalTree.builder()
+            .addFile("bin/busybox", busybox(), true)
+            .addBytes("data/word", bytes("hello"), false);
+    ActionResult result =
+        run(
+            Command.newBuilder()
+                .addAllArguments(List.of("/bin/busybox", "sh", "-c", "/bin/busybox ls /; pwd"))
+                .setWorkingDirectory("data"),
+            upload(tree),
+            "chrootIntoInputRoot=true");
+    assertEquals(
+        "bin\ndata\ndev\nproc\ntmp\n/data\n",
+        result.getStdoutRaw().toStringUtf8(),
+        result::toString);
+  }
+
+  private static Path busybox() {
+    Path busybox = Path.of("/bin/busybox");
+    assumeTrue(Files.isExecutable(busybox), "no static busybox on this host");
+    return busybox;
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  private Digest upload(LocalTree.Builder builder) throws Exception {
+    LocalTree tree = builder.build();
+    new TreeUploader(store, SCOPE).upload(tree);
+    return tree.root();
+  }
+
+  private String content(build.bazel.remote.execution.v2.Digest digest) throws Exception {
+    return new String(store.readAll(SCOPE, Wire.digest(digest)), StandardCharsets.UTF_8);
+  }
+
+  private static Command.Builder shell(String script) {
+    return Command.newBuilder().addAllArguments(List.of("/bin/sh", "-c", script));
+  }
+
+  private ActionResult run(Command.Builder command, Digest inputs, String... properties)
+      throws Exception {
+    CompleteRequest completed = completion(offer(command, inputs, properties));
+    assertTrue(completed.hasActionResult(), completed::toString);
+    return completed.getActionResult();
+  }
+
+  private Fence offer(Command.Builder command, Digest inputs, String... properties)
+      throws Exception {
+    Action action =
+        Action.newBuilder()
+            .setCommandDigest(Wire.digest(store.put(SCOPE, command.build().toByteArray())))
+            .setInputRootDigest(Wire.digest(inputs))
+            .build();
+    Platform.Builder platform = Platform.newBuilder();
+    Stream.of(properties)
+        .filter(p -> !p.isEmpty())
+        .forEach(
+            p ->
+                platform
+                    .addPropertiesBuilder()
+                    .setName(p.substring(0, p.indexOf('=')))
+                    .setValue(p.substring(p.indexOf('=') + 1)));
+    Fence fence =
+        Fence.newBuilder()
+            .setExecution("default/operations/" + ++executions)
+            .setEpoch(1)
+            .setAttempt(1)
+            .build();
+    farm.offer(
+        Lease.newBuilder()
+            .setFence(fence)
+            .setInstanceName("default")
+            .setActionRun(
+                ActionRun.newBuilder()
+                    .setAction(Wire.digest(store.put(SCOPE, action.toByteArray())))
+                    .setPlatform(platform))
+            .build());
+    return fence;
+  }
+
+  private CompleteRequest completion(Fence fence) throws Exception {
+    await(
+        "a completion", () -> farm.completed().stream().anyMatch(c -> c.getFence().equals(fence)));
+    return farm.completed().stream()
+        .filter(c -> c.getFence().equals(fence))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private int builds() {
+    try (Stream<Path> left = Files.list(temporary.resolve("work/builds"))) {
+      return (int) left.count();
+    } catch (java.io.IOException e) {
+      return -1;
+    }
+  }
+
+  private static boolean runs(String commandLine) {
+    return ProcessHandle.allProcesses()
+        .anyMatch(
+            p -> {
+              try {
+                return Files.readString(Path.of("/proc/" + p.pid() + "/cmdline"))
+                    .equals(commandLine);
+              } catch (java.io.IOException e) {
+                return false;
+              }
+            });
+  }
+
+  private static void await(String what, BooleanSupplier condition) throws Exception {
+    long deadline = System.nanoTime() + Duration.ofMinutes(1).toNanos();
+    while (!condition.getAsBoolean()) {
+      assertTrue(System.nanoTime() < deadline, "waited in vain for: " + what);
+      Thread.sleep(20);
+    }
+  }
+}
