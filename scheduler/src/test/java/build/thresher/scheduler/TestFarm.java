@@ -12,6 +12,7 @@ import build.thresher.v1.Request;
 import build.thresher.v1.SpackInputs;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
+import io.grpc.ServerInterceptor;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
@@ -33,6 +34,7 @@ final class TestFarm implements AutoCloseable {
   final MemoryActionCache actionCache = new MemoryActionCache(blobs);
   private final Path directory;
   private final SchedulerOptions options;
+  private final List<ServerInterceptor> interceptors = new ArrayList<>();
   private final List<ManagedChannel> channels = new ArrayList<>();
   private @Nullable Scheduler scheduler;
   private @Nullable Server server;
@@ -50,6 +52,13 @@ final class TestFarm implements AutoCloseable {
     start();
   }
 
+  TestFarm(Path directory, ServerInterceptor interceptor) throws IOException {
+    this(directory);
+    stop();
+    interceptors.add(interceptor);
+    start();
+  }
+
   static CoreOptions quick(Duration leaseTerm, Duration grace) {
     CoreOptions d = CoreOptions.DEFAULTS;
     return new CoreOptions(
@@ -63,6 +72,7 @@ final class TestFarm implements AutoCloseable {
     NettyServerBuilder builder =
         NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
             .maxInboundMessageSize(16 << 20);
+    interceptors.forEach(builder::intercept);
     opened.services().forEach(builder::addService);
     scheduler = opened;
     server = builder.build().start();

@@ -9,6 +9,7 @@ import build.thresher.scheduler.core.TaskSnapshot;
 import build.thresher.scheduler.core.WorkKind;
 import build.thresher.scheduler.logs.LogReader;
 import build.thresher.scheduler.logs.LogStream;
+import build.thresher.scheduler.shell.Caller;
 import build.thresher.scheduler.shell.Calls;
 import build.thresher.scheduler.shell.Requests;
 import build.thresher.scheduler.shell.StreamWriter;
@@ -48,6 +49,7 @@ public final class FarmService extends FarmGrpc.FarmImplBase {
   private static final Duration HEARTBEAT = Duration.ofSeconds(15);
   private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
   private static final int MAX_CLIENT_NAME = 200;
+  private static final String ANONYMOUS = "anonymous";
 
   private final Requests requests;
   private final Submissions submissions;
@@ -96,7 +98,7 @@ public final class FarmService extends FarmGrpc.FarmImplBase {
     if (requests.find(id).isPresent()) {
       return id;
     }
-    String client = request.getClient().isEmpty() ? "anonymous" : request.getClient();
+    String client = Caller.nameOr(request.getClient().isEmpty() ? ANONYMOUS : request.getClient());
     if (client.length() > MAX_CLIENT_NAME) {
       throw invalid("`client` has " + client.length() + " characters; at most " + MAX_CLIENT_NAME);
     }

@@ -1,0 +1,75 @@
+package build.thresher.scheduler;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import build.thresher.scheduler.shell.Caller;
+import build.thresher.v1.ExecuteRequest;
+import build.thresher.v1.FarmGrpc;
+import build.thresher.v1.Lease;
+import build.thresher.v1.Request;
+import io.grpc.Context;
+import io.grpc.Contexts;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.stub.MetadataUtils;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Who a client is, is a matter of its credentials, where they say so. */
+@Timeout(60)
+class IdentityTest {
+  private static final Metadata.Key<String> USER =
+      Metadata.Key.of("user", Metadata.ASCII_STRING_MARSHALLER);
+
+  @TempDir Path directory = Path.of("");
+
+  /** Believes a header, as a check of credentials would. */
+  private static final class Believing implements ServerInterceptor {
+    @Override
+    public <Q, R> ServerCall.Listener<Q> interceptCall(
+        ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
+      String user = headers.get(USER);
+      Context context =
+          user == null ? Context.current() : Context.current().withValue(Caller.PRINCIPAL, user);
+      return Contexts.interceptCall(context, call, headers, next);
+    }
+  }
+
+  private static FarmGrpc.FarmBlockingStub as(TestFarm farm, String user) {
+    Metadata headers = new Metadata();
+    headers.put(USER, user);
+    return farm.client().withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers));
+  }
+
+  private static Request ask(TestFarm farm, String user, String claimed, String node) {
+    ExecuteRequest request = farm.request(new Dag().node(node), claimed).build();
+    return TestFarm.accepted(as(farm, user).execute(request));
+  }
+
+  @Test
+  void severalNamesGetOneShareWhenTheCredentialsNameOnePerson() throws Exception {
+    try (TestFarm farm = new TestFarm(directory, new Believing())) {
+      assertEquals("alice", ask(farm, "alice", "a1", "n1").getClient());
+      assertEquals("alice", ask(farm, "alice", "a2", "n2").getClient());
+      ask(farm, "alice", "a3", "n3");
+      ask(farm, "bob", "b", "n4");
+      ScriptedExecutor executor = new ScriptedExecutor(farm, "e1");
+      executor.register(2);
+      List<String> clients = executor.lease(2, 10).stream().map(Lease::getClient).sorted().toList();
+      assertEquals(List.of("alice", "bob"), clients);
+    }
+  }
+
+  @Test
+  void whereTheCredentialsNameNobodyTheClientNamesItself() throws Exception {
+    try (TestFarm farm = new TestFarm(directory, new Believing())) {
+      ExecuteRequest request = farm.request(new Dag().node("n"), "carol").build();
+      assertEquals("carol", TestFarm.accepted(farm.client().execute(request)).getClient());
+    }
+  }
+}
