@@ -3,8 +3,11 @@ package build.thresher.scheduler.core;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.ImmutableSortedMap;
+import com.google.common.collect.Sets;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -40,9 +43,18 @@ public record Capabilities(
    */
   public record Offer(String name, String version, String path, String fingerprint) {}
 
-  /** Executors of one class fail alike. */
-  public String executorClass() {
-    return platform + "-" + operatingSystem + "-" + target + "-" + sandbox;
+  /** Where a task with these requirements would run here. */
+  Environment environmentFor(Requirements requirements) {
+    ImmutableSortedMap.Builder<String, String> measured = ImmutableSortedMap.naturalOrder();
+    if (requirements instanceof SpackRequirements needed) {
+      for (SpackRequirements.External external : needed.externals()) {
+        externals.stream()
+            .filter(offer -> serves(offer, external) && !offer.fingerprint().isEmpty())
+            .findFirst()
+            .ifPresent(offer -> measured.put(external.toString(), offer.fingerprint()));
+      }
+    }
+    return new Environment(platform, operatingSystem, target, sandbox, measured.buildOrThrow());
   }
 
   /** Why a task with these requirements cannot run here, in words for people; empty if it can. */
@@ -83,8 +95,9 @@ public record Capabilities(
       return Optional.of(
           "the operating system is " + operatingSystem + ", not " + needed.operatingSystem());
     }
-    if (!target.equals(needed.target()) && !compatibleTargets.contains(needed.target())) {
-      return Optional.of("its " + target + " cannot run " + needed.target());
+    Optional<String> unable = lacksFor(needed.target());
+    if (unable.isPresent()) {
+      return unable;
     }
     for (SpackRequirements.External external : needed.externals()) {
       if (externals.stream().noneMatch(offer -> serves(offer, external))) {
@@ -97,6 +110,25 @@ public record Capabilities(
       }
     }
     return Optional.empty();
+  }
+
+  /** What a processor can do counts where both sides say it; its name where one does not. */
+  private Optional<String> lacksFor(SpackRequirements.Target wanted) {
+    if (features.isEmpty() || wanted.features().isEmpty()) {
+      return target.equals(wanted.name()) || compatibleTargets.contains(wanted.name())
+          ? Optional.empty()
+          : Optional.of("its " + target + " cannot run " + wanted.name());
+    }
+    Set<String> absent = Sets.difference(wanted.features(), features);
+    return absent.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            "its "
+                + target
+                + " cannot run "
+                + wanted.name()
+                + ": it lacks "
+                + absent.stream().sorted().collect(Collectors.joining(", ")));
   }
 
   private static boolean serves(Offer offer, SpackRequirements.External wanted) {

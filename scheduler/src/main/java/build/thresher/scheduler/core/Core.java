@@ -373,9 +373,7 @@ public final class Core {
 
   private void attemptFailed(
       Task task, Execution execution, Ending ending, Now now, Journal journal) {
-    Member member = pool.find(execution.executor());
-    Capabilities where = member == null ? null : member.capabilities;
-    life.attemptFailed(task, execution, ending, where, now, journal);
+    life.attemptFailed(task, execution, ending, pool.largestMemoryBytes(), now, journal);
   }
 
   private void lost(Task task, Execution execution, String why, Now now, Journal journal) {
@@ -444,7 +442,7 @@ public final class Core {
       wanted.reason = "";
       return;
     }
-    wanted.reason = pool.reasonAgainst(wanted.requirements);
+    wanted.reason = pool.reasonAgainst(wanted);
     if (wanted.unmatchedSinceNanos == null) {
       wanted.unmatchedSinceNanos = now.nanos();
     }
@@ -483,7 +481,8 @@ public final class Core {
       Task task = turn.task();
       String name = task.key().instance() + "/operations/" + id;
       Fence fence = new Fence(name, epoch, task.attempt + 1);
-      Execution execution = new Execution(fence, poll.member.id, turn.client(), now.wall());
+      Environment where = poll.member.capabilities.environmentFor(task.definition.requirements());
+      Execution execution = new Execution(fence, poll.member.id, turn.client(), where, now.wall());
       life.lease(task, execution, now, journal);
       grants.add(new Effect.Grant(fence, task.definition, turn.client(), task.memoryLimitBytes));
     }

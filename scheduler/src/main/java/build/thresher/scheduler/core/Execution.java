@@ -7,4 +7,5 @@ import java.time.Instant;
  *
  * @param client whose turn it was
  */
-public record Execution(Fence fence, ExecutorId executor, String client, Instant started) {}
+public record Execution(
+    Fence fence, ExecutorId executor, String client, Environment environment, Instant started) {}

@@ -71,9 +71,9 @@ final class ExecutorPool {
     return member;
   }
 
-  @Nullable Member find(ExecutorId id) {
-    Member member = members.get(id.name());
-    return member != null && member.id.equals(id) ? member : null;
+  /** Of the executor that has most; 0 where none says how much it has. */
+  long largestMemoryBytes() {
+    return members.values().stream().mapToLong(m -> m.capabilities.memoryBytes()).max().orElse(0);
   }
 
   /** Puts the executor in and returns whom it replaces. */
@@ -110,7 +110,7 @@ final class ExecutorPool {
   }
 
   /** Why nobody can run this, in words for people. */
-  String reasonAgainst(Requirements requirements) {
+  String reasonAgainst(RequirementClass wanted) {
     if (members.isEmpty()) {
       return "no executor is registered";
     }
@@ -124,7 +124,7 @@ final class ExecutorPool {
           .append(named == 1 ? ": " : "; ")
           .append(member.id.name())
           .append(": ")
-          .append(member.capabilities.lacksFor(requirements).orElse("it can"));
+          .append(wanted.lackingOn(member).orElse("it can"));
     }
     return reason.toString();
   }

@@ -111,12 +111,16 @@ final class Lifecycle {
     end(task, TaskState.SUCCEEDED, task.ending, "", hold -> false, now, journal);
   }
 
-  /** An attempt failed: there is another one, or the task has failed. */
+  /**
+   * An attempt failed: there is another one, or the task has failed.
+   *
+   * @param largestMemoryBytes of any executor; 0 where none is known
+   */
   void attemptFailed(
       Task task,
       Execution execution,
       Ending ending,
-      @Nullable Capabilities where,
+      long largestMemoryBytes,
       Now now,
       Journal journal) {
     Failure failure = ending.failure();
@@ -129,7 +133,7 @@ final class Lifecycle {
     if (failure.failureClass().isRetried() && task.spent < options.maxAttempts()) {
       if (failure.failureClass() == FailureClass.OUT_OF_MEMORY) {
         task.memoryLimitBytes =
-            2 * Math.max(task.memoryLimitBytes, ending.usage().peakMemoryBytes());
+            moreMemory(task.memoryLimitBytes, ending.usage().peakMemoryBytes(), largestMemoryBytes);
       }
       task.ending = Ending.NONE;
       graph.forgetExecution(task);
@@ -148,13 +152,19 @@ final class Lifecycle {
               new RememberedFailure(
                   task.key(),
                   work.inputs(),
-                  where == null ? "" : where.executorClass(),
+                  execution.environment().executorClass(),
                   failure,
                   ending.log(),
                   execution.fence().execution(),
                   now.wall().plus(options.failureTtl()))));
     }
     fail(task, last, now, journal);
+  }
+
+  /** Twice what was not enough; all of the largest executor where none has twice as much. */
+  private static long moreMemory(long limit, long peak, long largest) {
+    long notEnough = Math.max(limit, peak);
+    return largest > notEnough ? Math.min(2 * notEnough, largest) : 2 * notEnough;
   }
 
   /** What the task needs is made again by tasks that all who wait for it wait for, too. */

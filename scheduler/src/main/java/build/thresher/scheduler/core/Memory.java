@@ -43,7 +43,7 @@ final class Memory {
     Set<String> able = new HashSet<>();
     for (ExecutorPool.Member member : pool.members()) {
       if (member.capabilities.lacksFor(wanted.requirements()).isEmpty()) {
-        able.add(member.capabilities.executorClass());
+        able.add(member.capabilities.environmentFor(wanted.requirements()).executorClass());
       }
     }
     return byClass.keySet().containsAll(able) ? byClass.values().iterator().next() : null;

@@ -34,7 +34,7 @@ final class ReadyQueue {
           Comparator.comparingInt((Client c) -> c.running)
               .thenComparingLong(c -> c.lastTurn)
               .thenComparing(c -> c.name));
-  private final Map<Requirements, RequirementClass> classes = new LinkedHashMap<>();
+  private final Map<RequirementClass.Needs, RequirementClass> classes = new LinkedHashMap<>();
   private final Map<Task, List<Entry>> entries = new HashMap<>();
   private long turns;
   private long additions;
@@ -79,7 +79,7 @@ final class ReadyQueue {
     remove(task);
     additions++;
     RequirementClass requirements =
-        classes.computeIfAbsent(task.definition.requirements(), RequirementClass::new);
+        classes.computeIfAbsent(RequirementClass.Needs.of(task), RequirementClass::new);
     requirements.tasks.add(task);
     Map<String, Integer> priorities = new LinkedHashMap<>();
     for (Hold hold : task.holds.values()) {
@@ -117,7 +117,7 @@ final class ReadyQueue {
       }
       entry.requirements.tasks.remove(task);
       if (entry.requirements.tasks.isEmpty()) {
-        classes.remove(entry.requirements.requirements);
+        classes.remove(entry.requirements.needs);
       }
     }
   }

@@ -3,12 +3,13 @@ package build.thresher.scheduler.core;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Ready tasks with equal requirements. Lives while there are any. Compared by identity. */
+/** Ready tasks that the same executors can run. Lives while there are any. Compared by identity. */
 final class RequirementClass {
-  final Requirements requirements;
+  final Needs needs;
   final Set<Task> tasks = new LinkedHashSet<>();
 
   /** Answers are kept: an executor does not change while it is registered. */
@@ -23,12 +24,41 @@ final class RequirementClass {
   /** State of the executor pool that the two fields above are true for. */
   long poolVersion = -1;
 
-  RequirementClass(Requirements requirements) {
-    this.requirements = requirements;
+  /**
+   * What makes a class.
+   *
+   * @param memoryBytes what was not enough at an earlier attempt, and more; 0 at first
+   */
+  record Needs(Requirements requirements, long memoryBytes) {
+    static Needs of(Task task) {
+      return new Needs(task.definition.requirements(), task.memoryLimitBytes);
+    }
+  }
+
+  RequirementClass(Needs needs) {
+    this.needs = needs;
   }
 
   boolean runsOn(ExecutorPool.Member member) {
-    return answers.computeIfAbsent(member, m -> m.capabilities.lacksFor(requirements).isEmpty());
+    return answers.computeIfAbsent(member, m -> lackingOn(m).isEmpty());
+  }
+
+  /** Why the executor cannot run them, in words for people; empty if it can. */
+  Optional<String> lackingOn(ExecutorPool.Member member) {
+    long has = member.capabilities.memoryBytes();
+    if (has > 0 && has < needs.memoryBytes()) {
+      return Optional.of(
+          "it has "
+              + mebibytes(has)
+              + " of memory, and "
+              + mebibytes(needs.memoryBytes())
+              + " are wanted after an attempt that had too little");
+    }
+    return member.capabilities.lacksFor(needs.requirements());
+  }
+
+  private static String mebibytes(long bytes) {
+    return (bytes >> 20) + " MiB";
   }
 
   void forget(ExecutorPool.Member member) {

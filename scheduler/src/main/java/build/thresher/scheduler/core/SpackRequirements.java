@@ -1,6 +1,7 @@
 package build.thresher.scheduler.core;
 
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.ImmutableSortedSet;
 import java.util.Comparator;
 
@@ -13,10 +14,17 @@ import java.util.Comparator;
 public record SpackRequirements(
     String platform,
     String operatingSystem,
-    String target,
+    Target target,
     ImmutableSortedSet<External> externals,
     ImmutableMap<String, String> labels)
     implements Requirements {
+
+  /**
+   * A microarchitecture.
+   *
+   * @param features what its processors can do; empty for a generic one
+   */
+  public record Target(String name, ImmutableSet<String> features) {}
 
   /** Something of the host, as a spec names it. */
   public record External(String name, String version, String path) implements Comparable<External> {

@@ -11,6 +11,8 @@ import build.thresher.cas.api.spack.SpecFormatException;
 import build.thresher.cas.api.spack.SpecNode;
 import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Effect;
+import build.thresher.scheduler.core.Environment;
+import build.thresher.scheduler.core.Execution;
 import build.thresher.scheduler.core.Inputs;
 import build.thresher.scheduler.core.SpackOutputs;
 import build.thresher.scheduler.core.SpackWork;
@@ -114,13 +116,23 @@ public final class Builds {
         outputs.specMediaType(),
         tree.paddedRoot(),
         tree.prefix(node),
-        ImmutableMap.of(
-            "core", inputs.core().toString(),
-            "recipes", inputs.recipes().toString(),
-            "configuration", inputs.configuration().toString(),
-            "executor", publish.execution().executor().name(),
-            "execution", publish.execution().fence().execution(),
-            "submitter", publish.execution().client()));
+        provenance(inputs, publish.execution()));
+  }
+
+  private static ImmutableMap<String, String> provenance(Inputs inputs, Execution execution) {
+    Environment where = execution.environment();
+    ImmutableMap.Builder<String, String> facts = ImmutableMap.builder();
+    facts.put("core", inputs.core().toString());
+    facts.put("recipes", inputs.recipes().toString());
+    facts.put("configuration", inputs.configuration().toString());
+    facts.put("executor", execution.executor().name());
+    facts.put("execution", execution.fence().execution());
+    facts.put("submitter", execution.client());
+    facts.put("sandbox", where.sandbox());
+    facts.put("operating_system", where.operatingSystem());
+    facts.put("target", where.target());
+    where.fingerprints().forEach((external, is) -> facts.put("external " + external, is));
+    return facts.buildOrThrow();
   }
 
   private Documents.Parsed document(Definition definition) throws IOException {

@@ -45,7 +45,11 @@ final class Definitions {
             .collect(
                 ImmutableSortedSet.toImmutableSortedSet(SpackRequirements.External::compareTo));
     return new SpackRequirements(
-        node.platform(), node.operatingSystem(), node.target(), externals, labels);
+        node.platform(),
+        node.operatingSystem(),
+        new SpackRequirements.Target(node.target(), node.targetFeatures()),
+        externals,
+        labels);
   }
 
   private static String path(SpecNode external) {

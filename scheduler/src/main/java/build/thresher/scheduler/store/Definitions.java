@@ -15,6 +15,7 @@ import build.thresher.store.v1.SpackRecord;
 import build.thresher.v1.External;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.ImmutableSortedSet;
 import java.io.IOException;
 
@@ -42,7 +43,8 @@ final class Definitions {
         SpackRecord.newBuilder()
             .setPlatform(needed.platform())
             .setOperatingSystem(needed.operatingSystem())
-            .setTarget(needed.target())
+            .setTarget(needed.target().name())
+            .addAllTargetFeatures(needed.target().features())
             .putAllLabels(needed.labels())
             .setInputs(Wire.inputs(work.inputs()))
             .setDag(Wire.digest(work.dag()))
@@ -96,7 +98,7 @@ final class Definitions {
     return new SpackRequirements(
         r.getPlatform(),
         r.getOperatingSystem(),
-        r.getTarget(),
+        new SpackRequirements.Target(r.getTarget(), ImmutableSet.copyOf(r.getTargetFeaturesList())),
         r.getExternalsList().stream()
             .map(e -> new SpackRequirements.External(e.getName(), e.getVersion(), e.getPath()))
             .collect(

@@ -3,6 +3,7 @@ package build.thresher.scheduler.store;
 import build.thresher.scheduler.core.ActionOutputs;
 import build.thresher.scheduler.core.Change;
 import build.thresher.scheduler.core.Ending;
+import build.thresher.scheduler.core.Environment;
 import build.thresher.scheduler.core.Execution;
 import build.thresher.scheduler.core.ExecutorId;
 import build.thresher.scheduler.core.Fence;
@@ -19,6 +20,7 @@ import build.thresher.scheduler.core.WorkKind;
 import build.thresher.scheduler.wire.Snapshots;
 import build.thresher.scheduler.wire.Wire;
 import build.thresher.store.v1.ActionOutcome;
+import build.thresher.store.v1.EnvironmentRecord;
 import build.thresher.store.v1.ExecutionRecord;
 import build.thresher.store.v1.FailureRecord;
 import build.thresher.store.v1.RequestRecord;
@@ -26,6 +28,7 @@ import build.thresher.store.v1.TaskRecord;
 import build.thresher.v1.Request;
 import build.thresher.v1.Task;
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSortedMap;
 import com.google.protobuf.UnsafeByteOperations;
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
@@ -96,7 +99,8 @@ final class Records {
     if (execution != null) {
       b.setEpoch(execution.fence().epoch())
           .setIncarnation(execution.executor().incarnation())
-          .setClient(execution.client());
+          .setClient(execution.client())
+          .setEnvironment(environment(execution.environment()));
     }
     switch (t.ending().outputs()) {
       case SpackOutputs outputs -> b.setSpack(Wire.outputs(outputs));
@@ -115,6 +119,7 @@ final class Records {
                 new Fence(t.getExecution(), r.getEpoch(), t.getAttempt()),
                 new ExecutorId(t.getExecutor(), r.getIncarnation()),
                 r.getClient(),
+                environment(r.getEnvironment()),
                 Wire.instant(t.getStarted()));
     Ending ending =
         new Ending(
@@ -136,6 +141,25 @@ final class Records {
         ending,
         t.hasFinished() ? Wire.instant(t.getFinished()) : null,
         ImmutableList.copyOf(t.getWaitsForList()));
+  }
+
+  private static EnvironmentRecord environment(Environment e) {
+    return EnvironmentRecord.newBuilder()
+        .setPlatform(e.platform())
+        .setOperatingSystem(e.operatingSystem())
+        .setTarget(e.target())
+        .setSandbox(e.sandbox())
+        .putAllFingerprints(e.fingerprints())
+        .build();
+  }
+
+  private static Environment environment(EnvironmentRecord r) {
+    return new Environment(
+        r.getPlatform(),
+        r.getOperatingSystem(),
+        r.getTarget(),
+        r.getSandbox(),
+        ImmutableSortedMap.copyOf(r.getFingerprintsMap()));
   }
 
   private static @Nullable Outputs outputs(TaskRecord r) {
@@ -163,6 +187,7 @@ final class Records {
             .setExecutor(c.execution().executor().name())
             .setIncarnation(c.execution().executor().incarnation())
             .setClient(c.execution().client())
+            .setEnvironment(environment(c.execution().environment()))
             .setStarted(Wire.timestamp(c.execution().started()))
             .setFinished(Wire.timestamp(c.finished()))
             .setUsage(Wire.usage(c.ending().usage()));
@@ -187,6 +212,7 @@ final class Records {
             Wire.fence(r.getFence()),
             new ExecutorId(r.getExecutor(), r.getIncarnation()),
             r.getClient(),
+            environment(r.getEnvironment()),
             Wire.instant(r.getStarted())),
         new Ending(
             outputs(r),

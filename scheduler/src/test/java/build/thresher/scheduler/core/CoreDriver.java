@@ -87,6 +87,35 @@ final class CoreDriver {
     apply(new Event.Tick());
   }
 
+  /** An executor whose gcc is this one. */
+  static Capabilities measured(String fingerprint, long memoryBytes, String... features) {
+    return new Capabilities(
+        "linux",
+        "debian12",
+        "zen4",
+        ImmutableSet.of("x86_64", "x86_64_v3"),
+        ImmutableList.of(new Capabilities.Offer("gcc", "12", "/usr", fingerprint)),
+        ImmutableMap.of(),
+        "bubblewrap",
+        memoryBytes,
+        4,
+        ImmutableSet.of(),
+        ImmutableSet.copyOf(features));
+  }
+
+  void register(String name, Capabilities capabilities) {
+    apply(new Event.Register(executor(name), 64, capabilities, ImmutableList.of()));
+  }
+
+  static SpackRequirements needs(String target, String... features) {
+    return new SpackRequirements(
+        "linux",
+        "debian12",
+        new SpackRequirements.Target(target, ImmutableSet.copyOf(features)),
+        ImmutableSortedSet.of(new SpackRequirements.External("gcc", "12", "/usr")),
+        ImmutableMap.of());
+  }
+
   static Capabilities capabilities(String target) {
     return new Capabilities(
         "linux",
@@ -120,7 +149,11 @@ final class CoreDriver {
 
   static SpackRequirements requirements() {
     return new SpackRequirements(
-        "linux", "debian12", "x86_64_v3", ImmutableSortedSet.of(), ImmutableMap.of());
+        "linux",
+        "debian12",
+        new SpackRequirements.Target("x86_64_v3", ImmutableSet.of()),
+        ImmutableSortedSet.of(),
+        ImmutableMap.of());
   }
 
   /** A task whose package is named like its hash. */

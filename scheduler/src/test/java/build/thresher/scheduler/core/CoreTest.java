@@ -338,7 +338,7 @@ class CoreTest {
         new SpackRequirements(
             "linux",
             "debian12",
-            "x86_64_v3",
+            new SpackRequirements.Target("x86_64_v3", ImmutableSet.of()),
             ImmutableSortedSet.of(new SpackRequirements.External("gcc", "14", "/usr")),
             ImmutableMap.of());
     d.submit("r", "alice", needing(task("a", "r"), needs));

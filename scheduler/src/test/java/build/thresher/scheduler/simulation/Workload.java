@@ -151,7 +151,11 @@ final class Workload {
             .map(TaskKey::hash)
             .collect(ImmutableList.toImmutableList()),
         new SpackRequirements(
-            "linux", "debian12", "x86_64", ImmutableSortedSet.of(), ImmutableMap.of()),
+            "linux",
+            "debian12",
+            new SpackRequirements.Target("x86_64", ImmutableSet.of()),
+            ImmutableSortedSet.of(),
+            ImmutableMap.of()),
         new SpackWork(
             new Inputs(digest("core"), digest(order.recipes()), digest("configuration")),
             digest("dag"),

@@ -11,6 +11,7 @@ import build.thresher.scheduler.core.ActionWork;
 import build.thresher.scheduler.core.Change;
 import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Ending;
+import build.thresher.scheduler.core.Environment;
 import build.thresher.scheduler.core.Execution;
 import build.thresher.scheduler.core.ExecutorId;
 import build.thresher.scheduler.core.Failure;
@@ -33,6 +34,8 @@ import build.thresher.scheduler.core.Usage;
 import build.thresher.scheduler.core.WorkKind;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.ImmutableSortedMap;
 import com.google.common.collect.ImmutableSortedSet;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -51,8 +54,11 @@ abstract class TaskStoreContract {
   private static final TaskKey KEY = new TaskKey("default", "a".repeat(32));
   private static final Inputs INPUTS = new Inputs(digest("c"), digest("r"), digest("f"));
   private static final Fence FENCE = new Fence("default/operations/x1", 1, 1);
+  private static final Environment ENVIRONMENT =
+      new Environment(
+          "linux", "debian12", "zen4", "bubblewrap", ImmutableSortedMap.of("gcc@12", "f00d"));
   private static final Execution EXECUTION =
-      new Execution(FENCE, new ExecutorId("e", "e1"), "alice", T0.plusSeconds(1));
+      new Execution(FENCE, new ExecutorId("e", "e1"), "alice", ENVIRONMENT, T0.plusSeconds(1));
   private static final SpackOutputs OUTPUTS =
       new SpackOutputs(digest("archive"), "tar", digest("spec"), "json");
   private static final Usage USAGE =
@@ -88,7 +94,7 @@ abstract class TaskStoreContract {
         new SpackRequirements(
             "linux",
             "debian12",
-            "x86_64_v3",
+            new SpackRequirements.Target("zen4", ImmutableSet.of("avx2", "avx512f")),
             ImmutableSortedSet.of(new SpackRequirements.External("gcc", "12", "/usr")),
             ImmutableMap.of("pool", "gpu")),
         new SpackWork(

@@ -7,12 +7,14 @@ import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import com.google.common.io.BaseEncoding;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -111,6 +113,7 @@ public record SpecDocument(
   private static final class Reader {
     private final byte[] json;
     private final JsonParser parser;
+    private final Map<ImmutableSet<String>, ImmutableSet<String>> featureSets = new HashMap<>();
     private final Map<DagHash, SpecNode> found = new LinkedHashMap<>();
     private final Set<DagHash> roots = new LinkedHashSet<>();
     private int version;
@@ -281,28 +284,38 @@ public record SpecDocument(
         switch (parser.currentName()) {
           case "platform" -> f.platform = string();
           case "platform_os" -> f.operatingSystem = string();
-          case "target" -> f.target = target();
+          case "target" -> target(f);
           default -> skipValue();
         }
       }
     }
 
-    /** A generic target is a string, a microarchitecture an object with a name. */
-    private String target() throws IOException, SpecFormatException {
+    /** A generic target is a string, a microarchitecture an object with a name and features. */
+    private void target(NodeFields f) throws IOException, SpecFormatException {
       JsonToken token = parser.nextToken();
       if (token == JsonToken.VALUE_STRING) {
-        return parser.getText();
+        f.target = parser.getText();
+        return;
       }
       expect(token, JsonToken.START_OBJECT, "`target`");
-      String name = "";
       while (nextField()) {
-        if (parser.currentName().equals("name")) {
-          name = string();
-        } else {
-          skipValue();
+        switch (parser.currentName()) {
+          case "name" -> f.target = string();
+          case "features" -> f.targetFeatures = features();
+          default -> skipValue();
         }
       }
-      return name;
+    }
+
+    private ImmutableSet<String> features() throws IOException, SpecFormatException {
+      expect(parser.nextToken(), JsonToken.START_ARRAY, "`features`");
+      ImmutableSet.Builder<String> features = ImmutableSet.builder();
+      while (parser.nextToken() != JsonToken.END_ARRAY) {
+        expect(parser.currentToken(), JsonToken.VALUE_STRING, "a feature");
+        features.add(parser.getText());
+      }
+      // Nearly all nodes of a document have the same.
+      return featureSets.computeIfAbsent(features.build(), same -> same);
     }
 
     private void external(NodeFields f) throws IOException, SpecFormatException {
@@ -531,6 +544,7 @@ public record SpecDocument(
     String platform = "";
     String operatingSystem = "";
     String target = "";
+    ImmutableSet<String> targetFeatures = ImmutableSet.of();
     @Nullable String externalPath;
     @Nullable DagHash buildSpec;
     @Nullable String packageHash;
@@ -557,6 +571,7 @@ public record SpecDocument(
           platform,
           operatingSystem,
           target,
+          targetFeatures,
           ImmutableList.copyOf(dependencies),
           externalPath,
           buildSpec,

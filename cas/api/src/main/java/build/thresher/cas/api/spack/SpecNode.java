@@ -1,6 +1,7 @@
 package build.thresher.cas.api.spack;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -11,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param json compact UTF-8 JSON of the node in written key order, {@code hash} included
  * @param contentHash SHA-1 of the same text without {@code hash}, as Spack computes it
  * @param target name of the microarchitecture
+ * @param targetFeatures what a processor must be able to do; empty for a generic target
  * @param externalPath prefix of an external node; null for a node that is built
  * @param buildSpec for a spliced node, the hash of the spec that it was built as
  * @param packageHash hash over the recipe and its patches; null in nodes that carry none
@@ -23,6 +25,7 @@ public record SpecNode(
     String platform,
     String operatingSystem,
     String target,
+    ImmutableSet<String> targetFeatures,
     ImmutableList<SpecDependency> dependencies,
     @Nullable String externalPath,
     @Nullable DagHash buildSpec,

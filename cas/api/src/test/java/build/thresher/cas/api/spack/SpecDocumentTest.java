@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.collect.ImmutableSet;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 
@@ -52,6 +53,23 @@ class SpecDocumentTest {
         parse("{'spec':{'nodes':[{'name':'a b','version':'x\\\\\\' y','hash':'" + A + "'}]}}");
     assertTrue(
         new String(one.node(new DagHash(A)).json(), StandardCharsets.UTF_8).contains("\"a b\""));
+  }
+
+  @Test
+  void aTargetIsANameOrANameWithFeatures() throws Exception {
+    String generic =
+        "'arch': {'platform': 'linux', 'platform_os': 'debian12', 'target': 'x86_64_v3'}";
+    String special =
+        "'arch': {'platform': 'linux', 'platform_os': 'debian12', 'target':"
+            + " {'name': 'zen4', 'vendor': 'AuthenticAMD', 'features': ['avx2', 'avx512f'],"
+            + " 'generation': 0, 'parents': ['zen3'], 'cpupart': ''}}";
+    String node = "{'name': '%s', 'version': '1', %s, 'hash': '%s'}";
+    SpecDocument doc =
+        parse(document(node.formatted("a", generic, A), node.formatted("b", special, B)));
+    assertEquals("x86_64_v3", doc.node(new DagHash(A)).target());
+    assertEquals(ImmutableSet.of(), doc.node(new DagHash(A)).targetFeatures());
+    assertEquals("zen4", doc.node(new DagHash(B)).target());
+    assertEquals(ImmutableSet.of("avx2", "avx512f"), doc.node(new DagHash(B)).targetFeatures());
   }
 
   @Test
