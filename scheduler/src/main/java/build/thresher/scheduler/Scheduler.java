@@ -160,6 +160,7 @@ public final class Scheduler implements AutoCloseable {
             new FarmService(
                 requests,
                 new Submissions(blobs, mirror, documents),
+                mirror,
                 logReader,
                 calls,
                 instances,

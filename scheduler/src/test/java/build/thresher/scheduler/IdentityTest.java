@@ -1,10 +1,12 @@
 package build.thresher.scheduler;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import build.thresher.scheduler.shell.Caller;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.FarmGrpc;
+import build.thresher.v1.GetProvenanceRequest;
 import build.thresher.v1.Lease;
 import build.thresher.v1.Request;
 import io.grpc.Context;
@@ -13,9 +15,12 @@ import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.MetadataUtils;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -62,6 +67,34 @@ class IdentityTest {
       executor.register(2);
       List<String> clients = executor.lease(2, 10).stream().map(Lease::getClient).sorted().toList();
       assertEquals(List.of("alice", "bob"), clients);
+    }
+  }
+
+  @Test
+  void aPublishedNodeSaysWhereItComesFrom() throws Exception {
+    try (TestFarm farm = new TestFarm(directory, new Believing());
+        ScriptedExecutor executor = new ScriptedExecutor(farm, "e1").succeeding(1)) {
+      Dag dag = new Dag().external("gcc", "12.2.0", "/usr").node("n", "gcc:build");
+      TestFarm.last(as(farm, "alice").execute(farm.request(dag, "a1").build()));
+      assertEquals(1, executor.built.get());
+      GetProvenanceRequest question =
+          GetProvenanceRequest.newBuilder().setSpecHash(dag.hash("n")).build();
+      Map<String, String> facts = farm.client().getProvenance(question).getFactsMap();
+      assertEquals("alice", facts.get("submitter"));
+      assertEquals("e1", facts.get("executor"));
+      assertEquals("bubblewrap", facts.get("sandbox"));
+      assertEquals("zen4", facts.get("target"));
+      assertEquals("c0ffee", facts.get("external gcc@12.2.0 at /usr"));
+      assertEquals(farm.text("recipes").toString(), facts.get("recipes"));
+      assertEquals(
+          Status.Code.NOT_FOUND,
+          assertThrows(
+                  StatusRuntimeException.class,
+                  () ->
+                      farm.client()
+                          .getProvenance(question.toBuilder().setSpecHash("a".repeat(32)).build()))
+              .getStatus()
+              .getCode());
     }
   }
 

@@ -3,6 +3,7 @@ package build.thresher.scheduler;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
+import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
@@ -16,6 +17,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class MemoryMirror implements SpackMirror {
   private final Map<String, PublishedSpec> published = new ConcurrentHashMap<>();
 
+  private final Map<String, ImmutableMap<String, String>> provenance = new ConcurrentHashMap<>();
   private final MemoryBlobs blobs;
 
   public MemoryMirror(MemoryBlobs blobs) {
@@ -33,6 +35,11 @@ public final class MemoryMirror implements SpackMirror {
   @Override
   public Optional<PublishedSpec> find(String instance, DagHash hash) {
     return Optional.ofNullable(published.get(instance + "/" + hash));
+  }
+
+  @Override
+  public Optional<ImmutableMap<String, String>> provenance(String instance, DagHash hash) {
+    return Optional.ofNullable(provenance.get(instance + "/" + hash));
   }
 
   @Override
@@ -54,6 +61,7 @@ public final class MemoryMirror implements SpackMirror {
             built.archive(),
             built.spec(),
             built.prefix());
+    provenance.put(instance + "/" + built.node().hash(), ImmutableMap.copyOf(built.provenance()));
     return published.merge(
         instance + "/" + built.node().hash(), spec, (old, mine) -> isWhole(old) ? old : mine);
   }

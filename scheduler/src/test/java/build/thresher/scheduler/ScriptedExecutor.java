@@ -54,7 +54,12 @@ final class ScriptedExecutor implements AutoCloseable {
         .setOperatingSystem("debian12")
         .setTarget("zen4")
         .addAllCompatibleTargets(List.of("x86_64", "x86_64_v2", "x86_64_v3", "zen4"))
-        .addExternals(External.newBuilder().setName("gcc").setVersion("12.2.0").setPath("/usr"))
+        .addExternals(
+            External.newBuilder()
+                .setName("gcc")
+                .setVersion("12.2.0")
+                .setPath("/usr")
+                .setFingerprint("c0ffee"))
         .addExternals(External.newBuilder().setName("glibc").setPath("/usr"))
         .setSandbox("bubblewrap");
   }

@@ -1,6 +1,7 @@
 package build.thresher.scheduler.farm;
 
 import build.thresher.cas.api.spack.DagHash;
+import build.thresher.cas.api.spack.SpackMirror;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.Reply;
 import build.thresher.scheduler.core.RequestSnapshot;
@@ -18,16 +19,19 @@ import build.thresher.scheduler.spack.Submissions;
 import build.thresher.scheduler.store.TaskStore.Page;
 import build.thresher.scheduler.store.TaskStore.RequestQuery;
 import build.thresher.scheduler.wire.Snapshots;
+import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.CancelRequest;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.ExecuteUpdate;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.FarmStatus;
+import build.thresher.v1.GetProvenanceRequest;
 import build.thresher.v1.GetRequestRequest;
 import build.thresher.v1.GetStatusRequest;
 import build.thresher.v1.Heartbeat;
 import build.thresher.v1.ListRequestsRequest;
 import build.thresher.v1.ListRequestsResponse;
+import build.thresher.v1.Provenance;
 import build.thresher.v1.ReadLogRequest;
 import build.thresher.v1.ReadLogResponse;
 import build.thresher.v1.Request;
@@ -36,8 +40,10 @@ import com.google.protobuf.ByteString;
 import io.grpc.Status;
 import io.grpc.StatusException;
 import io.grpc.stub.StreamObserver;
+import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
@@ -53,6 +59,7 @@ public final class FarmService extends FarmGrpc.FarmImplBase {
 
   private final Requests requests;
   private final Submissions submissions;
+  private final SpackMirror mirror;
   private final LogReader logReader;
   private final Calls calls;
   private final Instances instances;
@@ -67,6 +74,7 @@ public final class FarmService extends FarmGrpc.FarmImplBase {
   public FarmService(
       Requests requests,
       Submissions submissions,
+      SpackMirror mirror,
       LogReader logReader,
       Calls calls,
       Instances instances,
@@ -75,6 +83,7 @@ public final class FarmService extends FarmGrpc.FarmImplBase {
       Supplier<String> ids) {
     this.requests = requests;
     this.submissions = submissions;
+    this.mirror = mirror;
     this.logReader = logReader;
     this.calls = calls;
     this.instances = instances;
@@ -272,6 +281,40 @@ public final class FarmService extends FarmGrpc.FarmImplBase {
               .setData(ByteString.copyFrom(data, 0, length))
               .build());
     }
+  }
+
+  @Override
+  public void getProvenance(GetProvenanceRequest request, StreamObserver<Provenance> observer) {
+    calls.unary(
+        observer,
+        () -> {
+          String instance = instances.resolve(request.getInstanceName());
+          DagHash hash = new DagHash(key(instance, request.getSpecHash()).hash());
+          return provenance(instance, hash)
+              .orElseThrow(
+                  () ->
+                      Status.NOT_FOUND
+                          .withDescription("`" + instance + "` serves no node " + hash)
+                          .asException());
+        });
+  }
+
+  private Optional<Provenance> provenance(String instance, DagHash hash) throws IOException {
+    return mirror
+        .provenance(instance, hash)
+        .flatMap(
+            facts ->
+                mirror
+                    .find(instance, hash)
+                    .map(
+                        spec ->
+                            Provenance.newBuilder()
+                                .setHash(hash.text())
+                                .setName(spec.name())
+                                .setVersion(spec.version())
+                                .setArchive(Wire.digest(spec.archive()))
+                                .putAllFacts(facts)
+                                .build()));
   }
 
   @Override

@@ -102,6 +102,12 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   }
 
   @Override
+  public Optional<ImmutableMap<String, String>> provenance(String instance, DagHash hash)
+      throws IOException {
+    return Optional.ofNullable(db.find(instance, hash)).map(PublishedRecord::provenance);
+  }
+
+  @Override
   public PublishedSpec publish(String instance, BuiltSpec built)
       throws ArchiveRefusedException, IOException {
     if (!INSTANCE.matcher(instance).matches()) {

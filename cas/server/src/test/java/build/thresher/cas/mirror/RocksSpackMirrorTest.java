@@ -272,6 +272,8 @@ class RocksSpackMirrorTest {
     reopen();
     assertEquals(
         again.archive(), mirror.find("default", built.node().hash()).orElseThrow().archive());
+    assertEquals(
+        built.provenance(), mirror.provenance("default", built.node().hash()).orElseThrow());
     assertEquals(1, mirror.size("default"));
   }
 

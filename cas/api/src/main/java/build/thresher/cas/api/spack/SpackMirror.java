@@ -1,6 +1,7 @@
 package build.thresher.cas.api.spack;
 
 import build.thresher.cas.api.Digest;
+import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
 import java.util.Map;
 import java.util.Optional;
@@ -15,6 +16,10 @@ public interface SpackMirror {
 
   /** What the instance serves under this hash. Answered from memory. */
   Optional<PublishedSpec> find(String instance, DagHash hash);
+
+  /** Where it comes from: what {@link BuiltSpec#provenance} of the winner said. */
+  Optional<ImmutableMap<String, String>> provenance(String instance, DagHash hash)
+      throws IOException;
 
   /**
    * Checks the archive, signs, and makes the spec visible; durable on return. Idempotent.
