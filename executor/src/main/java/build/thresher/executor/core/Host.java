@@ -97,6 +97,7 @@ final class Host {
                     osRelease(), HostCommand.output(List.of("ldd", "--version"))))
             .setTarget(targets.best())
             .addAllCompatibleTargets(targets.compatible())
+            .addAllFeatures(targets.features())
             .putAllLabels(options.labels())
             .setSandbox("bubblewrap")
             .setMemoryBytes(memoryBytes())
