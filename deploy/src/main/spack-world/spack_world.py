@@ -5,7 +5,8 @@ Writes a repo `fl` of small C packages with their sources, and a private configu
 switches to it. Nothing outside DIR is written. The demo and the end-to-end tests build these packages:
 
     fl-core <- fl-left (cmake), fl-right (configure) <- fl-top;  fl-core, fl-right <- fl-app;  fl-core, fl-top <- fl-tools
-    fl-suite: all of them.  fl-top+shout: with a patch.  fl-slow: takes 20 s.  fl-broken: does not compile.
+    fl-suite: all of them.  fl-top+shout: with a patch.  fl-slow nap=N: sleeps N seconds (20).  fl-broken: does not compile.
+    fl-rogue deed=hang|eat|fill|fork: a build that never ends, takes all memory, fills the disk, forks without end.
 
 compiler-wrapper, which every compiled package needs, must be in Spack's own source cache or reachable.
 """
@@ -60,6 +61,30 @@ class FlSuite(BundlePackage):
     depends_on("fl-app")
     depends_on("fl-tools")
 '''
+
+#: The value of a variant reaches the Makefile.
+MAKE_WITH = '''
+    variant("{variant}", default="{default}", values=lambda value: True, description="{help}")
+
+    def build(self, spec, prefix):
+        make(f"{upper}={{spec.variants['{variant}'].value}}")
+
+    def install(self, spec, prefix):
+        make("install", f"PREFIX={{prefix}}")
+'''
+
+ROGUE = """\
+rogue: $(DEED)
+hang:
+\tsleep 86399
+eat:
+\tpython3 -c 'import time; held = [bytearray(b"x" * (1 << 26)) for _ in range(1 << 14)]'
+fill:
+\tdd if=/dev/zero of=filler bs=1M count=1000000
+fork:
+\tsh -c 'deed() { deed | deed & }; deed; sleep 86399'
+install:
+"""
 
 SHOUT = """\
 --- a/main.c
@@ -162,11 +187,11 @@ class World:
         with open(path, "w") as out:
             out.write(text)
 
-    def package(self, name, doc, files, directives="", system="makefile", executable=()):
+    def package(self, name, doc, files, directives="", system="makefile", executable=(), install=MAKE_INSTALL):
         base = {"makefile": "MakefilePackage", "cmake": "CMakePackage", "autotools": "AutotoolsPackage"}[system]
         cls = "".join(part.capitalize() for part in name.split("-"))
         sha256 = self.archive(name, files, executable)
-        install = MAKE_INSTALL if system == "makefile" else ""
+        install = install if system == "makefile" else ""
         self.write(
             f"packages/{c_name(name)}/package.py",
             RECIPE.format(
@@ -225,9 +250,19 @@ class World:
         )
         self.package(
             "fl-slow",
-            "Takes 20 seconds to build.",
-            {**program_source("fl-slow", ["fl-core"]), "Makefile": makefile("fl-slow", PROGRAM, ["fl-core"], "\tsleep 20\n")},
+            "Sleeps while it builds.",
+            {
+                **program_source("fl-slow", ["fl-core"]),
+                "Makefile": makefile("fl-slow", PROGRAM, ["fl-core"], "\tsleep $(NAP)\n"),
+            },
             on("fl-core"),
+            install=MAKE_WITH.format(variant="nap", upper="NAP", default="20", help="Seconds that the build sleeps"),
+        )
+        self.package(
+            "fl-rogue",
+            "Misbehaves while it builds.",
+            {"Makefile": ROGUE},
+            install=MAKE_WITH.format(variant="deed", upper="DEED", default="hang", help="What the build does"),
         )
         self.package(
             "fl-broken",

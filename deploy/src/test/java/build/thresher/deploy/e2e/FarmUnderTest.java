@@ -1,5 +1,8 @@
 package build.thresher.deploy.e2e;
 
+import build.thresher.cas.client.FarmChannel;
+import build.thresher.cas.client.FarmEndpoint;
+import io.grpc.ManagedChannel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 /** The assembled program as real processes on a data directory of the test's own. */
 final class FarmUnderTest implements AutoCloseable {
   private static final Path PROGRAM = Path.of("target/thresher/bin/thresher").toAbsolutePath();
+  static final Path EXTENSION = Path.of("target/thresher/spack-farm").toAbsolutePath();
   private static final Pattern READY = Pattern.compile("ready: grpc=(\\S+) http=(\\S+)");
 
   private final Path directory;
@@ -99,12 +103,15 @@ final class FarmUnderTest implements AutoCloseable {
     kill(server);
   }
 
-  Process startExecutor(String name) throws IOException {
+  /**
+   * Starts an executor with two slots; it need not be ready when this returns.
+   *
+   * @param settings {@code key=value} of farm.yaml
+   */
+  Process startExecutor(String name, String... settings) throws IOException {
     Path log = directory.resolve("executor-" + name + ".log");
-    Process executor =
-        Processes.start(
-            log,
-            clientEnvironment(),
+    List<String> command =
+        new ArrayList<>(
             List.of(
                 PROGRAM.toString(),
                 "executor",
@@ -114,8 +121,20 @@ final class FarmUnderTest implements AutoCloseable {
                 "executor.slots=2",
                 "--set",
                 "executor.work=" + directory.resolve("executor-" + name)));
+    for (String setting : settings) {
+      command.add("--set");
+      command.add(setting);
+    }
+    Process executor = Processes.start(log, clientEnvironment(), command);
     executors.add(executor);
     return executor;
+  }
+
+  void killExecutors() throws InterruptedException {
+    for (Process executor : executors) {
+      kill(executor);
+    }
+    executors.clear();
   }
 
   static void kill(@Nullable Process process) throws InterruptedException {
@@ -123,14 +142,6 @@ final class FarmUnderTest implements AutoCloseable {
       process.destroyForcibly();
       process.waitFor();
     }
-  }
-
-  Path program() {
-    return PROGRAM;
-  }
-
-  Path extension() {
-    return Path.of("target/thresher/spack-farm").toAbsolutePath();
   }
 
   Path tokenFile() {
@@ -162,6 +173,31 @@ final class FarmUnderTest implements AutoCloseable {
     return Processes.run(directory, clientEnvironment(), command);
   }
 
+  /** Starts a client command and returns at once. */
+  Client startThresher(String... arguments) throws Exception {
+    List<String> command = new ArrayList<>(List.of(PROGRAM.toString()));
+    command.addAll(List.of(arguments));
+    Path log = Files.createTempFile(directory, "client-", ".out");
+    return new Client(Processes.start(log, clientEnvironment(), command), log, command);
+  }
+
+  /** A client command that runs. */
+  record Client(Process process, Path log, List<String> command) {
+    Processes.Ended await() throws Exception {
+      return Processes.await(process, log, command);
+    }
+
+    String output() throws IOException {
+      return Files.readString(log);
+    }
+  }
+
+  /** A connection with the farm's token; the caller shuts it down. */
+  ManagedChannel connect() throws IOException {
+    String token = Files.readString(tokenFile()).strip();
+    return FarmChannel.open(new FarmEndpoint(grpc, token, null));
+  }
+
   /** Everything that server and executors logged. */
   String logs() throws IOException {
     StringBuilder all = new StringBuilder();
@@ -175,9 +211,7 @@ final class FarmUnderTest implements AutoCloseable {
 
   @Override
   public void close() throws Exception {
-    for (Process executor : executors) {
-      kill(executor);
-    }
+    killExecutors();
     kill(server);
   }
 }

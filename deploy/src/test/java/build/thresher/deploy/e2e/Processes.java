@@ -31,6 +31,29 @@ final class Processes {
     }
   }
 
+  /** Something that comes true sooner or later. */
+  interface Condition {
+    boolean holds() throws Exception;
+  }
+
+  /** Waits for it; fails the test when it takes longer than anything does. */
+  static void until(String what, Condition condition) throws Exception {
+    long deadline = System.nanoTime() + HANG.toNanos();
+    while (!condition.holds()) {
+      if (System.nanoTime() - deadline > 0) {
+        throw new AssertionError("in vain waited until " + what);
+      }
+      Thread.sleep(50);
+    }
+  }
+
+  /** The processes of this machine whose command line holds a text. */
+  static List<ProcessHandle> withCommandLine(String text) {
+    return ProcessHandle.allProcesses()
+        .filter(p -> p.info().commandLine().orElse("").contains(text))
+        .toList();
+  }
+
   static Process start(Path log, Map<String, String> environment, List<String> command)
       throws IOException {
     ProcessBuilder builder =

@@ -60,6 +60,35 @@ final class SpackWorld {
     return directory;
   }
 
+  /** Solves packages in one environment, without building anything; once for each environment. */
+  Solved solve(String... packages) throws Exception {
+    Path environmentDirectory = environment(packages);
+    Path plan = environmentDirectory.resolve("plan.json");
+    if (!Files.exists(plan)) {
+      List<String> arguments = new ArrayList<>(List.of("-D", environmentDirectory.toString()));
+      arguments.addAll(extension());
+      arguments.addAll(
+          List.of("farm", "install", "--upload-sources", "--plan-out", plan.toString()));
+      Processes.run(directory, environment, command(arguments)).succeeded();
+    }
+    return Solved.read(environmentDirectory, plan);
+  }
+
+  /** A Spack environment with these roots. */
+  Path environment(String... packages) throws Exception {
+    Path made = directory.resolve("env-" + String.join("-", packages));
+    Files.createDirectories(made);
+    Path file = made.resolve("spack.yaml");
+    if (!Files.exists(file)) {
+      Files.writeString(
+          file,
+          "spack:\n  view: false\n  concretizer: {unify: true}\n  specs: ["
+              + String.join(", ", packages)
+              + "]\n");
+    }
+    return made;
+  }
+
   /** Solves once and keeps the document. */
   Path concretize(String spec) throws Exception {
     Path document = directory.resolve(spec.replace(' ', '_') + ".spec.json");
@@ -77,12 +106,12 @@ final class SpackWorld {
 
   /** Runs {@code spack farm …} against a farm. */
   Processes.Ended farm(FarmUnderTest farm, String... arguments) throws Exception {
-    return Processes.run(directory, farmEnvironment(farm), farmCommand(farm, arguments));
+    return Processes.run(directory, farmEnvironment(farm), farmCommand(arguments));
   }
 
   /** Starts {@code spack farm …} and returns at once. */
   Process startFarm(FarmUnderTest farm, Path log, String... arguments) throws Exception {
-    return Processes.start(log, farmEnvironment(farm), farmCommand(farm, arguments));
+    return Processes.start(log, farmEnvironment(farm), farmCommand(arguments));
   }
 
   private Map<String, String> farmEnvironment(FarmUnderTest farm) {
@@ -91,10 +120,12 @@ final class SpackWorld {
     return all;
   }
 
-  private List<String> farmCommand(FarmUnderTest farm, String... arguments) {
-    List<String> all = new ArrayList<>();
-    all.add("-c");
-    all.add("config:extensions:[" + farm.extension() + "]");
+  private static List<String> extension() {
+    return List.of("-c", "config:extensions:[" + FarmUnderTest.EXTENSION + "]");
+  }
+
+  private List<String> farmCommand(String... arguments) {
+    List<String> all = new ArrayList<>(extension());
     all.add("farm");
     all.addAll(List.of(arguments));
     return command(all);
