@@ -3,6 +3,8 @@ package build.thresher.scheduler;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
 import build.thresher.v1.Lease;
 import build.thresher.v1.Prefix;
 import build.thresher.v1.Request;
@@ -10,6 +12,8 @@ import build.thresher.v1.RequestState;
 import build.thresher.v1.SpackBuild;
 import build.thresher.v1.Task;
 import build.thresher.v1.TaskState;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -107,8 +111,18 @@ class FarmTest {
         prefixes,
         registered.stream().filter(prefixes::contains).toList(),
         "dependencies first in both");
-    assertEquals(dag.hash("app"), app.getNodes(0).getHash());
-    assertEquals(7, app.getNodesCount(), "cmake stands in the document all the same");
+    ByteBuffer texts = app.getNodeTexts().asReadOnlyByteBuffer();
+    assertEquals(7 * 36, texts.remaining(), "cmake stands in the document all the same");
+    byte[] hash = new byte[Digest.HASH_BYTES];
+    texts.get(hash);
+    byte[] text =
+        farm.blobs
+            .readAll(Scope.farm("default"), List.of(Digest.fromHash(hash, texts.getInt())))
+            .getFirst()
+            .bytes();
+    assertTrue(
+        new String(text, StandardCharsets.UTF_8).startsWith("{\"name\":\"app\""),
+        "the node itself comes first");
   }
 
   @Test

@@ -9,13 +9,15 @@ import build.thresher.executor.spack.BuildOutcome.FailureKind;
 import build.thresher.executor.spack.SpackTask;
 import build.thresher.v1.FailureClass;
 import build.thresher.v1.Lease;
-import build.thresher.v1.NodeText;
 import build.thresher.v1.Prefix;
 import build.thresher.v1.Source;
 import build.thresher.v1.SpackBuild;
 import build.thresher.v1.SpackBuildResult;
 import build.thresher.v1.Usage;
+import com.google.protobuf.ByteString;
 import com.google.protobuf.Duration;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -46,7 +48,27 @@ final class Wire {
         build.getBuildJobs(),
         build.hasTimeout() ? Optional.of(duration(build.getTimeout())) : Optional.empty(),
         build.getMemoryLimitBytes(),
-        build.getNodesList().stream().map(NodeText::getJson).map(Wire::digest).toList());
+        nodeTexts(build.getNodeTexts()));
+  }
+
+  private static List<Digest> nodeTexts(ByteString packed) {
+    int each = Digest.HASH_BYTES + Integer.BYTES;
+    if (packed.size() % each != 0) {
+      throw new IllegalArgumentException(
+          "the lease names its nodes' texts in "
+              + packed.size()
+              + " bytes, not in "
+              + each
+              + " each");
+    }
+    ByteBuffer bytes = packed.asReadOnlyByteBuffer();
+    List<Digest> texts = new ArrayList<>(packed.size() / each);
+    byte[] hash = new byte[Digest.HASH_BYTES];
+    while (bytes.hasRemaining()) {
+      bytes.get(hash);
+      texts.add(Digest.fromHash(hash, Integer.toUnsignedLong(bytes.getInt())));
+    }
+    return texts;
   }
 
   private static SourceFile source(Source source) {

@@ -19,18 +19,19 @@ import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.FailureClass;
 import build.thresher.v1.Fence;
 import build.thresher.v1.Lease;
-import build.thresher.v1.NodeText;
 import build.thresher.v1.Prefix;
 import build.thresher.v1.Source;
 import build.thresher.v1.SpackBuild;
 import build.thresher.v1.SpackBuildResult;
 import build.thresher.v1.SpackInputs;
+import com.google.protobuf.ByteString;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.Status;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -248,7 +249,9 @@ final class ExecutorTest {
               .setPath(prefix.path())
               .setArchive(Wire.digest(prefix.archive())));
     }
-    task.nodes().forEach(n -> build.addNodes(NodeText.newBuilder().setJson(Wire.digest(n))));
+    ByteBuffer texts = ByteBuffer.allocate(36 * task.nodes().size());
+    task.nodes().forEach(n -> texts.put(n.hashBytes()).putInt((int) n.sizeBytes()));
+    build.setNodeTexts(ByteString.copyFrom(texts.flip()));
     farm.offer(
         Lease.newBuilder().setFence(fence).setInstanceName("default").setSpackBuild(build).build());
     return fence;

@@ -76,7 +76,7 @@ public final class Builds {
       build.addAllSources(sources(definition, work.sources()));
     }
     List<SpecNode> lost = new ArrayList<>();
-    for (SpecNode needed : Closures.inPlace(document, node)) {
+    for (SpecNode needed : parsed.closures().inPlace(node)) {
       build.addRegister(needed.hash().text());
       if (!needed.isExternal()) {
         mirror
@@ -89,10 +89,7 @@ public final class Builds {
           lost.stream().map(SpecNode::hash).collect(ImmutableList.toImmutableList()),
           lost.stream().map(SpecNode::display).collect(Collectors.joining(", ")));
     }
-    for (SpecNode reached : Closures.reachable(document, node)) {
-      build.addNodes(parsed.texts().get(reached.hash()));
-    }
-    return build.build();
+    return build.setNodeTexts(parsed.packedTexts(parsed.closures().reachable(node))).build();
   }
 
   private static Prefix prefix(PublishedSpec published) {

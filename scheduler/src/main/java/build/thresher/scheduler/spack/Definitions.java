@@ -1,7 +1,6 @@
 package build.thresher.scheduler.spack;
 
 import build.thresher.cas.api.spack.DagHash;
-import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecNode;
 import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.SpackRequirements;
@@ -10,6 +9,7 @@ import build.thresher.scheduler.core.TaskKey;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSortedSet;
+import java.util.List;
 import java.util.function.Predicate;
 
 /** From a node to the task that builds it. */
@@ -22,7 +22,7 @@ final class Definitions {
    */
   static Definition of(
       String instance,
-      SpecDocument document,
+      Closures closures,
       SpecNode node,
       Predicate<DagHash> isTask,
       ImmutableMap<String, String> labels,
@@ -31,15 +31,15 @@ final class Definitions {
         new TaskKey(instance, node.hash().text()),
         node.name(),
         node.version(),
-        texts(Closures.nearest(document, node, isTask)),
-        requirements(document, node, labels),
+        hashes(closures.nearest(node, isTask)),
+        requirements(closures, node, labels),
         work);
   }
 
   private static SpackRequirements requirements(
-      SpecDocument document, SpecNode node, ImmutableMap<String, String> labels) {
+      Closures closures, SpecNode node, ImmutableMap<String, String> labels) {
     ImmutableSortedSet<SpackRequirements.External> externals =
-        Closures.inPlace(document, node).stream()
+        closures.inPlace(node).stream()
             .filter(SpecNode::isExternal)
             .map(n -> new SpackRequirements.External(n.name(), n.version(), path(n)))
             .collect(
@@ -56,9 +56,7 @@ final class Definitions {
     return external.externalPath() == null ? "" : external.externalPath();
   }
 
-  static ImmutableList<String> texts(Iterable<DagHash> hashes) {
-    ImmutableList.Builder<String> texts = ImmutableList.builder();
-    hashes.forEach(h -> texts.add(h.text()));
-    return texts.build();
+  static ImmutableList<String> hashes(List<SpecNode> nodes) {
+    return nodes.stream().map(node -> node.hash().text()).collect(ImmutableList.toImmutableList());
   }
 }

@@ -7,19 +7,22 @@ import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
 import build.thresher.cas.api.spack.SpecNode;
-import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.NodeSources;
-import build.thresher.v1.NodeText;
 import build.thresher.v1.Source;
 import build.thresher.v1.SourceList;
 import com.google.common.cache.Cache;
 import com.google.common.cache.CacheBuilder;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.UnsafeByteOperations;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * Parsed documents and source lists, by the digest of the blob that they were read from. They stay
@@ -40,11 +43,23 @@ public final class Documents {
     return CacheBuilder.newBuilder().softValues().maximumSize(64).build();
   }
 
-  /** A document, and the name of the blob of each node's text. */
-  public record Parsed(SpecDocument document, ImmutableMap<DagHash, NodeText> texts) {}
+  /** A document, what its nodes lead to, and the name of each node's text. */
+  record Parsed(SpecDocument document, Closures closures, ImmutableMap<DagHash, Digest> texts) {
+
+    /** The names of these nodes' texts, one after the other, as a lease carries them. */
+    ByteString packedTexts(List<SpecNode> nodes) {
+      ByteBuffer packed = ByteBuffer.allocate(nodes.size() * (Digest.HASH_BYTES + Integer.BYTES));
+      for (SpecNode node : nodes) {
+        Digest text = Objects.requireNonNull(texts.get(node.hash()), "a node of the document");
+        packed.putLong(text.hash0()).putLong(text.hash1()).putLong(text.hash2());
+        packed.putLong(text.hash3()).putInt((int) text.sizeBytes());
+      }
+      return UnsafeByteOperations.unsafeWrap(packed.flip());
+    }
+  }
 
   /** The document in this blob. */
-  public Parsed document(Scope scope, Digest digest) throws IOException, SpecFormatException {
+  Parsed document(Scope scope, Digest digest) throws IOException, SpecFormatException {
     Parsed known = documents.getIfPresent(digest);
     if (known != null) {
       return known;
@@ -62,18 +77,13 @@ public final class Documents {
     return parsed;
   }
 
-  /** Digests are computed once: every lease names all that its node leads to. */
+  /** Computed once: every lease names all that its node leads to. */
   private static Parsed parsed(SpecDocument document) {
-    ImmutableMap.Builder<DagHash, NodeText> texts = ImmutableMap.builder();
+    ImmutableMap.Builder<DagHash, Digest> texts = ImmutableMap.builder();
     for (SpecNode node : document.nodes().values()) {
-      texts.put(
-          node.hash(),
-          NodeText.newBuilder()
-              .setHash(node.hash().text())
-              .setJson(Wire.digest(Digest.of(node.json())))
-              .build());
+      texts.put(node.hash(), Digest.of(node.json()));
     }
-    return new Parsed(document, texts.buildOrThrow());
+    return new Parsed(document, new Closures(document), texts.buildOrThrow());
   }
 
   /** The source list in this blob, by DAG hash. */

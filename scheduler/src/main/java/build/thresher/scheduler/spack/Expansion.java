@@ -26,7 +26,8 @@ import java.util.function.Predicate;
 record Expansion(List<SpecNode> build, List<SpecNode> cached, List<SpecNode> externals) {
   private static final int MAX_NAME = 200;
 
-  static Expansion of(SpecDocument document, List<DagHash> roots, Predicate<DagHash> published)
+  static Expansion of(
+      SpecDocument document, Closures closures, List<DagHash> roots, Predicate<DagHash> published)
       throws SubmissionRefused {
     Set<DagHash> needed = new HashSet<>(roots);
     Set<DagHash> build = new HashSet<>();
@@ -52,9 +53,7 @@ record Expansion(List<SpecNode> build, List<SpecNode> cached, List<SpecNode> ext
       }
     }
     return new Expansion(
-        Closures.inDocumentOrder(document, build),
-        Closures.inDocumentOrder(document, cached),
-        Closures.inDocumentOrder(document, externals));
+        closures.inOrder(build), closures.inOrder(cached), closures.inOrder(externals));
   }
 
   private static void checkBuildable(SpecNode node) throws SubmissionRefused {

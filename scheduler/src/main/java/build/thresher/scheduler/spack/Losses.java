@@ -7,7 +7,6 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
-import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
 import build.thresher.cas.api.spack.SpecNode;
 import build.thresher.scheduler.core.Definition;
@@ -67,9 +66,9 @@ public final class Losses {
       Fence fence, Definition definition, SpackWork work, Ending ending, Set<Digest> missing)
       throws IOException {
     Scope scope = Scope.farm(definition.key().instance());
-    SpecDocument document;
+    Documents.Parsed parsed;
     try {
-      document = documents.document(scope, work.dag()).document();
+      parsed = documents.document(scope, work.dag());
     } catch (BlobNotFoundException e) {
       return new Event.Complete(fence, clientsTurn(ending, Set.of(e.digest())));
     } catch (SpecFormatException e) {
@@ -77,8 +76,8 @@ public final class Losses {
     }
     Set<Digest> notOurs = new LinkedHashSet<>(missing);
     Set<DagHash> lost = new HashSet<>();
-    SpecNode node = document.node(new DagHash(definition.key().hash()));
-    for (SpecNode needed : Closures.inPlace(document, node)) {
+    SpecNode node = parsed.document().node(new DagHash(definition.key().hash()));
+    for (SpecNode needed : parsed.closures().inPlace(node)) {
       Optional<PublishedSpec> published = mirror.find(definition.key().instance(), needed.hash());
       if (published.isPresent() && missing.contains(published.get().archive())) {
         lost.add(needed.hash());
@@ -90,7 +89,8 @@ public final class Losses {
     if (!notOurs.isEmpty()) {
       return new Event.Complete(fence, clientsTurn(ending, notOurs));
     }
-    return new Event.InputsLost(fence, ending, producers(definition, work, document, lost));
+    return new Event.InputsLost(
+        fence, ending, producers(definition, work, parsed.closures(), lost));
   }
 
   /** An execution that could not begin, because dependencies are in the mirror no more. */
@@ -101,28 +101,28 @@ public final class Losses {
       return new Event.Complete(fence, Ending.failure(failure));
     }
     try {
-      SpecDocument document =
-          documents.document(Scope.farm(definition.key().instance()), work.dag()).document();
+      Documents.Parsed parsed =
+          documents.document(Scope.farm(definition.key().instance()), work.dag());
       return new Event.InputsLost(
           fence,
           Ending.failure(failure),
-          producers(definition, work, document, Set.copyOf(lost.hashes())));
+          producers(definition, work, parsed.closures(), Set.copyOf(lost.hashes())));
     } catch (SpecFormatException e) {
       throw new IOException("the document of " + definition.key() + " no longer parses", e);
     }
   }
 
   private static ImmutableList<Definition> producers(
-      Definition consumer, SpackWork work, SpecDocument document, Set<DagHash> lost) {
+      Definition consumer, SpackWork work, Closures closures, Set<DagHash> lost) {
     if (!(consumer.requirements() instanceof SpackRequirements needed)) {
       throw new IllegalArgumentException(consumer.key() + " is no Spack node");
     }
-    return Closures.inDocumentOrder(document, lost).stream()
+    return closures.inOrder(lost).stream()
         .map(
             node ->
                 Definitions.of(
                     consumer.key().instance(),
-                    document,
+                    closures,
                     node,
                     lost::contains,
                     needed.labels(),

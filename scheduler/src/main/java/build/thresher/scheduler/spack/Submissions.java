@@ -86,15 +86,16 @@ public final class Submissions {
     Digest sources = request.hasSources() ? Wire.digest(request.getSources()) : null;
     requirePresent(scope, named(dag, inputs, sources));
 
-    SpecDocument document = documents.document(scope, dag).document();
+    Documents.Parsed parsed = documents.document(scope, dag);
+    SpecDocument document = parsed.document();
     List<DagHash> roots = roots(request, document);
     Set<DagHash> served = served(instance, scope, document);
-    Expansion expansion = Expansion.of(document, roots, served::contains);
+    Expansion expansion = Expansion.of(document, parsed.closures(), roots, served::contains);
     Set<DagHash> build = expansion.build().stream().map(SpecNode::hash).collect(Collectors.toSet());
     Map<String, ImmutableList<Source>> sourcesByNode =
         sources == null ? Map.of() : documents.sources(scope, sources);
     checkSources(scope, expansion, sourcesByNode);
-    storeTexts(scope, document, expansion);
+    storeTexts(scope, parsed.closures(), expansion);
 
     ExecuteOptions options = request.getOptions();
     SpackWork work =
@@ -107,7 +108,7 @@ public final class Submissions {
     ImmutableMap<String, String> labels = ImmutableMap.copyOf(options.getLabelsMap());
     ImmutableList.Builder<Definition> tasks = ImmutableList.builder();
     for (SpecNode node : expansion.build()) {
-      tasks.add(Definitions.of(instance, document, node, build::contains, labels, work));
+      tasks.add(Definitions.of(instance, parsed.closures(), node, build::contains, labels, work));
     }
     RequestHead head =
         new RequestHead(
@@ -117,9 +118,9 @@ public final class Submissions {
             WorkKind.SPACK,
             new RequestHead.Options(
                 options.getFailFast(), options.getRetryFailed(), options.getPriority()),
-            Definitions.texts(roots),
-            Definitions.texts(expansion.cached().stream().map(SpecNode::hash).toList()),
-            Definitions.texts(expansion.externals().stream().map(SpecNode::hash).toList()),
+            roots.stream().map(DagHash::text).collect(ImmutableList.toImmutableList()),
+            Definitions.hashes(expansion.cached()),
+            Definitions.hashes(expansion.externals()),
             now);
     return new Event.Submit(head, tasks.build(), ImmutableSet.of(), ImmutableList.of());
   }
@@ -208,16 +209,10 @@ public final class Submissions {
   }
 
   /** Executors fetch each node's text by itself: most of them share most of them. */
-  private void storeTexts(Scope scope, SpecDocument document, Expansion expansion)
+  private void storeTexts(Scope scope, Closures closures, Expansion expansion)
       throws IOException, SubmissionRefused {
-    Set<DagHash> reachable = new HashSet<>();
-    for (SpecNode node : expansion.build().reversed()) {
-      if (!reachable.contains(node.hash())) {
-        Closures.reachable(document, node).forEach(n -> reachable.add(n.hash()));
-      }
-    }
     List<Blob> texts = new ArrayList<>();
-    for (SpecNode node : Closures.inDocumentOrder(document, reachable)) {
+    for (SpecNode node : closures.reachable(expansion.build())) {
       Expansion.checkHash(node);
       Expansion.checkNames(node);
       texts.add(Blob.of(node.json()));

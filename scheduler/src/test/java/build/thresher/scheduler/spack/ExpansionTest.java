@@ -23,7 +23,10 @@ class ExpansionTest {
     SpecDocument document = SpecDocument.parse(DAG.document());
     Set<String> names = Set.of(published);
     return Expansion.of(
-        document, document.roots(), hash -> names.contains(document.node(hash).name()));
+        document,
+        new Closures(document),
+        document.roots(),
+        hash -> names.contains(document.node(hash).name()));
   }
 
   private static List<String> names(List<SpecNode> nodes) {
