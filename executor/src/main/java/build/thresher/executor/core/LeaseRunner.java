@@ -81,7 +81,7 @@ final class LeaseRunner {
     } catch (IOException e) {
       log.warn("{} {}: {}", running.hash(), lease.getFence().getExecution(), e.toString());
       CompleteRequest.Builder result = CompleteRequest.newBuilder().setFence(lease.getFence());
-      fail(result, FailureKind.INFRASTRUCTURE, "on the executor: " + e);
+      result.setFailure(farmsFault("on the executor: " + e));
       completion.send(running, result.build(), () -> {});
     } finally {
       remove(directory);
@@ -111,13 +111,13 @@ final class LeaseRunner {
             .setUsage(Wire.usage(report.usage()));
     switch (report.outcome()) {
       case Built built -> result.setSpackBuild(Wire.result(built.pushed()));
-      case Failed failed -> fail(result, failed.kind(), failed.message());
+      case Failed failed -> result.setFailure(Wire.failure(failed));
       case Abandoned() -> {
         if (running.ending() != Ending.STOPPED) {
           log.info("{} {}: killed", running.hash(), lease.getFence().getExecution());
           return;
         }
-        fail(result, FailureKind.INFRASTRUCTURE, "the executor was stopped during the build");
+        result.setFailure(farmsFault("the executor was stopped during the build"));
       }
     }
     Scope scope = Scope.farm(lease.getInstanceName());
@@ -155,9 +155,8 @@ final class LeaseRunner {
     }
   }
 
-  private static void fail(CompleteRequest.Builder result, FailureKind kind, String message) {
-    result.setFailure(
-        Failure.newBuilder().setFailureClass(Wire.failureClass(kind)).setMessage(message));
+  private static Failure farmsFault(String message) {
+    return Wire.failure(new Failed(FailureKind.INFRASTRUCTURE, message));
   }
 
   private static String describe(BuildOutcome outcome) {

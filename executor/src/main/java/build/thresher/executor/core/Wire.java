@@ -5,8 +5,10 @@ import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.SourceFile;
 import build.thresher.executor.outputs.PushedSpec;
 import build.thresher.executor.sandbox.SandboxResult;
+import build.thresher.executor.spack.BuildOutcome.Failed;
 import build.thresher.executor.spack.BuildOutcome.FailureKind;
 import build.thresher.executor.spack.SpackTask;
+import build.thresher.v1.Failure;
 import build.thresher.v1.FailureClass;
 import build.thresher.v1.Lease;
 import build.thresher.v1.Prefix;
@@ -124,7 +126,18 @@ final class Wire {
         .build();
   }
 
-  static FailureClass failureClass(FailureKind kind) {
+  static Failure failure(Failed failed) {
+    Failure.Builder failure =
+        Failure.newBuilder()
+            .setFailureClass(failureClass(failed.kind()))
+            .setMessage(failed.message());
+    failed.missing().stream()
+        .sorted(Digest::compareTo)
+        .forEach(digest -> failure.addMissingBlobs(digest(digest)));
+    return failure.build();
+  }
+
+  private static FailureClass failureClass(FailureKind kind) {
     return switch (kind) {
       case RECIPE -> FailureClass.FAILURE_RECIPE;
       case INPUT -> FailureClass.FAILURE_INPUT;

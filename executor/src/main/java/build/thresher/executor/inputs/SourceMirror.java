@@ -56,11 +56,7 @@ public final class SourceMirror {
         return;
       } catch (BlobNotFoundException e) {
         if (source.urls().isEmpty()) {
-          throw new SourceUnavailableException(
-              "the source "
-                  + source.mirrorPath()
-                  + " was uploaded but is no longer in the store; submit it again",
-              e);
+          throw e; // Only the client has it.
         }
       }
     }

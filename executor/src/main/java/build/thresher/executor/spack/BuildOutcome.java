@@ -1,6 +1,8 @@
 package build.thresher.executor.spack;
 
+import build.thresher.cas.api.Digest;
 import build.thresher.executor.outputs.PushedSpec;
+import java.util.Set;
 
 /** How a build ended. */
 public sealed interface BuildOutcome {
@@ -17,8 +19,18 @@ public sealed interface BuildOutcome {
    *
    * @param kind whose fault it is
    * @param message a sentence for people
+   * @param missing what it needs and the store no longer has
    */
-  record Failed(FailureKind kind, String message) implements BuildOutcome {}
+  record Failed(FailureKind kind, String message, Set<Digest> missing) implements BuildOutcome {
+    public Failed {
+      missing = Set.copyOf(missing);
+    }
+
+    /** Nothing was missing. */
+    public Failed(FailureKind kind, String message) {
+      this(kind, message, Set.of());
+    }
+  }
 
   /** It was killed on request; nobody waits for its result. */
   record Abandoned() implements BuildOutcome {}

@@ -2,9 +2,11 @@ package build.thresher.executor.spack;
 
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.TreeFormatException;
 import build.thresher.executor.inputs.ArchiveException;
+import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.PrefixCache;
 import build.thresher.executor.inputs.SourceMirror;
 import build.thresher.executor.inputs.SourceUnavailableException;
@@ -22,8 +24,13 @@ import build.thresher.executor.spack.BuildOutcome.Built;
 import build.thresher.executor.spack.BuildOutcome.Failed;
 import build.thresher.executor.spack.BuildOutcome.FailureKind;
 import java.io.IOException;
+import java.util.LinkedHashSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Builds one node: puts its inputs in place, runs the client's own Spack on it in the sandbox,
@@ -31,6 +38,8 @@ import java.util.function.Consumer;
  * is read or run outside the sandbox. Thread-safe; a build blocks its thread.
  */
 public final class SpackBuilder {
+  private static final Logger log = LoggerFactory.getLogger(SpackBuilder.class);
+
   private final BlobStore store;
   private final TreeCache trees;
   private final PrefixCache prefixes;
@@ -58,7 +67,7 @@ public final class SpackBuilder {
 
   /** Builds the node of a task. The log is the caller's to keep and to close. */
   public Report build(
-      SpackTask task, BuildSlot slot, BuildLog log, KillSwitch kill, Consumer<String> phase)
+      SpackTask task, BuildSlot slot, BuildLog output, KillSwitch kill, Consumer<String> phase)
       throws InterruptedException {
     Scope scope = Scope.farm(task.instance());
     phase.accept("fetching inputs");
@@ -74,11 +83,11 @@ public final class SpackBuilder {
           sandbox.run(
               spec,
               (buffer, count) -> {
-                log.append(buffer, count);
+                output.append(buffer, count);
                 phases.accept(buffer, count);
               },
               kill);
-      Optional<BuildOutcome> failure = failure(task, build, result, spec, log);
+      Optional<BuildOutcome> failure = failure(task, build, result, spec, output);
       if (failure.isPresent()) {
         return new Report(failure.get(), result.usage());
       }
@@ -89,10 +98,7 @@ public final class SpackBuilder {
     } catch (RefusedInputException | ArchiveException | TreeFormatException e) {
       return none(new Failed(FailureKind.INPUT, sentence(e)));
     } catch (BlobNotFoundException e) {
-      return none(
-          new Failed(
-              FailureKind.INFRASTRUCTURE,
-              "an input is missing in the store: " + e.digest() + "; submit the request again"));
+      return none(missing(scope, task, e.digest()));
     } catch (OutputException e) {
       return none(new Failed(FailureKind.INFRASTRUCTURE, sentence(e)));
     } catch (IOException e) {
@@ -109,6 +115,30 @@ public final class SpackBuilder {
         .upload(task.hash(), store, Scope.farm(task.instance()));
   }
 
+  /** Names all that is missing, not only what was found first, so that one repair is enough. */
+  private Failed missing(Scope scope, SpackTask task, Digest found) {
+    Set<Digest> missing = new LinkedHashSet<>();
+    missing.add(found);
+    try {
+      missing.addAll(store.findMissing(scope, task.blobs()));
+    } catch (IOException e) {
+      log.warn("{}: the store cannot say what else is missing: {}", task.hash(), e.toString());
+    }
+    // What the farm itself made, it can make again; the rest is the client's to bring.
+    boolean ours =
+        task.prefixes().stream()
+            .map(BuiltPrefix::archive)
+            .collect(Collectors.toSet())
+            .containsAll(missing);
+    return new Failed(
+        ours ? FailureKind.INFRASTRUCTURE : FailureKind.INPUT,
+        missing.size()
+            + " inputs are missing in the store, for example "
+            + found
+            + (ours ? "" : "; submit the request again"),
+        missing);
+  }
+
   private static String sentence(IOException failure) {
     return String.valueOf(failure.getMessage());
   }
@@ -119,10 +149,10 @@ public final class SpackBuilder {
 
   /** Empty when the build says that it has pushed its result. */
   private static Optional<BuildOutcome> failure(
-      SpackTask task, PreparedBuild build, SandboxResult result, SandboxSpec spec, BuildLog log)
+      SpackTask task, PreparedBuild build, SandboxResult result, SandboxSpec spec, BuildLog output)
       throws IOException {
     return switch (result.end()) {
-      case EXITED -> exited(task, build.status(), result.exitCode(), log);
+      case EXITED -> exited(task, build.status(), result.exitCode(), output);
       case KILLED -> Optional.of(new Abandoned());
       case TIMEOUT ->
           failed(
@@ -146,17 +176,17 @@ public final class SpackBuilder {
   }
 
   private static Optional<BuildOutcome> exited(
-      SpackTask task, DriverStatus status, int exitCode, BuildLog log) throws IOException {
+      SpackTask task, DriverStatus status, int exitCode, BuildLog output) throws IOException {
     return switch (status.word()) {
       case BUILT -> Optional.empty();
       case RECIPE ->
-          FailureSentence.missesSources(log)
+          FailureSentence.missesSources(output)
               ? failed(
                   FailureKind.INPUT,
                   "Spack wants to fetch something that was not sent along as a source of "
                       + task.name()
                       + "; see the log")
-              : failed(FailureKind.RECIPE, FailureSentence.of(log));
+              : failed(FailureKind.RECIPE, FailureSentence.of(output));
       case INPUT -> failed(FailureKind.INPUT, status.sentence());
       case INFRASTRUCTURE -> failed(FailureKind.INFRASTRUCTURE, status.sentence());
       case STARTED ->
@@ -169,7 +199,7 @@ public final class SpackBuilder {
               "the sandbox or Spack did not start (code "
                   + exitCode
                   + "): "
-                  + FailureSentence.of(log));
+                  + FailureSentence.of(output));
     };
   }
 

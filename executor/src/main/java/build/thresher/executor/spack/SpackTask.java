@@ -5,8 +5,10 @@ import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.Names;
 import build.thresher.executor.inputs.SourceFile;
 import java.time.Duration;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * One node to build, as the scheduler leased it. Everything that becomes a path is checked here.
@@ -61,6 +63,18 @@ public record SpackTask(
     for (BuiltPrefix dependency : prefixes) {
       requireBelow(installTreeRoot, dependency.path());
     }
+  }
+
+  /** Every blob that it names directly; trees stand for what they hold. */
+  Set<Digest> blobs() {
+    Set<Digest> blobs = new LinkedHashSet<>(nodes);
+    blobs.addAll(List.of(core, recipes, configuration));
+    prefixes.forEach(prefix -> blobs.add(prefix.archive()));
+    // What has addresses can be fetched again.
+    sources.stream()
+        .filter(source -> source.urls().isEmpty())
+        .forEach(source -> source.digest().ifPresent(blobs::add));
+    return blobs;
   }
 
   private static void requireBelow(String root, String path) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.SpecNode;
 import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.SourceFile;
@@ -16,6 +17,7 @@ import build.thresher.executor.testing.RealSpack;
 import build.thresher.executor.testing.SpackWorld;
 import build.thresher.v1.Capabilities;
 import build.thresher.v1.CompleteRequest;
+import build.thresher.v1.Failure;
 import build.thresher.v1.FailureClass;
 import build.thresher.v1.Fence;
 import build.thresher.v1.Lease;
@@ -30,6 +32,7 @@ import io.grpc.Server;
 import io.grpc.Status;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -37,9 +40,13 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -124,6 +131,43 @@ final class ExecutorTest {
   }
 
   @Test
+  void whatTheStoreLostOfAResultIsUploadedAgain() throws Exception {
+    List<Digest> lost = new CopyOnWriteArrayList<>();
+    farm.beforeCompleteFails(
+        request -> {
+          lost.add(Wire.digest(request.getSpackBuild().getArchive()));
+          lost.add(Wire.digest(request.getLog()));
+          lost.forEach(this::lose);
+        });
+    farm.failCompletes(Status.FAILED_PRECONDITION);
+    offer(world.node("compiler-wrapper"));
+    assertTrue(awaitCompletion(1).hasSpackBuild());
+    assertEquals(2, lost.size());
+    assertEquals(Set.of(), store.findMissing(SpackWorld.SCOPE, lost));
+  }
+
+  @Test
+  void inputsThatTheStoreLostAreNamed() throws Exception {
+    SpackTask task = world.task(world.node("compiler-wrapper"));
+    lose(task.core());
+    lose(task.nodes().getLast());
+    offer(task);
+    Failure failure = awaitCompletion(1).getFailure();
+    assertEquals(FailureClass.FAILURE_INPUT, failure.getFailureClass());
+    assertEquals(
+        Set.of(task.core(), task.nodes().getLast()),
+        failure.getMissingBlobsList().stream().map(Wire::digest).collect(Collectors.toSet()));
+  }
+
+  private void lose(Digest digest) {
+    try {
+      assertTrue(store.delete(SpackWorld.SCOPE, digest));
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
   void aLeaseThatTheServerTakesAwayIsKilledAndNotReported() throws Exception {
     makeSlow();
     Fence fence = offer(world.node("compiler-wrapper"));
@@ -184,7 +228,7 @@ final class ExecutorTest {
               try {
                 return Files.readString(Path.of("/proc/" + p.pid() + "/cmdline"))
                     .equals("sleep\0003217\0");
-              } catch (java.io.IOException e) {
+              } catch (IOException e) {
                 return false;
               }
             });
@@ -213,7 +257,10 @@ final class ExecutorTest {
   }
 
   private Fence offer(SpecNode node) throws Exception {
-    SpackTask task = world.task(node);
+    return offer(world.task(node));
+  }
+
+  private Fence offer(SpackTask task) {
     Fence fence =
         Fence.newBuilder()
             .setExecution("default/operations/" + ++executions)

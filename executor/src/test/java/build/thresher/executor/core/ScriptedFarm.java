@@ -30,6 +30,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** A scheduler that does what a test says, over real gRPC. */
@@ -42,6 +43,7 @@ final class ScriptedFarm extends ExecutorsGrpc.ExecutorsImplBase {
   private final List<List<Fence>> heldAtRegister = new ArrayList<>();
   private final Set<Fence> kill = new HashSet<>();
   private final Deque<Status> completeFailures = new ArrayDeque<>();
+  private Consumer<CompleteRequest> beforeCompleteFails = request -> {};
   private @Nullable Capabilities capabilities;
 
   private record Log(Fence fence, LogStream stream) {}
@@ -62,6 +64,11 @@ final class ScriptedFarm extends ExecutorsGrpc.ExecutorsImplBase {
   /** The next calls of Complete fail with these. */
   synchronized void failCompletes(Status... statuses) {
     completeFailures.addAll(List.of(statuses));
+  }
+
+  /** What happens at the server before a call of Complete fails. */
+  synchronized void beforeCompleteFails(Consumer<CompleteRequest> what) {
+    beforeCompleteFails = what;
   }
 
   synchronized List<CompleteRequest> completed() {
@@ -139,6 +146,7 @@ final class ScriptedFarm extends ExecutorsGrpc.ExecutorsImplBase {
       CompleteRequest request, StreamObserver<CompleteResponse> observer) {
     Status failure = completeFailures.poll();
     if (failure != null) {
+      beforeCompleteFails.accept(request);
       observer.onError(failure.asRuntimeException());
       return;
     }

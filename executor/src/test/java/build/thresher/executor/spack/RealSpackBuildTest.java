@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.SpecNode;
 import build.thresher.cas.client.TreeFetcher;
+import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.PrefixCache;
 import build.thresher.executor.inputs.SourceMirror;
@@ -27,8 +29,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -142,6 +146,24 @@ final class RealSpackBuildTest {
     world.sendNoSources();
     BuildOutcome.Failed failed = assertInstanceOf(BuildOutcome.Failed.class, run(core).outcome());
     assertEquals(BuildOutcome.FailureKind.INPUT, failed.kind(), () -> logOf(core));
+  }
+
+  @Test
+  void dependenciesThatTheStoreLostAreTheFarmsToMakeAgain() throws Exception {
+    SpecNode core = world.node("fl-core");
+    for (SpecNode node : world.toBuild("fl-core")) {
+      if (!node.hash().equals(core.hash())) {
+        world.built(node, build(node));
+      }
+    }
+    Set<Digest> archives = new HashSet<>();
+    for (BuiltPrefix dependency : world.task(core).prefixes()) {
+      store.delete(SpackWorld.SCOPE, dependency.archive());
+      archives.add(dependency.archive());
+    }
+    BuildOutcome.Failed failed = assertInstanceOf(BuildOutcome.Failed.class, run(core).outcome());
+    assertEquals(BuildOutcome.FailureKind.INFRASTRUCTURE, failed.kind(), failed.message());
+    assertEquals(archives, failed.missing());
   }
 
   private PushedSpec build(SpecNode node) throws Exception {
