@@ -2,15 +2,20 @@ package build.thresher.deploy;
 
 import static com.google.common.collect.ImmutableList.toImmutableList;
 
+import build.thresher.cas.actions.CompleteActionCache;
+import build.thresher.cas.api.ActionCache;
 import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.mirror.Signer;
+import build.thresher.cas.reapi.ActionCacheService;
 import build.thresher.cas.reapi.ByteStreamService;
 import build.thresher.cas.reapi.CapabilitiesService;
 import build.thresher.cas.reapi.ContentAddressableStorageService;
+import build.thresher.cas.reapi.InstanceNames;
+import build.thresher.cas.reapi.ResultUpdates;
 import build.thresher.cas.sources.SourceFetchService;
 import build.thresher.cas.sources.SourceFetcher;
 import build.thresher.cas.sources.SourceOptions;
@@ -117,6 +122,7 @@ final class FarmServer implements AutoCloseable {
     // Stores.
     RocksBlobStore blobs =
         opened(RocksBlobStore.open(data.resolve("blobs"), storeOptions(config), clock));
+    ActionCache results = new CompleteActionCache(blobs, blobs.results());
     Signer signer = Signer.open(data.resolve("signer"), "Thresher farm", clock);
     RocksSpackMirror mirror =
         opened(
@@ -136,15 +142,22 @@ final class FarmServer implements AutoCloseable {
                 data.resolve("scheduler"),
                 blobs,
                 mirror,
+                results,
                 () -> instanceStatus(config, mirror),
                 Scheduler.World.real()));
 
     // Adapters.
     HealthStatusManager health = new HealthStatusManager();
     List<BindableService> services = new ArrayList<>(scheduler.services());
-    services.add(new ContentAddressableStorageService(blobs, instances(config)));
-    services.add(new ByteStreamService(blobs, instances(config)));
-    services.add(new CapabilitiesService(instances(config)));
+    InstanceNames instances = new InstanceNames(ImmutableList.copyOf(config.get(Key.INSTANCES)));
+    ResultUpdates updates =
+        new ResultUpdates(
+            () -> config.get(Key.CLIENT_RESULTS),
+            "to let clients do it, set `" + Key.CLIENT_RESULTS.name() + ": true` in farm.yaml");
+    services.add(new ContentAddressableStorageService(blobs, instances));
+    services.add(new ByteStreamService(blobs, instances));
+    services.add(new ActionCacheService(results, blobs, instances, updates));
+    services.add(new CapabilitiesService(instances, updates));
     services.add(
         new SourceFetchService(
             opened(
@@ -259,11 +272,6 @@ final class FarmServer implements AutoCloseable {
         config.get(Key.SOURCES_MAX),
         d.readTimeout(),
         d.fetchTimeout());
-  }
-
-  private static java.util.function.Predicate<String> instances(FarmConfig config) {
-    List<String> known = config.get(Key.INSTANCES);
-    return name -> name.isEmpty() || known.contains(name);
   }
 
   private List<InstanceStatus> instanceStatus(FarmConfig config, RocksSpackMirror mirror) {

@@ -19,6 +19,7 @@ class ArchitectureTest {
   private static final String DEPLOY = "build.thresher.deploy..";
   private static final String[] CAS_SERVER = {
     CAS_SERVER_STORE,
+    "build.thresher.cas.actions..",
     "build.thresher.cas.reapi..",
     "build.thresher.cas.mirror..",
     "build.thresher.cas.http..",

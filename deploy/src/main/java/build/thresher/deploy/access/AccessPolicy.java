@@ -24,6 +24,7 @@ public final class AccessPolicy {
           .put("thresher.v1.Farm", CLIENT)
           .put("thresher.v1.Executors", EXECUTOR)
           .put("build.bazel.remote.execution.v2.ContentAddressableStorage", WORK)
+          .put("build.bazel.remote.execution.v2.ActionCache", WORK)
           .put("build.bazel.remote.execution.v2.Capabilities", WORK)
           .put("google.bytestream.ByteStream", WORK)
           .put("build.bazel.remote.asset.v1.Fetch", WORK)

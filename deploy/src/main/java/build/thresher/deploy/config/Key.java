@@ -62,6 +62,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.BOOLEAN,
           "true",
           "true: anyone who reaches http.listen may read the mirror; Spack sends no credentials there.");
+  public static final Key<Boolean> CLIENT_RESULTS =
+      key(
+          "access.client_results",
+          ValueType.BOOLEAN,
+          "false",
+          "true: clients may write results of actions (UpdateActionResult), which others then believe. Needed to use"
+              + " the farm as a mere cache of builds that run elsewhere.");
   public static final Key<List<String>> INSTANCES =
       key(
           "instances",
@@ -170,6 +177,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           TOKEN_FILE,
           OPEN,
           MIRROR_READ_OPEN,
+          CLIENT_RESULTS,
           INSTANCES,
           INSTALL_ROOT,
           PADDED_LENGTH,

@@ -17,7 +17,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,9 +34,9 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
   /** By resource name, for QueryWriteStatus. */
   private final ConcurrentMap<String, BlobUpload> inProgress = new ConcurrentHashMap<>();
 
-  public ByteStreamService(BlobStore store, Predicate<String> knownInstances) {
+  public ByteStreamService(BlobStore store, InstanceNames instances) {
     this.store = store;
-    this.wire = new Wire(knownInstances);
+    this.wire = new Wire(instances);
   }
 
   @Override

@@ -9,14 +9,17 @@ import build.bazel.remote.execution.v2.ServerCapabilities;
 import build.bazel.remote.execution.v2.SymlinkAbsolutePathStrategy;
 import build.bazel.semver.SemVer;
 import io.grpc.stub.StreamObserver;
-import java.util.function.Predicate;
 
-/** Tells clients what the store can do: SHA256, batches, no compression, no client results. */
+/**
+ * Tells clients what the store can do: SHA256, batches, and whether the caller may write results.
+ */
 public final class CapabilitiesService extends CapabilitiesGrpc.CapabilitiesImplBase {
   private final Wire wire;
+  private final ResultUpdates updates;
 
-  public CapabilitiesService(Predicate<String> knownInstances) {
-    this.wire = new Wire(knownInstances);
+  public CapabilitiesService(InstanceNames instances, ResultUpdates updates) {
+    this.wire = new Wire(instances);
+    this.updates = updates;
   }
 
   @Override
@@ -36,7 +39,8 @@ public final class CapabilitiesService extends CapabilitiesGrpc.CapabilitiesImpl
                 CacheCapabilities.newBuilder()
                     .addDigestFunctions(DigestFunction.Value.SHA256)
                     .setActionCacheUpdateCapabilities(
-                        ActionCacheUpdateCapabilities.newBuilder().setUpdateEnabled(false))
+                        ActionCacheUpdateCapabilities.newBuilder()
+                            .setUpdateEnabled(updates.allowed().getAsBoolean()))
                     .setMaxBatchTotalSizeBytes(ContentAddressableStorageService.MAX_BATCH_BYTES)
                     .setSymlinkAbsolutePathStrategy(SymlinkAbsolutePathStrategy.Value.ALLOWED))
             .build());

@@ -21,7 +21,6 @@ import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Predicate;
 
 /**
  * The store's blobs over the Remote Execution API. In a batch each blob has a status of its own; a
@@ -37,31 +36,15 @@ public final class ContentAddressableStorageService
   private final BlobStore store;
   private final Wire wire;
 
-  public ContentAddressableStorageService(BlobStore store, Predicate<String> knownInstances) {
+  public ContentAddressableStorageService(BlobStore store, InstanceNames instances) {
     this.store = store;
-    this.wire = new Wire(knownInstances);
-  }
-
-  private interface Answer<T> {
-    T make() throws IOException;
-  }
-
-  private static <T> void answer(StreamObserver<T> observer, Answer<T> answer) {
-    T message;
-    try {
-      message = answer.make();
-    } catch (IOException | RuntimeException e) {
-      observer.onError(Statuses.of(e).asRuntimeException());
-      return;
-    }
-    observer.onNext(message);
-    observer.onCompleted();
+    this.wire = new Wire(instances);
   }
 
   @Override
   public void findMissingBlobs(
       FindMissingBlobsRequest request, StreamObserver<FindMissingBlobsResponse> observer) {
-    answer(
+    Answers.answer(
         observer,
         () -> {
           Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());
@@ -77,7 +60,7 @@ public final class ContentAddressableStorageService
   @Override
   public void batchUpdateBlobs(
       BatchUpdateBlobsRequest request, StreamObserver<BatchUpdateBlobsResponse> observer) {
-    answer(
+    Answers.answer(
         observer,
         () -> {
           Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());
@@ -125,7 +108,7 @@ public final class ContentAddressableStorageService
   @Override
   public void batchReadBlobs(
       BatchReadBlobsRequest request, StreamObserver<BatchReadBlobsResponse> observer) {
-    answer(
+    Answers.answer(
         observer,
         () -> {
           Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());

@@ -3,20 +3,15 @@ package build.thresher.cas.reapi;
 import build.bazel.remote.execution.v2.DigestFunction;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
-import java.util.function.Predicate;
 
 /** What all calls of the API have in common: digests, instances and the digest function. */
-record Wire(Predicate<String> knownInstances) {
+record Wire(InstanceNames instances) {
 
   /**
    * @throws IllegalArgumentException when nobody configured that instance
    */
   Scope scope(String instance) {
-    if (!knownInstances.test(instance)) {
-      throw new IllegalArgumentException(
-          "this server has no instance of that name; ask its administrator for the right one");
-    }
-    return new Scope(instance, "reapi");
+    return new Scope(instances.resolve(instance), "reapi");
   }
 
   /** The same, for calls that name a digest function; not to name one means SHA256. */

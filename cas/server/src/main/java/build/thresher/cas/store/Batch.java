@@ -74,6 +74,14 @@ final class Batch implements AutoCloseable {
     }
   }
 
+  byte @Nullable [] result(byte[] key) throws RocksDBException {
+    return get(database.results, key);
+  }
+
+  void putResult(byte[] key, byte[] value) throws RocksDBException {
+    changes.put(database.results, key, value);
+  }
+
   void putStatistics(byte[] key, byte[] value) throws RocksDBException {
     changes.put(database.statistics, key, value);
   }

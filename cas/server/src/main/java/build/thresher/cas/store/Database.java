@@ -23,7 +23,7 @@ import org.rocksdb.WALRecoveryMode;
 /**
  * The RocksDB of a store with its column families: {@code metadata} (hash → {@link BlobRecord}),
  * {@code values} (hash → checksums, and the bytes of inline blobs), {@code holds} (leases and
- * pins), and the default one for the statistics.
+ * pins), {@code results} (see {@link ResultTable}), and the default one for the statistics.
  */
 final class Database implements AutoCloseable {
   final RocksDB db;
@@ -31,6 +31,7 @@ final class Database implements AutoCloseable {
   final ColumnFamilyHandle metadata;
   final ColumnFamilyHandle values;
   final ColumnFamilyHandle holds;
+  final ColumnFamilyHandle results;
   private final List<RocksObject> owned;
 
   private Database(RocksDB db, List<ColumnFamilyHandle> families, List<RocksObject> owned) {
@@ -39,6 +40,7 @@ final class Database implements AutoCloseable {
     this.metadata = families.get(1);
     this.values = families.get(2);
     this.holds = families.get(3);
+    this.results = families.get(4);
     this.owned = owned;
   }
 
@@ -82,7 +84,8 @@ final class Database implements AutoCloseable {
             new ColumnFamilyDescriptor(RocksDB.DEFAULT_COLUMN_FAMILY, small),
             new ColumnFamilyDescriptor("metadata".getBytes(StandardCharsets.UTF_8), small),
             new ColumnFamilyDescriptor("values".getBytes(StandardCharsets.UTF_8), large),
-            new ColumnFamilyDescriptor("holds".getBytes(StandardCharsets.UTF_8), small));
+            new ColumnFamilyDescriptor("holds".getBytes(StandardCharsets.UTF_8), small),
+            new ColumnFamilyDescriptor("results".getBytes(StandardCharsets.UTF_8), small));
     List<ColumnFamilyHandle> handles = new ArrayList<>();
     try {
       SyncedDirectories.create(dir);
@@ -100,7 +103,7 @@ final class Database implements AutoCloseable {
 
   @Override
   public void close() {
-    for (ColumnFamilyHandle handle : List.of(statistics, metadata, values, holds)) {
+    for (ColumnFamilyHandle handle : List.of(statistics, metadata, values, holds, results)) {
       handle.close();
     }
     db.close();

@@ -57,6 +57,7 @@ public final class RocksBlobStore implements BlobStore {
   private final Database database;
   private final GroupCommitter committer;
   private final BlobIndex index;
+  private final ResultTable results;
   private final DigestLocks locks = new DigestLocks();
 
   private RocksBlobStore(
@@ -76,7 +77,9 @@ public final class RocksBlobStore implements BlobStore {
     this.files = files;
     this.database = database;
     this.committer = committer;
-    this.index = new BlobIndex(database, new NativeReads(options.readThreads()));
+    NativeReads reads = new NativeReads(options.readThreads());
+    this.index = new BlobIndex(database, reads);
+    this.results = new ResultTable(database, reads, committer, room, this::epoch);
   }
 
   /**
@@ -448,6 +451,11 @@ public final class RocksBlobStore implements BlobStore {
 
   private int epoch() {
     return (int) (clock.instant().getEpochSecond() / EPOCH_SECONDS);
+  }
+
+  /** What is kept beside the blobs, for an action cache. */
+  public ResultTable results() {
+    return results;
   }
 
   @Override

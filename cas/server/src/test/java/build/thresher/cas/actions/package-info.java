@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.cas.actions;
+
+import org.jspecify.annotations.NullMarked;
