@@ -13,6 +13,7 @@ import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.action.ActionReport.Abandoned;
 import build.thresher.executor.action.ActionReport.Failed;
 import build.thresher.executor.action.ActionReport.Finished;
+import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.outputs.BuildLog;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Sandbox;
@@ -21,19 +22,25 @@ import build.thresher.v1.FailureClass;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Parser;
+import java.io.Closeable;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Runs one action: reads it from the store, puts its inputs in place, runs its command in the
  * sandbox, uploads what it made. Every end is an outcome; only interruption is thrown. Thread-safe;
  * an action blocks its thread.
  */
-public final class ActionRunner {
+public final class ActionRunner implements Closeable {
+  private static final Logger log = LoggerFactory.getLogger(ActionRunner.class);
+  private static final long REMEMBERED_DIRECTORY_BYTES = 64 << 20;
   private static final int MAX_MESSAGE_BYTES = 16 << 20;
   private static final int NOT_FOUND = 127;
   private static final int NOT_EXECUTABLE = 126;
@@ -45,25 +52,66 @@ public final class ActionRunner {
   private final Owner owner;
   private final ActionOptions options;
   private final InstantSource clock;
+  private final DirectoryMemory memory = new DirectoryMemory(REMEMBERED_DIRECTORY_BYTES);
 
-  /**
-   * @param worker the executor's name, for results
-   * @param owner whom actions run as
-   */
-  public ActionRunner(
+  private ActionRunner(
       String worker,
       BlobStore store,
+      InputRoots roots,
       Sandbox sandbox,
       Owner owner,
       ActionOptions options,
       InstantSource clock) {
     this.worker = worker;
     this.store = store;
-    this.roots = new FetchedRoots(store, owner);
+    this.roots = roots;
     this.sandbox = sandbox;
     this.owner = owner;
     this.options = options;
     this.clock = clock;
+  }
+
+  /**
+   * Opens the cache of inputs and finds out how input roots can be made here.
+   *
+   * @param worker the executor's name, for results
+   * @param directory for the cache; kept between starts
+   * @param owner whom actions run as
+   */
+  public static ActionRunner open(
+      String worker,
+      Path directory,
+      BlobStore store,
+      Sandbox sandbox,
+      Owner owner,
+      ActionOptions options,
+      InstantSource clock)
+      throws IOException {
+    FileTrees.createReadable(directory);
+    ContentCache cache =
+        new ContentCache(
+            directory.resolve("files"), options.cacheBytes(), new FileFetcher(store, owner));
+    InputRoots roots = roots(directory, cache, owner);
+    log.info("actions: {}", roots.describe());
+    return new ActionRunner(worker, store, roots, sandbox, owner, options, clock);
+  }
+
+  private static InputRoots roots(Path directory, ContentCache cache, Owner owner)
+      throws IOException {
+    if (owner.uid() < 0) {
+      return new CopiedRoots(cache, owner, directory, "overlays need an executor that is root");
+    }
+    Kernel kernel = new Kernel();
+    Path scratch = directory.resolve("probe");
+    FileTrees.delete(scratch);
+    FileTrees.createReadable(scratch);
+    try {
+      OverlayRoots.probe(kernel, scratch);
+    } catch (IOException e) {
+      return new CopiedRoots(cache, owner, directory, String.valueOf(e.getMessage()));
+    }
+    return new OverlayRoots(
+        kernel, new RootLayers(directory.resolve("roots"), cache, kernel, owner), owner);
   }
 
   /** Runs the action of a task. The slot is the caller's to clean. */
@@ -95,9 +143,11 @@ public final class ActionRunner {
     ActionCommand command =
         ActionCommand.of(
             read(scope, digest(action.getCommandDigest()), Command.parser(), "Command"));
-    InputTree tree =
-        InputTree.load(store, scope, digest(action.getInputRootDigest()), new NoMemory());
-    try (InputRoots.InputRoot root = roots.prepare(scope, tree, slot.directory())) {
+    Digest inputs = digest(action.getInputRootDigest());
+    FileTrees.createReadable(slot.own());
+    try (InputRoots.InputRoot root =
+        roots.prepare(
+            scope, inputs, () -> InputTree.load(store, scope, inputs, memory), slot.own())) {
       ActionSandbox prepared =
           ActionSandbox.prepare(task, command, root.path(), slot, owner, options);
       if (kill.isKilled()) {
@@ -207,5 +257,10 @@ public final class ActionRunner {
 
   private static String sentence(IOException failure) {
     return String.valueOf(failure.getMessage());
+  }
+
+  @Override
+  public void close() throws IOException {
+    roots.close();
   }
 }

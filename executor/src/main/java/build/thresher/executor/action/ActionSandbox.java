@@ -57,7 +57,7 @@ record ActionSandbox(SandboxSpec spec) {
     if (!chroot) {
       binds.add(Bind.writable(root, ROOT));
     }
-    binds.add(Bind.writable(owner.directory(slot.directory().resolve("tmp")), "/tmp"));
+    binds.add(Bind.writable(owner.directory(slot.own().resolve("tmp")), "/tmp"));
     String working = command.workingDirectory();
     Duration wall = task.timeout().filter(asked -> asked.isPositive()).orElse(options.timeout());
     long memory = task.memoryLimitBytes() > 0 ? task.memoryLimitBytes() : options.memoryBytes();
@@ -69,7 +69,7 @@ record ActionSandbox(SandboxSpec spec) {
             working.isEmpty() ? (chroot ? "/" : ROOT) : top + "/" + working,
             command.arguments(),
             new Limits(wall, memory, options.processes(), options.diskBytes(), options.files()),
-            slot.directory(),
+            slot.own(),
             owner.uid(),
             chroot ? Optional.of(root) : Optional.empty(),
             options.network() && task.properties().isOn("network", "dockerNetwork"),

@@ -11,4 +11,9 @@ import java.nio.file.Path;
  * @param stdout what the command writes to its standard output
  * @param stderr what the command writes to its standard error
  */
-public record ActionSlot(String name, Path directory, BuildLog stdout, BuildLog stderr) {}
+public record ActionSlot(String name, Path directory, BuildLog stdout, BuildLog stderr) {
+  /** What the action itself writes; its size is limited. */
+  Path own() {
+    return directory.resolve("own");
+  }
+}

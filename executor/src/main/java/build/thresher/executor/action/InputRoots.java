@@ -1,5 +1,6 @@
 package build.thresher.executor.action;
 
+import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import java.io.Closeable;
 import java.io.IOException;
@@ -17,14 +18,20 @@ interface InputRoots extends Closeable {
     Path path();
   }
 
+  /** Reads the tree of a root that has to be made anew. */
+  interface Loader {
+    InputTree load() throws IOException;
+  }
+
   /**
    * Makes the root of one action.
    *
-   * @param directory the action's own, empty, on the executor's disk
+   * @param root digest of the tree
+   * @param directory the action's own, whose size is watched
    * @throws MissingInputsException naming all files that the store lacks
    * @throws RefusedActionException when the tree cannot be a root
    */
-  InputRoot prepare(Scope scope, InputTree tree, Path directory) throws IOException;
+  InputRoot prepare(Scope scope, Digest root, Loader loader, Path directory) throws IOException;
 
   /** How it is done, for the executor's first lines of log. */
   String describe();

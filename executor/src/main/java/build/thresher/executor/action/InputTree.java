@@ -2,6 +2,7 @@ package build.thresher.executor.action;
 
 import build.bazel.remote.execution.v2.Directory;
 import build.bazel.remote.execution.v2.DirectoryNode;
+import build.bazel.remote.execution.v2.FileNode;
 import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
@@ -24,10 +25,12 @@ import java.util.Set;
  *
  * @param root digest of the root Directory
  * @param directories every Directory that can be reached from it
+ * @param extents how large each of them is with all that is below
  */
-record InputTree(Digest root, Map<Digest, Directory> directories) {
+record InputTree(Digest root, Map<Digest, Directory> directories, Map<Digest, Extent> extents) {
   private static final int MAX_DEPTH = 200;
   private static final int MAX_DIRECTORIES = 200_000;
+  private static final long MAX_ENTRIES = 2_000_000;
   private static final int MAX_DIRECTORY_BYTES = 16 << 20;
   private static final long BATCH_BYTES = 2 << 20;
   private static final int BATCH_BLOBS = 500;
@@ -38,6 +41,23 @@ record InputTree(Digest root, Map<Digest, Directory> directories) {
     Map<Digest, Directory> find(Set<Digest> wanted);
 
     void remember(Digest digest, Directory directory);
+  }
+
+  /**
+   * The size of a directory written out, in which equal directories count each time.
+   *
+   * @param entries names in all of it
+   * @param height directories in its longest path
+   */
+  record Extent(long entries, int height) {}
+
+  /** Names in a directory with all that is below. */
+  long entries(Digest digest) {
+    Extent extent = extents.get(digest);
+    if (extent == null) {
+      throw new IllegalStateException("directory " + digest + " is not below " + root);
+    }
+    return extent.entries();
   }
 
   Directory directory(Digest digest) {
@@ -77,7 +97,48 @@ record InputTree(Digest root, Map<Digest, Directory> directories) {
       }
       level = next;
     }
-    return new InputTree(root, all);
+    Map<Digest, Extent> extents = new HashMap<>();
+    measure(root, all, extents, 0);
+    return new InputTree(root, all, extents);
+  }
+
+  /** A few directories that name each other twice can be more than any disk, written out. */
+  private static Extent measure(
+      Digest digest, Map<Digest, Directory> all, Map<Digest, Extent> known, int depth)
+      throws RefusedActionException {
+    Extent extent = known.get(digest);
+    Directory directory = all.get(digest);
+    if (extent == null && directory != null && depth <= MAX_DEPTH) {
+      long entries = (long) directory.getFilesCount() + directory.getSymlinksCount();
+      int height = 0;
+      for (DirectoryNode child : directory.getDirectoriesList()) {
+        Extent below = measure(digest(child.getDigest()), all, known, depth + 1);
+        entries += 1 + below.entries();
+        height = Math.max(height, 1 + below.height());
+      }
+      extent = new Extent(entries, height);
+      known.put(digest, extent);
+    }
+    if (extent == null || depth + extent.height() > MAX_DEPTH || extent.entries() > MAX_ENTRIES) {
+      throw new RefusedActionException(
+          "the input root has paths of more than "
+              + MAX_DEPTH
+              + " names, or more than "
+              + MAX_ENTRIES
+              + " entries");
+    }
+    return extent;
+  }
+
+  /** Every file that the tree names, each once. */
+  Set<FileKey> files() throws RefusedActionException {
+    Set<FileKey> files = new LinkedHashSet<>();
+    for (Directory directory : directories.values()) {
+      for (FileNode file : directory.getFilesList()) {
+        files.add(FileKey.of(file));
+      }
+    }
+    return files;
   }
 
   private static Map<Digest, Directory> read(

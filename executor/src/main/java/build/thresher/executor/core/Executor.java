@@ -58,6 +58,7 @@ public final class Executor implements AutoCloseable {
   private final Leases leases;
   private final Farm farm;
   private final Registration registration;
+  private final ActionRunner actions;
   private final LeaseRunner runner;
   private final RandomGenerator random;
   private final boolean root;
@@ -108,9 +109,10 @@ public final class Executor implements AutoCloseable {
             channel, options.name(), UUID.randomUUID().toString(), options.slots(), capabilities);
     registration = new Registration(farm, leases);
     Completion completion = new Completion(farm, registration, random);
-    ActionRunner actions =
-        new ActionRunner(
+    actions =
+        ActionRunner.open(
             options.name(),
+            work.resolve("inputs"),
             store,
             sandbox,
             new Owner(root ? options.buildUid() + options.slots() : -1),
@@ -320,6 +322,7 @@ public final class Executor implements AutoCloseable {
     }
     loops.forEach(Thread::interrupt);
     sandbox.close();
+    actions.close();
     prefixes.close();
     work.close();
   }

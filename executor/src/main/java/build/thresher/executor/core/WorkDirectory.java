@@ -1,5 +1,6 @@
 package build.thresher.executor.core;
 
+import build.thresher.executor.action.Kernel;
 import build.thresher.executor.inputs.FileTrees;
 import java.io.Closeable;
 import java.io.IOException;
@@ -40,6 +41,8 @@ final class WorkDirectory implements Closeable {
       throw new HostNotReadyException(
           "another executor uses " + root + "; give each executor a directory of its own");
     }
+    // What an executor that was killed had mounted is still there.
+    new Kernel().detachBelow(root.resolve("builds"));
     FileTrees.delete(root.resolve("builds"));
     FileTrees.createReadable(root.resolve("builds"));
     return new WorkDirectory(root, channel);

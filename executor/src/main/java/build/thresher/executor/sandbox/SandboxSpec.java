@@ -1,5 +1,6 @@
 package build.thresher.executor.sandbox;
 
+import com.google.common.collect.ImmutableSortedMap;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -10,7 +11,7 @@ import java.util.Optional;
  *
  * @param name of the build, for names of control groups; letters, digits, dash and dot
  * @param binds in the order in which they are mounted
- * @param environment all of it; nothing of the host's is passed on
+ * @param environment all of it, given in the order of names; nothing of the host's is passed on
  * @param workingDirectory inside
  * @param command first the program
  * @param limits what it may use
@@ -35,7 +36,7 @@ public record SandboxSpec(
     Optional<Path> status) {
   public SandboxSpec {
     binds = List.copyOf(binds);
-    environment = Map.copyOf(environment);
+    environment = ImmutableSortedMap.copyOf(environment);
     command = List.copyOf(command);
     if (!name.matches("[A-Za-z0-9][A-Za-z0-9.-]{0,80}")) {
       throw new IllegalArgumentException("not a name for a sandbox: " + name);

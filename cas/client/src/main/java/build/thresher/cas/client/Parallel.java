@@ -11,16 +11,18 @@ import java.util.concurrent.Future;
 /**
  * Blocking transfers side by side, a bounded number at a time; the first failure stops the rest.
  */
-final class Parallel {
+public final class Parallel {
   private static final int TRANSFERS = 8;
 
   private Parallel() {}
 
-  interface Transfer {
+  /** One of them. */
+  public interface Transfer {
     void run() throws IOException;
   }
 
-  static void run(List<Transfer> transfers) throws IOException {
+  /** Returns when all are done. */
+  public static void run(List<Transfer> transfers) throws IOException {
     if (transfers.size() == 1) {
       transfers.getFirst().run();
       return;

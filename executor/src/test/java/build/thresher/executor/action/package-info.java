@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.executor.action;
+
+import org.jspecify.annotations.NullMarked;
