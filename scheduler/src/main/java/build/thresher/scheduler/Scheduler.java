@@ -9,6 +9,8 @@ import build.thresher.scheduler.farm.Instances;
 import build.thresher.scheduler.farm.StatusReport;
 import build.thresher.scheduler.logs.LogReader;
 import build.thresher.scheduler.logs.LogStore;
+import build.thresher.scheduler.reapi.ExecutionService;
+import build.thresher.scheduler.reapi.OperationsService;
 import build.thresher.scheduler.shell.Calls;
 import build.thresher.scheduler.shell.CoreLoop;
 import build.thresher.scheduler.shell.Effects;
@@ -182,7 +184,17 @@ public final class Scheduler implements AutoCloseable {
                 blobs,
                 logs,
                 calls,
-                world.ids()));
+                world.ids()),
+            ExecutionService.create(
+                requests,
+                blobs,
+                actionCache,
+                calls,
+                instances,
+                options.defaultTimeout(),
+                world.wall(),
+                world.ids()),
+            new OperationsService(requests, blobs, actionCache, calls, instances));
     Housekeeping housekeeping =
         new Housekeeping(core, store, logs, options.retention(), world.wall());
     core.start();

@@ -26,6 +26,8 @@ public final class AccessPolicy {
           .put("build.bazel.remote.execution.v2.ContentAddressableStorage", WORK)
           .put("build.bazel.remote.execution.v2.ActionCache", WORK)
           .put("build.bazel.remote.execution.v2.Capabilities", WORK)
+          .put("build.bazel.remote.execution.v2.Execution", CLIENT)
+          .put("google.longrunning.Operations", CLIENT)
           .put("google.bytestream.ByteStream", WORK)
           .put("build.bazel.remote.asset.v1.Fetch", WORK)
           .put("grpc.health.v1.Health", ANYONE)

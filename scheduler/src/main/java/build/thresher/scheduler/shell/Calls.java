@@ -78,7 +78,8 @@ public final class Calls implements AutoCloseable {
 
   private static void fail(StreamObserver<?> observer, Exception e) {
     try {
-      observer.onError(status(e).asException());
+      boolean says = e instanceof StatusException || e instanceof StatusRuntimeException;
+      observer.onError(says ? e : status(e).asException()); // as it is: it may carry details
     } catch (IllegalStateException alreadyClosed) {
       log.debug("the call was closed before it failed", alreadyClosed);
     }
@@ -86,8 +87,6 @@ public final class Calls implements AutoCloseable {
 
   private static Status status(Exception e) {
     return switch (e) {
-      case StatusException s -> s.getStatus();
-      case StatusRuntimeException s -> s.getStatus();
       case UnavailableException u -> Status.UNAVAILABLE.withDescription(u.getMessage());
       case IOException io -> {
         log.warn("a call failed", io);

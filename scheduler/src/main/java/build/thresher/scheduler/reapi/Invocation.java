@@ -1,0 +1,72 @@
+package build.thresher.scheduler.reapi;
+
+import build.bazel.remote.execution.v2.RequestMetadata;
+import com.google.protobuf.InvalidProtocolBufferException;
+import io.grpc.BindableService;
+import io.grpc.Context;
+import io.grpc.Contexts;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.ServerInterceptors;
+
+/**
+ * Which run of which tool a call belongs to, as clients say in a header. It decides nothing but
+ * whose turn it is and what people are shown; a client that lies gains no rights.
+ */
+final class Invocation {
+  private static final int MAX_NAME = 200;
+  private static final Context.Key<String> KEY = Context.key("invocation");
+  private static final Metadata.Key<byte[]> HEADER =
+      Metadata.Key.of(
+          "build.bazel.remote.execution.v2.requestmetadata-bin", Metadata.BINARY_BYTE_MARSHALLER);
+
+  /** What some clients still send: the name from before the API was final. */
+  private static final Metadata.Key<byte[]> OLD_HEADER =
+      Metadata.Key.of(
+          "google.devtools.remoteexecution.v1test.requestmetadata-bin",
+          Metadata.BINARY_BYTE_MARSHALLER);
+
+  private Invocation() {}
+
+  /** Who asks, in the call that is being served. */
+  static String current() {
+    String known = KEY.get();
+    return known == null ? "reapi" : known;
+  }
+
+  /** The service, with {@link #current} known to its calls. */
+  static BindableService knownTo(BindableService service) {
+    return () -> ServerInterceptors.intercept(service, new Interceptor());
+  }
+
+  private static final class Interceptor implements ServerInterceptor {
+    @Override
+    public <Q, R> ServerCall.Listener<Q> interceptCall(
+        ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
+      byte[] header = headers.containsKey(HEADER) ? headers.get(HEADER) : headers.get(OLD_HEADER);
+      return header == null
+          ? next.startCall(call, headers)
+          : Contexts.interceptCall(
+              Context.current().withValue(KEY, describe(header)), call, headers, next);
+    }
+  }
+
+  private static String describe(byte[] header) {
+    try {
+      RequestMetadata metadata = RequestMetadata.parseFrom(header);
+      String tool = metadata.getToolDetails().getToolName();
+      String invocation = metadata.getToolInvocationId();
+      String name = (tool.isEmpty() ? "reapi" : tool) + " " + invocation;
+      return clean(name.strip());
+    } catch (InvalidProtocolBufferException e) {
+      return "reapi"; // it is only a courtesy
+    }
+  }
+
+  private static String clean(String name) {
+    String cut = name.length() <= MAX_NAME ? name : name.substring(0, MAX_NAME);
+    return cut.replaceAll("\\p{Cntrl}", " ");
+  }
+}
