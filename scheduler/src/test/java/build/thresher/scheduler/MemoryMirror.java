@@ -15,10 +15,12 @@ import java.util.concurrent.atomic.AtomicInteger;
  * A mirror in memory that can be told to refuse or to fail. Outlives the scheduler in a restart.
  */
 public final class MemoryMirror implements SpackMirror {
-  private final Map<String, PublishedSpec> published = new ConcurrentHashMap<>();
+  private final Map<Key, PublishedSpec> published = new ConcurrentHashMap<>();
 
-  private final Map<String, ImmutableMap<String, String>> provenance = new ConcurrentHashMap<>();
+  private final Map<Key, ImmutableMap<String, String>> provenance = new ConcurrentHashMap<>();
   private final MemoryBlobs blobs;
+
+  private record Key(String instance, DagHash hash) {}
 
   public MemoryMirror(MemoryBlobs blobs) {
     this.blobs = blobs;
@@ -34,12 +36,12 @@ public final class MemoryMirror implements SpackMirror {
 
   @Override
   public Optional<PublishedSpec> find(String instance, DagHash hash) {
-    return Optional.ofNullable(published.get(instance + "/" + hash));
+    return Optional.ofNullable(published.get(new Key(instance, hash)));
   }
 
   @Override
   public Optional<ImmutableMap<String, String>> provenance(String instance, DagHash hash) {
-    return Optional.ofNullable(provenance.get(instance + "/" + hash));
+    return Optional.ofNullable(provenance.get(new Key(instance, hash)));
   }
 
   @Override
@@ -61,9 +63,9 @@ public final class MemoryMirror implements SpackMirror {
             built.archive(),
             built.spec(),
             built.prefix());
-    provenance.put(instance + "/" + built.node().hash(), ImmutableMap.copyOf(built.provenance()));
+    provenance.put(new Key(instance, built.node().hash()), ImmutableMap.copyOf(built.provenance()));
     return published.merge(
-        instance + "/" + built.node().hash(), spec, (old, mine) -> isWhole(old) ? old : mine);
+        new Key(instance, built.node().hash()), spec, (old, mine) -> isWhole(old) ? old : mine);
   }
 
   private boolean isWhole(PublishedSpec spec) {

@@ -89,6 +89,9 @@ class SchedulerBenchmark {
     double[] leases = new double[RUNS];
     double[] syncs = new double[RUNS];
     double[] deep = new double[RUNS];
+    double[] deepCpu = new double[RUNS];
+    double[] deepSyncs = new double[RUNS];
+    double[] wideCpu = new double[RUNS];
     double[] warm = new double[RUNS];
     for (int run = 0; run < RUNS; run++) {
       try (TestFarm farm = new TestFarm(directory.resolve("run" + run))) {
@@ -98,13 +101,19 @@ class SchedulerBenchmark {
         Iterator<ExecuteUpdate> updates = farm.client().execute(request);
         TestFarm.accepted(updates);
         accept[run] = seconds(begun);
+        long cpu = cpuNanos();
+        long deepCommits = farm.commits();
         deep[run] = NODES / build(farm, updates);
+        deepCpu[run] = (cpuNanos() - cpu) / 1e6 / NODES;
+        deepSyncs[run] = (farm.commits() - deepCommits) / (double) NODES;
 
         Dag wide = flat("flat" + run);
         Iterator<ExecuteUpdate> more = farm.client().execute(farm.request(wide, "bob").build());
         TestFarm.accepted(more);
         long commits = farm.commits();
+        cpu = cpuNanos();
         leases[run] = NODES / build(farm, more);
+        wideCpu[run] = (cpuNanos() - cpu) / 1e6 / NODES;
         syncs[run] = (farm.commits() - commits) / (double) NODES;
 
         begun = System.nanoTime();
@@ -116,8 +125,11 @@ class SchedulerBenchmark {
     print("2,000 nodes, Execute to accepted", accept, "s");
     print(
         "2,000 nodes in 40 layers, 64 executors", deep, "leases/s (leased, completed, published)");
+    print("… CPU of server and executors together", deepCpu, "ms per lease");
+    print("… syncs per lease, all transitions included", deepSyncs, "");
     print("2,000 ready tasks, 64 executors", leases, "leases/s (leased, completed, published)");
-    print("syncs per lease, all transitions included", syncs, "");
+    print("… CPU of server and executors together", wideCpu, "ms per lease");
+    print("… syncs per lease, all transitions included", syncs, "");
     print("the same again, Execute to finished", warm, "s");
     long peak =
         ManagementFactory.getMemoryPoolMXBeans().stream()
@@ -154,6 +166,12 @@ class SchedulerBenchmark {
 
   private static build.thresher.v1.CompleteRequest success(ScriptedExecutor executor, Lease lease) {
     return executor.success(lease);
+  }
+
+  /** Of this process, whatever else the machine does. */
+  private static long cpuNanos() {
+    return ((com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
+        .getProcessCpuTime();
   }
 
   private static double seconds(long since) {

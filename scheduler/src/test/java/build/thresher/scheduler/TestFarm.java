@@ -24,6 +24,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +36,7 @@ final class TestFarm implements AutoCloseable {
   final MemoryActionCache actionCache = new MemoryActionCache(blobs);
   private final Path directory;
   private final SchedulerOptions options;
+  private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
   private final List<ServerInterceptor> interceptors = new ArrayList<>();
   private final List<ManagedChannel> channels = new ArrayList<>();
   private @Nullable Scheduler scheduler;
@@ -71,6 +74,7 @@ final class TestFarm implements AutoCloseable {
             options, directory, blobs, mirror, actionCache, List::of, Scheduler.World.real());
     NettyServerBuilder builder =
         NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+            .executor(threads) // as the real server has it
             .maxInboundMessageSize(16 << 20);
     interceptors.forEach(builder::intercept);
     opened.services().forEach(builder::addService);
@@ -168,5 +172,6 @@ final class TestFarm implements AutoCloseable {
   @Override
   public void close() throws IOException {
     stop();
+    threads.shutdown();
   }
 }

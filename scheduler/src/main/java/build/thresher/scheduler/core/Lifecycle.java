@@ -363,7 +363,6 @@ final class Lifecycle {
       dependent.waitsFor.remove(task);
       task.dependents.remove(dependent);
       if (task.state == TaskState.SUCCEEDED) {
-        journal.shown(dependent);
         if (dependent.waitsFor.isEmpty() && dependent.state == TaskState.WAITING) {
           makeReady(dependent, "", journal);
         }

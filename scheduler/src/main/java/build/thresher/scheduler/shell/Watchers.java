@@ -7,15 +7,15 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
  * Who watches which request. A watch keeps the newest state of each task that was not taken yet, so
  * a reader that is slow, or reads nothing, costs no more than the request has tasks. Any thread.
  */
 public final class Watchers {
-  private final Map<String, Set<Watch>> byRequest = new ConcurrentHashMap<>();
+  private final Map<String, List<Watch>> byRequest = new ConcurrentHashMap<>();
 
   /** What has happened to a request since it was last asked. */
   public static final class Watch {
@@ -65,7 +65,7 @@ public final class Watchers {
   /** From now on the watch hears of the request. */
   public Watch add(String requestId) {
     Watch watch = new Watch(requestId);
-    byRequest.computeIfAbsent(requestId, id -> ConcurrentHashMap.newKeySet()).add(watch);
+    byRequest.computeIfAbsent(requestId, id -> new CopyOnWriteArrayList<>()).add(watch);
     return watch;
   }
 
@@ -80,12 +80,12 @@ public final class Watchers {
 
   void tell(Effect.TaskChanged effect) {
     for (String id : effect.requestIds()) {
-      byRequest.getOrDefault(id, Set.of()).forEach(watch -> watch.offer(effect.task()));
+      byRequest.getOrDefault(id, List.of()).forEach(watch -> watch.offer(effect.task()));
     }
   }
 
   void finished(String requestId) {
-    byRequest.getOrDefault(requestId, Set.of()).forEach(watch -> watch.finish(false));
+    byRequest.getOrDefault(requestId, List.of()).forEach(watch -> watch.finish(false));
   }
 
   /** What was told may not be true any more: all ask again. */

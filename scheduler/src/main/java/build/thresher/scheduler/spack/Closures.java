@@ -18,7 +18,7 @@ import java.util.function.Predicate;
  * closure costs a few bits a node: every lease asks for two. None recurses. Immutable.
  */
 final class Closures {
-  private final ImmutableList<SpecNode> nodes;
+  private final SpecNode[] nodes;
   private final Map<DagHash, Integer> numbers;
 
   /** By number: what the node names, and which of these are needed where the node is used. */
@@ -27,15 +27,15 @@ final class Closures {
   private final int[][] linkedOrRun;
 
   Closures(SpecDocument document) {
-    nodes = document.nodes().values().asList();
-    numbers = Maps.newHashMapWithExpectedSize(nodes.size());
-    for (int i = 0; i < nodes.size(); i++) {
-      numbers.put(nodes.get(i).hash(), i);
+    nodes = document.nodes().values().toArray(new SpecNode[0]);
+    numbers = Maps.newHashMapWithExpectedSize(nodes.length);
+    for (int i = 0; i < nodes.length; i++) {
+      numbers.put(nodes[i].hash(), i);
     }
-    dependencies = new int[nodes.size()][];
-    linkedOrRun = new int[nodes.size()][];
-    for (int i = 0; i < nodes.size(); i++) {
-      ImmutableList<SpecDependency> edges = nodes.get(i).dependencies();
+    dependencies = new int[nodes.length][];
+    linkedOrRun = new int[nodes.length][];
+    for (int i = 0; i < nodes.length; i++) {
+      ImmutableList<SpecDependency> edges = nodes[i].dependencies();
       dependencies[i] = edges.stream().mapToInt(this::number).toArray();
       linkedOrRun[i] =
           edges.stream().filter(SpecDependency::isLinkOrRun).mapToInt(this::number).toArray();
@@ -59,7 +59,7 @@ final class Closures {
    * every type, with all that they need where they are used.
    */
   List<SpecNode> inPlace(SpecNode node) {
-    BitSet seen = new BitSet(nodes.size());
+    BitSet seen = new BitSet(nodes.length);
     Stack open = new Stack();
     open.pushNew(dependencies[number(node.hash())], seen);
     while (!open.isEmpty()) {
@@ -68,22 +68,25 @@ final class Closures {
     return inOrder(seen);
   }
 
-  /** The node, then everything that it leads to by any edge. */
-  List<SpecNode> reachable(SpecNode node) {
+  /** The node, then everything that it leads to by any edge: numbers in the document's order. */
+  int[] reachable(SpecNode node) {
     int start = number(node.hash());
-    BitSet seen = new BitSet(nodes.size());
+    BitSet seen = new BitSet(nodes.length);
     seen.set(start);
     reach(start, seen);
     seen.clear(start);
-    List<SpecNode> reached = new ArrayList<>(seen.cardinality() + 1);
-    reached.add(node);
-    seen.stream().forEach(i -> reached.add(nodes.get(i)));
+    int[] reached = new int[seen.cardinality() + 1];
+    reached[0] = start;
+    int next = 1;
+    for (int i = seen.nextSetBit(0); i >= 0; i = seen.nextSetBit(i + 1)) {
+      reached[next++] = i;
+    }
     return reached;
   }
 
   /** All that these nodes lead to, themselves included, dependencies first. */
   List<SpecNode> reachable(List<SpecNode> from) {
-    BitSet seen = new BitSet(nodes.size());
+    BitSet seen = new BitSet(nodes.length);
     for (SpecNode node : from) {
       int start = number(node.hash());
       if (!seen.get(start)) {
@@ -100,7 +103,7 @@ final class Closures {
     while (!open.isEmpty()) {
       int next = open.pop();
       open.pushNew(dependencies[next], seen);
-      nodes.get(next).splicedFrom().ifPresent(hash -> open.pushNew(new int[] {number(hash)}, seen));
+      nodes[next].splicedFrom().ifPresent(hash -> open.pushNew(new int[] {number(hash)}, seen));
     }
   }
 
@@ -109,13 +112,13 @@ final class Closures {
    * they wait for themselves.
    */
   List<SpecNode> nearest(SpecNode node, Predicate<DagHash> isTask) {
-    BitSet found = new BitSet(nodes.size());
-    BitSet seen = new BitSet(nodes.size());
+    BitSet found = new BitSet(nodes.length);
+    BitSet seen = new BitSet(nodes.length);
     Stack open = new Stack();
     open.pushNew(dependencies[number(node.hash())], seen);
     while (!open.isEmpty()) {
       int next = open.pop();
-      if (isTask.test(nodes.get(next).hash())) {
+      if (isTask.test(nodes[next].hash())) {
         found.set(next);
       } else {
         open.pushNew(linkedOrRun[next], seen);
@@ -126,7 +129,7 @@ final class Closures {
 
   /** Dependencies first, as the document has them. */
   List<SpecNode> inOrder(Set<DagHash> hashes) {
-    BitSet wanted = new BitSet(nodes.size());
+    BitSet wanted = new BitSet(nodes.length);
     hashes.forEach(hash -> wanted.set(number(hash)));
     return inOrder(wanted);
   }
@@ -134,7 +137,7 @@ final class Closures {
   private List<SpecNode> inOrder(BitSet wanted) {
     List<SpecNode> ordered = new ArrayList<>(wanted.cardinality());
     for (int i = wanted.nextSetBit(0); i >= 0; i = wanted.nextSetBit(i + 1)) {
-      ordered.add(nodes.get(i));
+      ordered.add(nodes[i]);
     }
     return ordered;
   }

@@ -3,10 +3,8 @@ package build.thresher.scheduler.spack;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
-import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
-import build.thresher.cas.api.spack.SpecNode;
 import build.thresher.v1.NodeSources;
 import build.thresher.v1.Source;
 import build.thresher.v1.SourceList;
@@ -20,9 +18,7 @@ import com.google.protobuf.UnsafeByteOperations;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 
 /**
  * Parsed documents and source lists, by the digest of the blob that they were read from. They stay
@@ -43,14 +39,18 @@ public final class Documents {
     return CacheBuilder.newBuilder().softValues().maximumSize(64).build();
   }
 
-  /** A document, what its nodes lead to, and the name of each node's text. */
-  record Parsed(SpecDocument document, Closures closures, ImmutableMap<DagHash, Digest> texts) {
+  /**
+   * A document and what its nodes lead to.
+   *
+   * @param texts names of the nodes' texts, in the document's order
+   */
+  record Parsed(SpecDocument document, Closures closures, ImmutableList<Digest> texts) {
 
     /** The names of these nodes' texts, one after the other, as a lease carries them. */
-    ByteString packedTexts(List<SpecNode> nodes) {
-      ByteBuffer packed = ByteBuffer.allocate(nodes.size() * (Digest.HASH_BYTES + Integer.BYTES));
-      for (SpecNode node : nodes) {
-        Digest text = Objects.requireNonNull(texts.get(node.hash()), "a node of the document");
+    ByteString packedTexts(int[] numbers) {
+      ByteBuffer packed = ByteBuffer.allocate(numbers.length * (Digest.HASH_BYTES + Integer.BYTES));
+      for (int number : numbers) {
+        Digest text = texts.get(number);
         packed.putLong(text.hash0()).putLong(text.hash1()).putLong(text.hash2());
         packed.putLong(text.hash3()).putInt((int) text.sizeBytes());
       }
@@ -79,11 +79,11 @@ public final class Documents {
 
   /** Computed once: every lease names all that its node leads to. */
   private static Parsed parsed(SpecDocument document) {
-    ImmutableMap.Builder<DagHash, Digest> texts = ImmutableMap.builder();
-    for (SpecNode node : document.nodes().values()) {
-      texts.put(node.hash(), Digest.of(node.json()));
-    }
-    return new Parsed(document, new Closures(document), texts.buildOrThrow());
+    ImmutableList<Digest> texts =
+        document.nodes().values().stream()
+            .map(node -> Digest.of(node.json()))
+            .collect(ImmutableList.toImmutableList());
+    return new Parsed(document, new Closures(document), texts);
   }
 
   /** The source list in this blob, by DAG hash. */

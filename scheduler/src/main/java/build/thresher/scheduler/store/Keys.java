@@ -4,7 +4,7 @@ import build.thresher.scheduler.core.RememberedFailure;
 import build.thresher.scheduler.core.TaskKey;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
-import java.util.Locale;
+import java.util.HexFormat;
 
 /**
  * Where each record is: readable text, the pool first, so that a prefix names a set and its order
@@ -107,6 +107,6 @@ final class Keys {
   }
 
   private static String number(long n) {
-    return String.format(Locale.ROOT, "%016x", n);
+    return HexFormat.of().toHexDigits(n);
   }
 }

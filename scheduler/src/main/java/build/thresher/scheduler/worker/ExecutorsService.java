@@ -36,6 +36,8 @@ import build.thresher.v1.RegisterRequest;
 import build.thresher.v1.RegisterResponse;
 import build.thresher.v1.RenewRequest;
 import build.thresher.v1.RenewResponse;
+import com.google.common.cache.Cache;
+import com.google.common.cache.CacheBuilder;
 import com.google.common.collect.ImmutableList;
 import io.grpc.Status;
 import io.grpc.StatusException;
@@ -57,6 +59,7 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
   private static final Logger log = LoggerFactory.getLogger(ExecutorsService.class);
   private static final Duration MAX_WAIT = Duration.ofSeconds(30);
   private static final int MAX_SLOTS = 1024;
+  private static final int MAX_HANDED_OUT = 10_000;
   private static final int MAX_LOG_CHUNK = 256 << 10;
 
   private final CoreLoop core;
@@ -68,6 +71,10 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
   private final LogStore logs;
   private final Calls calls;
   private final Supplier<String> ids;
+
+  /** Leases that this process handed out and that have not been completed, as far as they fit. */
+  private final Cache<Fence, Definition> handedOut =
+      CacheBuilder.newBuilder().maximumSize(MAX_HANDED_OUT).build();
 
   /**
    * @param ids unique parts of the names of executions
@@ -180,6 +187,7 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
   private Optional<Lease> compose(Effect.Grant grant) {
     try {
       Lease lease = leases.compose(grant);
+      handedOut.put(grant.fence(), grant.definition());
       log.info(
           "leased {} {} as {} attempt {}",
           grant.definition().name(),
@@ -253,7 +261,7 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
     } catch (IllegalArgumentException e) {
       throw invalid(String.valueOf(e.getMessage()));
     }
-    Optional<Definition> task = core.ask(view -> view.leased(fence));
+    Optional<Definition> task = leased(fence);
     if (task.isPresent()) {
       check(task.get(), ending);
     }
@@ -262,6 +270,7 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
             ? losses.judge(fence, task.get(), ending)
             : new Event.Complete(fence, ending);
     Reply reply = core.apply(event);
+    handedOut.invalidate(fence);
     logs.ended(fence.execution());
     if (reply instanceof Reply.StaleFence && !endedBefore(fence)) {
       throw Status.ABORTED
@@ -279,6 +288,15 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
         fence.attempt(),
         ending.failure() == null ? "success" : ending.failure().failureClass());
     return CompleteResponse.getDefaultInstance();
+  }
+
+  /**
+   * What runs under this fence, or did a moment ago: whether it still may is for the core to say.
+   */
+  private Optional<Definition> leased(Fence fence)
+      throws UnavailableException, InterruptedException {
+    Definition known = handedOut.getIfPresent(fence);
+    return known == null ? core.ask(view -> view.leased(fence)) : Optional.of(known);
   }
 
   private boolean endedBefore(Fence fence) throws IOException, InterruptedException {
