@@ -2,13 +2,18 @@ package build.thresher.scheduler.simulation;
 
 import build.thresher.scheduler.core.Fence;
 import build.thresher.scheduler.core.TaskKey;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Random;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** What was published, and by which execution: the first one wins and stays. */
+/** What was published, and by which execution: the first one wins and stays, unless it is lost. */
 final class Mirror {
   private final Map<TaskKey, Fence> winners = new LinkedHashMap<>();
+  private final Set<TaskKey> everPublished = new HashSet<>();
 
   boolean has(TaskKey key) {
     return winners.containsKey(key);
@@ -20,6 +25,19 @@ final class Mirror {
 
   void publish(TaskKey key, Fence fence) {
     winners.putIfAbsent(key, fence);
+    everPublished.add(key);
+  }
+
+  /** The disk has lost one of the results. */
+  void loseOne(Random random) {
+    if (!winners.isEmpty()) {
+      winners.remove(List.copyOf(winners.keySet()).get(random.nextInt(winners.size())));
+    }
+  }
+
+  /** True also for what was lost since. */
+  boolean everHad(TaskKey key) {
+    return everPublished.contains(key);
   }
 
   Map<TaskKey, Fence> winners() {

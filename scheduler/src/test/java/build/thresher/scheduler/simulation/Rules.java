@@ -47,6 +47,7 @@ final class Rules {
   private final Set<String> ordered = new LinkedHashSet<>();
   private final Map<TaskKey, Integer> runs = new HashMap<>();
   private int ears;
+  private int madeAgain;
   private long tasksEnded;
 
   /**
@@ -123,6 +124,9 @@ final class Rules {
           "a result under %s was taken, but nobody holds that fence",
           fence);
     }
+    if (event instanceof Event.InputsLost && outcome.reply() instanceof Reply.Done) {
+      madeAgain++;
+    }
     outcome.changes().forEach(this::stored);
   }
 
@@ -147,12 +151,12 @@ final class Rules {
         live.put(c.head().id(), c.head());
       }
       case Change.RequestFinished c -> ended(c);
-      case Change.HoldPut c -> {}
+      case Change.HoldPut c -> heldEnds.remove(c.requestId() + " " + c.key()); // made again
       case Change.HoldEnded c -> {
         String hold = c.requestId() + " " + c.task().key();
         check(heldEnds.add(hold), "%s ended twice", hold);
         if (c.task().state() == TaskState.SUCCEEDED) {
-          check(mirror.has(c.task().key()), "%s succeeded and is not published", c.task().key());
+          check(mirror.everHad(c.task().key()), "%s succeeded unpublished", c.task().key());
         }
       }
       case Change.TaskDefined c -> definitions.put(c.taskId(), c.definition());
@@ -186,7 +190,7 @@ final class Rules {
     if (end.state() == RequestState.SUCCEEDED) {
       for (String root : end.head().roots()) {
         check(
-            mirror.has(new TaskKey(end.head().instance(), root)),
+            mirror.everHad(new TaskKey(end.head().instance(), root)),
             "%s succeeded without its root %s",
             id,
             root);
@@ -204,7 +208,7 @@ final class Rules {
       check(task.waitsFor().isEmpty(), "leased too early: %s", task);
       for (String dependency : Objects.requireNonNull(definitions.get(task.id())).dependsOn()) {
         TaskKey key = new TaskKey(task.key().instance(), dependency);
-        check(mirror.has(key), "%s is built before %s is there", task, key);
+        check(mirror.everHad(key), "%s is built before %s is there", task, key);
       }
       boolean same = before != null && fenceOf(task).equals(fenceOf(before));
       check(
@@ -254,6 +258,11 @@ final class Rules {
 
   int ears() {
     return ears;
+  }
+
+  /** Times that a build had to wait for what was lost. */
+  int madeAgain() {
+    return madeAgain;
   }
 
   long tasksEnded() {

@@ -6,6 +6,7 @@ import build.thresher.scheduler.core.CoreOptions;
 import build.thresher.scheduler.core.CoreView;
 import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Effect;
+import build.thresher.scheduler.core.Ending;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.ExecutorId;
 import build.thresher.scheduler.core.Failure;
@@ -15,6 +16,7 @@ import build.thresher.scheduler.core.Outcome;
 import build.thresher.scheduler.core.Reply;
 import build.thresher.scheduler.core.RequestState;
 import build.thresher.scheduler.core.TaskKey;
+import build.thresher.scheduler.core.Usage;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import java.time.Duration;
@@ -196,6 +198,26 @@ final class Server {
     apply(
         event,
         reply -> answer.accept(!(reply instanceof Reply.StaleFence) || endedBefore(event.fence())));
+  }
+
+  /** The executor found results of others missing. Nobody is believed: the mirror is asked. */
+  void inputsLost(Effect.Grant grant, Consumer<Boolean> answer) {
+    if (core == null) {
+      return;
+    }
+    Ending ending =
+        Ending.failure(
+            new Failure(FailureClass.INFRASTRUCTURE, "inputs are missing"),
+            Workload.digest("log"),
+            Usage.NONE);
+    ImmutableList<Definition> producers = workload.lostInputs(grant.definition(), mirror::has);
+    Event event =
+        producers.isEmpty()
+            ? new Event.Complete(grant.fence(), ending)
+            : new Event.InputsLost(grant.fence(), ending, producers);
+    apply(
+        event,
+        reply -> answer.accept(!(reply instanceof Reply.StaleFence) || endedBefore(grant.fence())));
   }
 
   private boolean endedBefore(Fence fence) {

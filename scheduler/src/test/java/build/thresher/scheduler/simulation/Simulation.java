@@ -23,6 +23,7 @@ final class Simulation {
   private final Rules rules;
   private final Server server;
   private final Workload workload;
+  private final Mirror mirror = new Mirror();
   private final List<Worker> workers = new ArrayList<>();
   private final List<Client> clients = new ArrayList<>();
   private boolean calm;
@@ -33,6 +34,7 @@ final class Simulation {
    *
    * @param tasks that ended
    * @param serverStarts the first included
+   * @param madeAgain times that a build had to wait for a result that was lost
    * @param ended how each request did
    */
   record Report(
@@ -41,6 +43,7 @@ final class Simulation {
       int waiters,
       int serverStarts,
       int executorKills,
+      int madeAgain,
       Duration virtualTime,
       Map<String, RequestState> ended) {}
 
@@ -50,11 +53,10 @@ final class Simulation {
     random = new Random(seed);
     network = new Network(time, random);
     workload = new Workload(packages, !stormy, random);
-    Mirror mirror = new Mirror();
     rules = new Rules(mirror, workload, !stormy);
     server = new Server(time, random, new Disk(), mirror, workload, rules);
     for (int i = 0; i < 4; i++) {
-      workers.add(new Worker("e" + i, time, random, network, server, workload, rules));
+      workers.add(new Worker("e" + i, time, random, network, server, workload, mirror, rules));
       clients.add(new Client("c" + i, time, random, network, server, rules));
     }
   }
@@ -102,6 +104,7 @@ final class Simulation {
         rules.ears(),
         server.starts(),
         kills,
+        rules.madeAgain(),
         Duration.ofNanos(time.nanos()),
         new TreeMap<>(rules.finished()));
   }
@@ -115,7 +118,7 @@ final class Simulation {
       return;
     }
     Worker worker = workers.get(random.nextInt(workers.size()));
-    switch (random.nextInt(8)) {
+    switch (random.nextInt(9)) {
       case 0 -> {
         server.crash();
         time.after(within(Duration.ofSeconds(90)), server::start);
@@ -127,7 +130,8 @@ final class Simulation {
       }
       case 3, 4 -> worker.freeze(within(Duration.ofMinutes(3)));
       case 5 -> network.cutOff(worker.name(), within(Duration.ofMinutes(3)));
-      case 6 ->
+      case 6 -> mirror.loseOne(random);
+      case 7 ->
           network.cutOff(
               clients.get(random.nextInt(clients.size())).name(), within(Duration.ofMinutes(2)));
       default ->

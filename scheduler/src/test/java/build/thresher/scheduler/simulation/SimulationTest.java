@@ -58,6 +58,7 @@ class SimulationTest {
     long waiters = 0;
     int serverStarts = 0;
     int kills = 0;
+    int madeAgain = 0;
     long began = System.nanoTime();
     for (int i = 0; i < histories; i++) {
       long seed = first + i;
@@ -67,6 +68,7 @@ class SimulationTest {
         waiters += report.waiters();
         serverStarts += report.serverStarts();
         kills += report.executorKills();
+        madeAgain += report.madeAgain();
       } catch (AssertionError e) {
         throw new AssertionError(
             "replay: mvn -pl scheduler -am test -Dtest=SimulationTest"
@@ -78,7 +80,7 @@ class SimulationTest {
     double seconds = (System.nanoTime() - began) / 1e9;
     System.out.printf(
         "%d histories from seed %d: %d tasks, %d answers to waiters, %d starts of the server,"
-            + " %d executors killed; %.0f tasks/s%n",
-        histories, first, tasks, waiters, serverStarts, kills, tasks / seconds);
+            + " %d executors killed, %d times something lost was made again; %.0f tasks/s%n",
+        histories, first, tasks, waiters, serverStarts, kills, madeAgain, tasks / seconds);
   }
 }

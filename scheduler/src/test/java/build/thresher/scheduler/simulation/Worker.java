@@ -31,6 +31,7 @@ final class Worker {
   private final Network network;
   private final Server server;
   private final Workload workload;
+  private final Mirror mirror;
   private final Rules rules;
   private final Map<Fence, Effect.Grant> held = new LinkedHashMap<>();
   private int incarnation;
@@ -46,6 +47,7 @@ final class Worker {
       Network network,
       Server server,
       Workload workload,
+      Mirror mirror,
       Rules rules) {
     this.name = name;
     this.time = time;
@@ -53,6 +55,7 @@ final class Worker {
     this.network = network;
     this.server = server;
     this.workload = workload;
+    this.mirror = mirror;
     this.rules = rules;
   }
 
@@ -159,7 +162,13 @@ final class Worker {
     }
     held.put(grant.fence(), grant);
     rules.started(grant);
-    after(Duration.ofMillis(500 + random.nextInt(60_000)), () -> finish(grant));
+    if (workload.lacksInputs(grant.definition(), mirror::has)) {
+      after(
+          Duration.ofMillis(500),
+          () -> report(grant.fence(), answer -> server.inputsLost(grant, answer)));
+    } else {
+      after(Duration.ofMillis(500 + random.nextInt(60_000)), () -> finish(grant));
+    }
   }
 
   private void finish(Effect.Grant grant) {
@@ -199,18 +208,22 @@ final class Worker {
   }
 
   private void report(Event.Complete event) {
-    if (!held.containsKey(event.fence())) {
+    report(event.fence(), answer -> server.complete(event, answer));
+  }
+
+  private void report(Fence fence, Network.Request<Boolean> end) {
+    if (!held.containsKey(fence)) {
       return;
     }
-    this.<Boolean>call(
+    call(
         PATIENCE,
-        answer -> server.complete(event, answer),
+        end,
         taken -> {
           if (taken.isPresent()) {
-            drop(event.fence());
+            drop(fence);
             ask();
           } else {
-            after(Duration.ofMillis(500), () -> report(event));
+            after(Duration.ofMillis(500), () -> report(fence, end));
           }
         });
   }

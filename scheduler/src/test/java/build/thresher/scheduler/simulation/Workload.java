@@ -25,6 +25,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /** A graph of packages, what becomes of each when it is built, and who orders what. */
 final class Workload {
@@ -102,7 +103,7 @@ final class Workload {
   }
 
   Fate fateOf(Definition task) {
-    Fate fate = fates.get(Integer.parseInt(task.name().substring(1)));
+    Fate fate = fates.get(number(task));
     boolean compilesHere =
         fate == Fate.DOES_NOT_COMPILE
             && task.work() instanceof SpackWork work
@@ -123,7 +124,7 @@ final class Workload {
       if (published.test(key(node))) {
         cached.add(key(node).hash());
       } else {
-        tasks.add(definition(order, node, published));
+        tasks.add(definition(digest(order.recipes()), node, published));
       }
     }
     RequestHead head =
@@ -140,7 +141,32 @@ final class Workload {
     return new Event.Submit(head, tasks.build(), ImmutableSet.of(), ImmutableList.of());
   }
 
-  private Definition definition(Order order, int node, Predicate<TaskKey> published) {
+  boolean lacksInputs(Definition consumer, Predicate<TaskKey> published) {
+    return dependencies.get(number(consumer)).stream().anyMatch(node -> !published.test(key(node)));
+  }
+
+  /** What a build needs and the mirror has no more, as tasks that make it again. */
+  ImmutableList<Definition> lostInputs(Definition consumer, Predicate<TaskKey> published) {
+    Set<TaskKey> lost =
+        dependencies.get(number(consumer)).stream()
+            .map(Workload::key)
+            .filter(published.negate())
+            .collect(Collectors.toSet());
+    return dependencies.get(number(consumer)).stream()
+        .filter(node -> lost.contains(key(node)))
+        .map(node -> definition(recipes(consumer), node, key -> !lost.contains(key)))
+        .collect(ImmutableList.toImmutableList());
+  }
+
+  private static int number(Definition task) {
+    return Integer.parseInt(task.name().substring(1));
+  }
+
+  private static Digest recipes(Definition task) {
+    return ((SpackWork) task.work()).inputs().recipes();
+  }
+
+  private Definition definition(Digest recipes, int node, Predicate<TaskKey> published) {
     return new Definition(
         key(node),
         "p" + node,
@@ -157,7 +183,7 @@ final class Workload {
             ImmutableSortedSet.of(),
             ImmutableMap.of()),
         new SpackWork(
-            new Inputs(digest("core"), digest(order.recipes()), digest("configuration")),
+            new Inputs(digest("core"), recipes, digest("configuration")),
             digest("dag"),
             null,
             0,
