@@ -14,6 +14,7 @@ import build.thresher.cas.reapi.ActionCacheService;
 import build.thresher.cas.reapi.ByteStreamService;
 import build.thresher.cas.reapi.CapabilitiesService;
 import build.thresher.cas.reapi.ContentAddressableStorageService;
+import build.thresher.cas.reapi.ExecutionOffer;
 import build.thresher.cas.reapi.InstanceNames;
 import build.thresher.cas.reapi.ResultUpdates;
 import build.thresher.cas.sources.SourceFetchService;
@@ -155,9 +156,10 @@ final class FarmServer implements AutoCloseable {
             () -> config.get(Key.CLIENT_RESULTS),
             "to let clients do it, set `" + Key.CLIENT_RESULTS.name() + ": true` in farm.yaml");
     services.add(new ContentAddressableStorageService(blobs, instances));
-    services.add(new ByteStreamService(blobs, instances));
+    services.add(new ByteStreamService(blobs, scheduler.liveOutputs(), instances));
     services.add(new ActionCacheService(results, blobs, instances, updates));
-    services.add(new CapabilitiesService(instances, updates));
+    services.add(
+        new CapabilitiesService(instances, updates, ExecutionOffer.OF_THE_SCHEDULER));
     services.add(
         new SourceFetchService(
             opened(

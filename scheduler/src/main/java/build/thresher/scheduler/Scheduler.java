@@ -2,6 +2,7 @@ package build.thresher.scheduler;
 
 import build.thresher.cas.api.ActionCache;
 import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.LiveStreams;
 import build.thresher.cas.api.spack.SpackMirror;
 import build.thresher.scheduler.farm.FarmService;
 import build.thresher.scheduler.farm.FarmStatusSource;
@@ -10,6 +11,7 @@ import build.thresher.scheduler.farm.StatusReport;
 import build.thresher.scheduler.logs.LogReader;
 import build.thresher.scheduler.logs.LogStore;
 import build.thresher.scheduler.reapi.ExecutionService;
+import build.thresher.scheduler.reapi.LiveOutputs;
 import build.thresher.scheduler.reapi.OperationsService;
 import build.thresher.scheduler.shell.Calls;
 import build.thresher.scheduler.shell.CoreLoop;
@@ -53,6 +55,7 @@ public final class Scheduler implements AutoCloseable {
   private final Requests requests;
   private final Housekeeping housekeeping;
   private final List<BindableService> services;
+  private final LiveStreams liveOutputs;
 
   private Scheduler(
       TaskStore store,
@@ -62,7 +65,8 @@ public final class Scheduler implements AutoCloseable {
       CoreLoop core,
       Requests requests,
       Housekeeping housekeeping,
-      List<BindableService> services) {
+      List<BindableService> services,
+      LiveStreams liveOutputs) {
     this.store = store;
     this.history = history;
     this.publisher = publisher;
@@ -71,6 +75,7 @@ public final class Scheduler implements AutoCloseable {
     this.requests = requests;
     this.housekeeping = housekeeping;
     this.services = services;
+    this.liveOutputs = liveOutputs;
   }
 
   /** What the scheduler takes from the world instead of reading it itself. */
@@ -194,12 +199,15 @@ public final class Scheduler implements AutoCloseable {
                 options.defaultTimeout(),
                 world.wall(),
                 world.ids()),
-            new OperationsService(requests, blobs, actionCache, calls, instances));
+            new OperationsService(
+                requests, blobs, actionCache, calls, instances, world.nanoTime()));
     Housekeeping housekeeping =
         new Housekeeping(core, store, logs, options.retention(), world.wall());
     core.start();
     housekeeping.start();
-    return new Scheduler(store, history, publisher, calls, core, requests, housekeeping, services);
+    LiveStreams liveOutputs = new LiveOutputs(core, history, blobs, logs);
+    return new Scheduler(
+        store, history, publisher, calls, core, requests, housekeeping, services, liveOutputs);
   }
 
   /**
@@ -221,9 +229,14 @@ public final class Scheduler implements AutoCloseable {
     }
   }
 
-  /** Farm and Executors, for a gRPC server. */
+  /** Farm, Executors, Execution and Operations, for a gRPC server. */
   public List<BindableService> services() {
     return services;
+  }
+
+  /** What actions print, for ByteStream. */
+  public LiveStreams liveOutputs() {
+    return liveOutputs;
   }
 
   /** What was asked for, of both kinds. */

@@ -26,6 +26,7 @@ import build.thresher.scheduler.core.TaskState;
 import build.thresher.scheduler.core.WorkKind;
 import build.thresher.scheduler.shell.Requests;
 import build.thresher.scheduler.wire.Wire;
+import build.thresher.v1.ActionMeasurements;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.Lease;
 import com.google.common.collect.ImmutableList;
@@ -142,7 +143,11 @@ class ActionRunTest {
       assertEquals(RequestState.SUCCEEDED, heard.last.state());
       ActionOutputs outputs =
           assertInstanceOf(ActionOutputs.class, heard.last.tasks().getFirst().ending().outputs());
-      assertEquals(complete.getActionResult(), ActionResult.parseFrom(outputs.actionResult()));
+      ActionResult kept = ActionResult.parseFrom(outputs.actionResult());
+      assertEquals(complete.getActionResult(), kept.toBuilder().clearExecutionMetadata().build());
+      ActionMeasurements measured =
+          kept.getExecutionMetadata().getAuxiliaryMetadata(0).unpack(ActionMeasurements.class);
+      assertEquals(1, measured.getAttempt());
       assertTrue(farm.actionCache.find(Scope.farm("default"), action).isPresent());
       assertEquals(RequestState.SUCCEEDED, requests.find("s").orElseThrow().state());
 

@@ -16,21 +16,27 @@ import build.bazel.remote.execution.v2.ExecuteOperationMetadata;
 import build.bazel.remote.execution.v2.ExecuteRequest;
 import build.bazel.remote.execution.v2.ExecuteResponse;
 import build.bazel.remote.execution.v2.ExecutionGrpc;
+import build.bazel.remote.execution.v2.ExecutionPolicy;
 import build.bazel.remote.execution.v2.ExecutionStage;
 import build.bazel.remote.execution.v2.FileNode;
 import build.bazel.remote.execution.v2.OutputFile;
 import build.bazel.remote.execution.v2.Platform;
 import build.bazel.remote.execution.v2.WaitExecutionRequest;
+import build.thresher.cas.api.LiveStreams;
+import build.thresher.cas.api.Scope;
 import build.thresher.scheduler.wire.Wire;
+import build.thresher.v1.AppendLogRequest;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.Failure;
 import build.thresher.v1.FailureClass;
 import build.thresher.v1.Lease;
+import build.thresher.v1.LogStream;
 import com.google.longrunning.CancelOperationRequest;
 import com.google.longrunning.GetOperationRequest;
 import com.google.longrunning.ListOperationsRequest;
 import com.google.longrunning.Operation;
 import com.google.longrunning.OperationsGrpc;
+import com.google.longrunning.WaitOperationRequest;
 import com.google.protobuf.Any;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Duration;
@@ -41,6 +47,7 @@ import com.google.rpc.PreconditionFailure;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -483,6 +490,136 @@ class ExecutionTest {
                       .execute(ExecuteRequest.newBuilder().setInstanceName("projects/none").build())
                       .hasNext());
       assertEquals(Status.Code.NOT_FOUND, refused.getStatus().getCode());
+    }
+  }
+
+  private static String read(TestFarm farm, String name, long offset) throws Exception {
+    LiveStreams.Chunk chunk =
+        farm.liveOutputs().read(name, offset, 1000, java.time.Duration.ofMillis(10)).orElseThrow();
+    return new String(chunk.bytes(), StandardCharsets.UTF_8) + (chunk.last() ? "$" : "");
+  }
+
+  private static void append(ScriptedExecutor executor, Lease lease, String text, long offset) {
+    executor.stub.appendLog(
+        AppendLogRequest.newBuilder()
+            .setFence(lease.getFence())
+            .setStream(LogStream.LOG_STREAM_STDOUT)
+            .setOffset(offset)
+            .setData(ByteString.copyFromUtf8(text))
+            .build());
+  }
+
+  @Test
+  void whatAnActionPrintsIsReadFromAnyOffsetWhileItRunsAndAfter() throws Exception {
+    try (TestFarm farm = new TestFarm(directory);
+        ScriptedExecutor executor = new ScriptedExecutor(farm, "e")) {
+      executor.register(1);
+      Iterator<Operation> operations = execution(farm).execute(request(action(farm, command())));
+      operations.next();
+      Lease lease = executor.lease(1, 5).getFirst();
+      ExecuteOperationMetadata metadata =
+          operations.next().getMetadata().unpack(ExecuteOperationMetadata.class);
+      String stdout = metadata.getStdoutStreamName();
+      assertTrue(farm.liveOutputs().isName(stdout));
+      assertEquals("", read(farm, stdout, 0));
+      append(executor, lease, "first, ", 0);
+      assertEquals("first, ", read(farm, stdout, 0));
+      append(executor, lease, "second", 7);
+      assertEquals("second", read(farm, stdout, 7));
+      assertEquals("", read(farm, stdout, 13));
+
+      executor.stub.complete(
+          executor
+              .outcome(lease)
+              .setActionResult(
+                  ActionResult.newBuilder()
+                      .setStdoutDigest(Wire.digest(farm.text("first, second")))
+                      .setStderrRaw(ByteString.copyFromUtf8("oh")))
+              .build());
+      last(operations);
+      assertEquals("first, second$", read(farm, stdout, 0));
+      assertEquals("cond$", read(farm, stdout, 9));
+      assertEquals("oh$", read(farm, metadata.getStderrStreamName(), 0));
+      assertThrows(IllegalArgumentException.class, () -> read(farm, stdout, 14));
+      assertTrue(
+          farm.liveOutputs()
+              .read(
+                  "default/operations/none/streams/stdout", 0, 10, java.time.Duration.ofMillis(10))
+              .isEmpty());
+      assertFalse(farm.liveOutputs().isName("default/blobs/" + "ab".repeat(32) + "/5"));
+    }
+  }
+
+  @Test
+  void whoWaitsForAnOperationHearsHowItStandsWhenHisTimeIsUp() throws Exception {
+    try (TestFarm farm = new TestFarm(directory);
+        ScriptedExecutor executor = new ScriptedExecutor(farm, "e")) {
+      executor.register(1);
+      Iterator<Operation> operations = execution(farm).execute(request(action(farm, command())));
+      WaitOperationRequest wait =
+          WaitOperationRequest.newBuilder()
+              .setName(operations.next().getName())
+              .setTimeout(Duration.newBuilder().setNanos(1))
+              .build();
+      assertFalse(operations(farm).waitOperation(wait).getDone());
+      executor.stub.complete(result(executor, executor.lease(1, 5).getFirst(), 0));
+      assertTrue(operations(farm).waitOperation(wait.toBuilder().clearTimeout().build()).getDone());
+    }
+  }
+
+  @Test
+  void anInstanceMayHaveSlashesInItsName() throws Exception {
+    try (TestFarm farm = new TestFarm(directory);
+        ScriptedExecutor executor = new ScriptedExecutor(farm, "e")) {
+      executor.register(1);
+      String instance = "projects/p/instances/i";
+      Iterator<Operation> operations =
+          execution(farm)
+              .execute(
+                  request(action(farm, command())).toBuilder().setInstanceName(instance).build());
+      String name = operations.next().getName();
+      assertTrue(name.startsWith(instance + "/operations/"), name);
+      Lease lease = executor.lease(1, 5).getFirst();
+      assertEquals(instance, lease.getInstanceName());
+      executor.stub.complete(result(executor, lease, 0));
+      assertEquals(0, last(operations).getStatus().getCode());
+      assertEquals(
+          List.of(name),
+          operations(farm)
+              .listOperations(
+                  ListOperationsRequest.newBuilder().setName(instance + "/operations").build())
+              .getOperationsList()
+              .stream()
+              .map(Operation::getName)
+              .toList());
+    }
+  }
+
+  @Test
+  void aLowerPriorityNumberGoesFirst() throws Exception {
+    try (TestFarm farm = new TestFarm(directory);
+        ScriptedExecutor executor = new ScriptedExecutor(farm, "e")) {
+      executor.register(1);
+      List<Integer> priorities = List.of(5, Integer.MAX_VALUE, -3, Integer.MIN_VALUE, 0);
+      for (int priority : priorities) {
+        ExecutionPolicy policy = ExecutionPolicy.newBuilder().setPriority(priority).build();
+        Digest action = action(farm, command("out" + priority));
+        execution(farm)
+            .execute(request(action).toBuilder().setExecutionPolicy(policy).build())
+            .next();
+      }
+      List<String> order = new ArrayList<>();
+      for (Lease lease : executor.lease(priorities.size(), 5)) {
+        Action run =
+            Action.parseFrom(
+                farm.blobs.readAll(
+                    Scope.farm("default"), Wire.digest(lease.getActionRun().getAction())));
+        Command command =
+            Command.parseFrom(
+                farm.blobs.readAll(Scope.farm("default"), Wire.digest(run.getCommandDigest())));
+        order.add(command.getOutputPaths(0).substring("out".length()));
+      }
+      assertEquals(priorities.stream().sorted().map(String::valueOf).toList(), order);
     }
   }
 }

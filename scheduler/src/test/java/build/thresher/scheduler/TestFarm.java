@@ -1,6 +1,7 @@
 package build.thresher.scheduler;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.LiveStreams;
 import build.thresher.scheduler.core.CoreOptions;
 import build.thresher.scheduler.shell.Requests;
 import build.thresher.scheduler.wire.Wire;
@@ -10,6 +11,7 @@ import build.thresher.v1.ExecutorsGrpc;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.Request;
 import build.thresher.v1.SpackInputs;
+import com.google.common.collect.ImmutableList;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.ServerInterceptor;
@@ -31,6 +33,8 @@ import org.jspecify.annotations.Nullable;
 
 /** A scheduler behind a real gRPC server, and connections to it. Can be closed and opened again. */
 final class TestFarm implements AutoCloseable {
+  private static final ImmutableList<String> INSTANCES =
+      ImmutableList.of("default", "projects/p/instances/i");
   final MemoryBlobs blobs = new MemoryBlobs();
   final MemoryMirror mirror = new MemoryMirror(blobs);
   final MemoryActionCache actionCache = new MemoryActionCache(blobs);
@@ -51,7 +55,7 @@ final class TestFarm implements AutoCloseable {
     SchedulerOptions d = SchedulerOptions.DEFAULTS;
     this.options =
         new SchedulerOptions(
-            d.instances(), d.installTree(), core, d.defaultTimeout(), d.retention(), "test");
+            INSTANCES, d.installTree(), core, d.defaultTimeout(), d.retention(), "test");
     start();
   }
 
@@ -100,6 +104,13 @@ final class TestFarm implements AutoCloseable {
       throw new IllegalStateException("not started");
     }
     return scheduler.requests();
+  }
+
+  LiveStreams liveOutputs() {
+    if (scheduler == null) {
+      throw new IllegalStateException("not started");
+    }
+    return scheduler.liveOutputs();
   }
 
   long commits() {

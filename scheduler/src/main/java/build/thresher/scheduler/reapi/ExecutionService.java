@@ -21,7 +21,6 @@ import build.thresher.scheduler.core.TaskKey;
 import build.thresher.scheduler.core.TaskSnapshot;
 import build.thresher.scheduler.core.WorkKind;
 import build.thresher.scheduler.farm.Instances;
-import build.thresher.scheduler.shell.Caller;
 import build.thresher.scheduler.shell.Calls;
 import build.thresher.scheduler.shell.Requests;
 import build.thresher.scheduler.shell.StreamWriter;
@@ -153,15 +152,15 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
         checked.doNotCache()
             ? TaskKey.unsharedAction(instance, action, id)
             : TaskKey.action(instance, action);
-    String client = Caller.nameOr(Invocation.current());
+    String client = Invocation.clientName();
     RequestHead head =
         new RequestHead(
             id,
             instance,
             client,
             WorkKind.ACTION,
-            // REAPI counts the other way round: the lower number goes first.
-            new RequestHead.Options(false, false, -request.getExecutionPolicy().getPriority()),
+            new RequestHead.Options(
+                false, false, priority(request.getExecutionPolicy().getPriority())),
             ImmutableList.of(key.hash()),
             ImmutableList.of(),
             ImmutableList.of(),
@@ -189,6 +188,11 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
     }
     log.debug("accepted action {} of {} as {}", action, client, OperationTexts.name(head));
     return head;
+  }
+
+  /** REAPI counts the other way round: the lower number goes first. */
+  private static int priority(int asked) {
+    return -Math.max(asked, -Integer.MAX_VALUE);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package build.thresher.scheduler.reapi;
 
 import build.bazel.remote.execution.v2.RequestMetadata;
+import build.thresher.scheduler.shell.Caller;
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.grpc.BindableService;
 import io.grpc.Context;
@@ -17,6 +18,7 @@ import io.grpc.ServerInterceptors;
  */
 final class Invocation {
   private static final int MAX_NAME = 200;
+  private static final String UNNAMED = "reapi";
   private static final Context.Key<String> KEY = Context.key("invocation");
   private static final Metadata.Key<byte[]> HEADER =
       Metadata.Key.of(
@@ -30,13 +32,18 @@ final class Invocation {
 
   private Invocation() {}
 
-  /** Who asks, in the call that is being served. */
-  static String current() {
+  /**
+   * Who asks, in the call that is being served: the principal and the run of his tool, so that two
+   * runs of one user share the farm as evenly as those of two.
+   */
+  static String clientName() {
     String known = KEY.get();
-    return known == null ? "reapi" : known;
+    String invocation = known == null ? UNNAMED : known;
+    String principal = Caller.nameOr("");
+    return principal.isEmpty() ? invocation : principal + " " + invocation;
   }
 
-  /** The service, with {@link #current} known to its calls. */
+  /** The service, with {@link #clientName} known to its calls. */
   static BindableService knownTo(BindableService service) {
     return () -> ServerInterceptors.intercept(service, new Interceptor());
   }
@@ -58,10 +65,10 @@ final class Invocation {
       RequestMetadata metadata = RequestMetadata.parseFrom(header);
       String tool = metadata.getToolDetails().getToolName();
       String invocation = metadata.getToolInvocationId();
-      String name = (tool.isEmpty() ? "reapi" : tool) + " " + invocation;
+      String name = (tool.isEmpty() ? UNNAMED : tool) + " " + invocation;
       return clean(name.strip());
     } catch (InvalidProtocolBufferException e) {
-      return "reapi"; // it is only a courtesy
+      return UNNAMED; // it is only a courtesy
     }
   }
 

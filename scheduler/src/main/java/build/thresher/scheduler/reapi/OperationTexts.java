@@ -17,6 +17,7 @@ import build.thresher.scheduler.core.RequestHead;
 import build.thresher.scheduler.core.RequestSnapshot;
 import build.thresher.scheduler.core.RequestState;
 import build.thresher.scheduler.core.TaskSnapshot;
+import build.thresher.scheduler.logs.LogStream;
 import build.thresher.scheduler.wire.Wire;
 import com.google.common.base.Splitter;
 import com.google.longrunning.Operation;
@@ -72,8 +73,8 @@ final class OperationTexts {
     if (task.execution() != null && stage == ExecutionStage.Value.EXECUTING) {
       String execution = task.execution().fence().execution();
       metadata
-          .setStdoutStreamName(LiveStreams.name(execution, LiveStreams.STDOUT))
-          .setStderrStreamName(LiveStreams.name(execution, LiveStreams.STDERR));
+          .setStdoutStreamName(LiveOutputs.name(execution, LogStream.STDOUT))
+          .setStderrStreamName(LiveOutputs.name(execution, LogStream.STDERR));
       partial
           .setWorker(task.execution().executor().name())
           .setWorkerStartTimestamp(Wire.timestamp(task.execution().started()));

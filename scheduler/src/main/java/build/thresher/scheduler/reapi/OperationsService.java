@@ -21,9 +21,11 @@ import com.google.longrunning.OperationsGrpc;
 import com.google.longrunning.WaitOperationRequest;
 import com.google.protobuf.Empty;
 import io.grpc.Status;
+import io.grpc.StatusException;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,21 +37,27 @@ public final class OperationsService extends OperationsGrpc.OperationsImplBase {
   private static final Logger log = LoggerFactory.getLogger(OperationsService.class);
   private static final Duration LONGEST_WAIT = Duration.ofSeconds(60);
 
+  /** How late a wait may end. */
+  private static final Duration GLANCE = Duration.ofMillis(200);
+
   private final Requests requests;
   private final OperationTexts texts;
   private final Calls calls;
   private final Instances instances;
+  private final LongSupplier nanoTime;
 
   public OperationsService(
       Requests requests,
       BlobStore blobs,
       ActionCache actionCache,
       Calls calls,
-      Instances instances) {
+      Instances instances,
+      LongSupplier nanoTime) {
     this.requests = requests;
     this.texts = new OperationTexts(blobs, actionCache);
     this.calls = calls;
     this.instances = instances;
+    this.nanoTime = nanoTime;
   }
 
   @Override
@@ -124,33 +132,61 @@ public final class OperationsService extends OperationsGrpc.OperationsImplBase {
         observer,
         () -> {
           RequestSnapshot found = find(request.getName());
-          Duration asked =
-              request.hasTimeout() ? Wire.duration(request.getTimeout()) : LONGEST_WAIT;
-          Duration patience = asked.compareTo(LONGEST_WAIT) < 0 ? asked : LONGEST_WAIT;
           try {
-            requests.follow(found.head().id(), patience, new UntilDoneOrSilent());
-          } catch (SilentException e) {
+            requests.follow(found.head().id(), GLANCE, new UntilDoneOrLate(patience(request)));
+          } catch (LateException e) {
             log.trace("operation {} goes on", request.getName(), e);
           }
           return texts.asItStands(find(request.getName()));
         });
   }
 
-  /** Nothing happened for as long as the caller wants to wait. */
-  private static final class SilentException extends Exception {
+  private static Duration patience(WaitOperationRequest request) throws StatusException {
+    if (!request.hasTimeout()) {
+      return LONGEST_WAIT;
+    }
+    try {
+      Duration asked = Wire.duration(request.getTimeout());
+      return asked.compareTo(LONGEST_WAIT) < 0 ? asked : LONGEST_WAIT;
+    } catch (ArithmeticException e) {
+      throw Status.INVALID_ARGUMENT
+          .withDescription("the timeout is no duration")
+          .withCause(e)
+          .asException();
+    }
+  }
+
+  /** The caller's time is up. */
+  private static final class LateException extends Exception {
     private static final long serialVersionUID = 1L;
   }
 
-  private static final class UntilDoneOrSilent implements Requests.Follower {
-    @Override
-    public void joined(RequestSnapshot request) {}
+  private final class UntilDoneOrLate implements Requests.Follower {
+    private final long deadline;
+
+    UntilDoneOrLate(Duration patience) {
+      this.deadline = nanoTime.getAsLong() + patience.toNanos();
+    }
+
+    private void look() throws LateException {
+      if (nanoTime.getAsLong() - deadline >= 0) {
+        throw new LateException();
+      }
+    }
 
     @Override
-    public void changed(TaskSnapshot task) {}
+    public void joined(RequestSnapshot request) throws LateException {
+      look();
+    }
 
     @Override
-    public void idle() throws SilentException {
-      throw new SilentException();
+    public void changed(TaskSnapshot task) throws LateException {
+      look();
+    }
+
+    @Override
+    public void idle() throws LateException {
+      look();
     }
 
     @Override

@@ -56,7 +56,7 @@ final class Matched {
     return switch (request.getOutcomeCase()) {
       case SPACK_BUILD -> Ending.success(Wire.outputs(request.getSpackBuild()), log, usage);
       case ACTION_RESULT -> {
-        ActionResult result = request.getActionResult();
+        ActionResult result = Measurements.addedTo(request);
         yield Ending.success(
             new ActionOutputs(result.toByteArray(), result.getExitCode()), log, usage);
       }

@@ -2,6 +2,7 @@ package build.thresher.cas.reapi;
 
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.LiveStreams;
 import build.thresher.cas.api.Scope;
 import com.google.bytestream.ByteStreamGrpc;
 import com.google.bytestream.QueryWriteStatusRequest;
@@ -20,8 +21,9 @@ import java.util.concurrent.ConcurrentMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * ByteStream over a {@link BlobStore}. Memory is one chunk a stream, however slow its peer. A write
- * whose stream broke begins again at 0: nothing of it is kept.
+ * ByteStream over a {@link BlobStore}, and over streams that still grow. Memory is one chunk a
+ * stream, however slow its peer. A write whose stream broke begins again at 0: nothing of it is
+ * kept.
  *
  * <p>Its methods block: the server's executor must give each call a (virtual) thread.
  */
@@ -29,19 +31,32 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
   private static final int CHUNK_BYTES = 128 << 10;
 
   private final BlobStore store;
+  private final LiveStreams live;
   private final Wire wire;
 
   /** By resource name, for QueryWriteStatus. */
   private final ConcurrentMap<String, BlobUpload> inProgress = new ConcurrentHashMap<>();
 
   public ByteStreamService(BlobStore store, InstanceNames instances) {
+    this(store, LiveStreams.NONE, instances);
+  }
+
+  /**
+   * @param live what can be read besides blobs
+   */
+  public ByteStreamService(BlobStore store, LiveStreams live, InstanceNames instances) {
     this.store = store;
+    this.live = live;
     this.wire = new Wire(instances);
   }
 
   @Override
   public void read(ReadRequest request, StreamObserver<ReadResponse> observer) {
     try {
+      if (live.isName(request.getResourceName())) {
+        StreamPump.start(observer, new LiveChunks(live, request));
+        return;
+      }
       ResourceNames.ToRead name = ResourceNames.parseToRead(request.getResourceName());
       Scope scope = wire.scope(name.instance());
       Digest digest = name.digest();

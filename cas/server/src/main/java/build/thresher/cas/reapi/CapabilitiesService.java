@@ -16,10 +16,16 @@ import io.grpc.stub.StreamObserver;
 public final class CapabilitiesService extends CapabilitiesGrpc.CapabilitiesImplBase {
   private final Wire wire;
   private final ResultUpdates updates;
+  private final ExecutionOffer execution;
 
-  public CapabilitiesService(InstanceNames instances, ResultUpdates updates) {
+  /**
+   * @param execution whether the server runs actions too
+   */
+  public CapabilitiesService(
+      InstanceNames instances, ResultUpdates updates, ExecutionOffer execution) {
     this.wire = new Wire(instances);
     this.updates = updates;
+    this.execution = execution;
   }
 
   @Override
@@ -43,6 +49,7 @@ public final class CapabilitiesService extends CapabilitiesGrpc.CapabilitiesImpl
                             .setUpdateEnabled(updates.allowed().getAsBoolean()))
                     .setMaxBatchTotalSizeBytes(ContentAddressableStorageService.MAX_BATCH_BYTES)
                     .setSymlinkAbsolutePathStrategy(SymlinkAbsolutePathStrategy.Value.ALLOWED))
+            .setExecutionCapabilities(execution.toWire())
             .build());
     observer.onCompleted();
   }

@@ -32,7 +32,7 @@ final class ReapiServer implements AutoCloseable {
             .maxInboundMessageSize(16 << 20)
             .addService(new ContentAddressableStorageService(store, INSTANCES))
             .addService(new ByteStreamService(store, INSTANCES))
-            .addService(new CapabilitiesService(INSTANCES, updates))
+            .addService(new CapabilitiesService(INSTANCES, updates, ExecutionOffer.NONE))
             .addService(
                 new ActionCacheService(
                     new CompleteActionCache(store, store.results()), store, INSTANCES, updates))
