@@ -1,13 +1,17 @@
 package build.thresher.deploy;
 
+import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.client.FarmEndpoint;
+import build.thresher.cas.client.RemoteBlobStore;
 import build.thresher.deploy.access.Tokens;
 import build.thresher.deploy.config.FarmConfig;
+import build.thresher.deploy.demo.ActionDemo;
 import build.thresher.deploy.demo.DemoException;
 import build.thresher.deploy.demo.SpackDemo;
 import build.thresher.deploy.demo.SpackInstallation;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
+import io.grpc.ManagedChannel;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -29,25 +33,35 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "demo",
     description =
-        "Start a farm in a temporary directory, build a real Spack DAG on it, install from it.")
+        "Start a farm in a temporary directory, build a real Spack DAG on it, install from it; where there"
+            + " is no Spack, build a C program through the Remote Execution API.")
 final class DemoCommand implements Callable<Integer> {
+  private static final String GET_SPACK =
+      "No Spack was found or used (SPACK_ROOT, PATH, ~/spack). To get it:\n"
+          + "  git clone --depth=2 https://github.com/spack/spack.git ~/spack\n"
+          + "then run this again.";
+
   @Option(
       names = "--dir",
       paramLabel = "DIR",
       description = "Use this directory and keep it. Default: a temporary one, removed at the end.")
   private @Nullable Path given;
 
+  @Option(
+      names = "--actions",
+      description = "Build the C program also where there is a Spack.")
+  private boolean actions;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() throws Exception {
     PrintStream out = System.out;
-    Optional<SpackInstallation> spack = SpackInstallation.find(System.getenv());
-    if (spack.isEmpty()) {
-      out.println(
-          "No Spack was found (SPACK_ROOT, PATH, ~/spack). To get it:\n"
-              + "  git clone --depth=2 https://github.com/spack/spack.git ~/spack\n"
-              + "then run this again.");
+    Optional<SpackInstallation> spack =
+        actions ? Optional.empty() : SpackInstallation.find(System.getenv());
+    Optional<String> compiler = ActionDemo.compiler();
+    if (spack.isEmpty() && compiler.isEmpty()) {
+      out.println("There is neither a Spack nor a C compiler here. " + GET_SPACK);
       return 1;
     }
     Path directory =
@@ -58,7 +72,7 @@ final class DemoCommand implements Callable<Integer> {
     Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
     int exit = 1;
     try {
-      exit = demonstrate(out, spack.orElseThrow(), directory.toAbsolutePath());
+      exit = demonstrate(out, spack, compiler, directory.toAbsolutePath());
     } catch (DemoException e) {
       spec.commandLine().getErr().println("thresher: error: " + e.getMessage());
     }
@@ -70,7 +84,8 @@ final class DemoCommand implements Callable<Integer> {
     return exit;
   }
 
-  private int demonstrate(PrintStream out, SpackInstallation spack, Path directory)
+  private static int demonstrate(
+      PrintStream out, Optional<SpackInstallation> spack, Optional<String> compiler, Path directory)
       throws Exception {
     Path token = directory.resolve("token");
     FarmConfig config =
@@ -100,9 +115,16 @@ final class DemoCommand implements Callable<Integer> {
                 + ", the mirror on http://"
                 + farm.httpAddress()
                 + "/mirror/default, one executor.");
+        FarmEndpoint endpoint =
+            new FarmEndpoint(farm.grpcTarget(), Tokens.read(token), null);
+        if (spack.isEmpty()) {
+          actions(out, endpoint, compiler.orElseThrow());
+          out.println("\nThis was a build without Spack. " + GET_SPACK);
+          return 0;
+        }
         new SpackDemo(
                 out,
-                spack,
+                spack.get(),
                 programHome(),
                 directory,
                 Map.of(
@@ -113,6 +135,16 @@ final class DemoCommand implements Callable<Integer> {
       }
       out.println("The farm has stopped.");
       return 0;
+    }
+  }
+
+  private static void actions(PrintStream out, FarmEndpoint endpoint, String compiler)
+      throws Exception {
+    ManagedChannel channel = FarmChannel.open(endpoint);
+    try (RemoteBlobStore store = new RemoteBlobStore(channel, "")) {
+      ActionDemo.run(out, channel, store, compiler);
+    } finally {
+      channel.shutdownNow();
     }
   }
 

@@ -1,15 +1,22 @@
 package build.thresher.deploy;
 
+import build.bazel.remote.execution.v2.Platform;
 import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.client.FarmEndpoint;
 import build.thresher.cas.client.RemoteBlobStore;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
+import build.thresher.executor.action.ActionOptions;
 import build.thresher.executor.core.Executor;
 import build.thresher.executor.core.ExecutorOptions;
+import com.google.common.base.Splitter;
 import io.grpc.ManagedChannel;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 
 /** One executor and its connection to the farm. */
@@ -42,7 +49,23 @@ final class FarmExecutor implements AutoCloseable {
     return ExecutorOptions.of(name.isEmpty() ? hostName() : name, config.get(Key.EXECUTOR_WORK))
         .withSlots(slots > 0 ? slots : Math.max(1, Runtime.getRuntime().availableProcessors() / 2))
         .withLabels(config.get(Key.EXECUTOR_LABELS))
-        .withPrefixCacheBytes(config.get(Key.EXECUTOR_PREFIX_LIMIT));
+        .withPrefixCacheBytes(config.get(Key.EXECUTOR_PREFIX_LIMIT))
+        .withActions(
+            ActionOptions.defaults()
+                .with(
+                    properties(config.get(Key.EXECUTOR_PROPERTIES)),
+                    config.get(Key.EXECUTOR_INPUT_CACHE),
+                    config.get(Key.EXECUTOR_NETWORK)));
+  }
+
+  private static List<Platform.Property> properties(Map<String, String> configured) {
+    List<Platform.Property> properties = new ArrayList<>();
+    for (String name : new TreeSet<>(configured.keySet())) {
+      for (String value : Splitter.on('|').trimResults().split(configured.getOrDefault(name, ""))) {
+        properties.add(Platform.Property.newBuilder().setName(name).setValue(value).build());
+      }
+    }
+    return properties;
   }
 
   /** The host's name in the letters that an executor's name may have. */

@@ -164,6 +164,26 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.MAP,
           "{}",
           "Labels that clients may ask for, for example {pool: gpu}.");
+  public static final Key<Map<String, String>> EXECUTOR_PROPERTIES =
+      key(
+          "executor.properties",
+          ValueType.MAP,
+          "{}",
+          "Platform properties that actions may ask for, besides those that are measured. Several values of a name"
+              + " are separated by |, and * stands for any, for example {pool: default|large}.");
+  public static final Key<Long> EXECUTOR_INPUT_CACHE =
+      key(
+          "executor.input_cache",
+          ValueType.BYTES,
+          "20GiB",
+          "Size of the cache of actions' input files, beyond which the least recently used are evicted.");
+  public static final Key<Boolean> EXECUTOR_NETWORK =
+      key(
+          "executor.network",
+          ValueType.BOOLEAN,
+          "false",
+          "true: actions that ask for network by a platform property (dockerNetwork, network) share this machine's."
+              + " False: no action has any.");
 
   /** Every key, in the order in which they are documented. */
   public static final List<Key<?>> ALL =
@@ -194,7 +214,10 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           EXECUTOR_SLOTS,
           EXECUTOR_WORK,
           EXECUTOR_PREFIX_LIMIT,
-          EXECUTOR_LABELS);
+          EXECUTOR_LABELS,
+          EXECUTOR_PROPERTIES,
+          EXECUTOR_INPUT_CACHE,
+          EXECUTOR_NETWORK);
 
   /** {@code THRESHER_GRPC_LISTEN} for {@code grpc.listen}. */
   public String environmentName() {

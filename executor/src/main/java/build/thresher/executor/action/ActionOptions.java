@@ -36,4 +36,18 @@ public record ActionOptions(
     return new ActionOptions(
         List.of(), 20L << 30, Duration.ofHours(1), 0, 8192, 50L << 30, 5_000_000, false, 4096);
   }
+
+  /** The same with these offers, so much room for inputs, and network or not. */
+  public ActionOptions with(List<Platform.Property> offered, long inputBytes, boolean allowed) {
+    return new ActionOptions(
+        offered,
+        inputBytes,
+        timeout,
+        memoryBytes,
+        processes,
+        diskBytes,
+        files,
+        allowed,
+        inlineBytes);
+  }
 }

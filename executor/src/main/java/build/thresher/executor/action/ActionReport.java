@@ -32,7 +32,8 @@ public record ActionReport(Outcome outcome, SandboxResult.Usage usage) {
   /** It was killed on request; nobody waits for its result. */
   public record Abandoned() implements Outcome {}
 
-  static ActionReport failed(FailureClass kind, String message) {
+  /** Nothing was run. */
+  public static ActionReport failed(FailureClass kind, String message) {
     return new ActionReport(new Failed(kind, message, Set.of()), SandboxResult.Usage.NONE);
   }
 }

@@ -20,13 +20,8 @@ record ActionSandbox(SandboxSpec spec) {
   /** Where an action finds its input root, always the same, for outputs may tell of it. */
   static final String ROOT = "/thresher/action";
 
-  Duration wall() {
-    return spec.limits().wall();
-  }
-
-  long memoryBytes() {
-    return spec.limits().memoryBytes();
-  }
+  /** The properties by which actions ask for network. */
+  static final String[] NETWORK = {"network", "dockerNetwork"};
 
   /**
    * Makes the directories that an action expects: its working directory and the parents of its
@@ -60,7 +55,8 @@ record ActionSandbox(SandboxSpec spec) {
     binds.add(Bind.writable(owner.directory(slot.own().resolve("tmp")), "/tmp"));
     String working = command.workingDirectory();
     Duration wall = task.timeout().filter(asked -> asked.isPositive()).orElse(options.timeout());
-    long memory = task.memoryLimitBytes() > 0 ? task.memoryLimitBytes() : options.memoryBytes();
+    Resources asked = Resources.of(task.properties());
+    long memory = Math.max(task.memoryLimitBytes(), asked.memoryBytes());
     return new ActionSandbox(
         new SandboxSpec(
             slot.name(),
@@ -68,11 +64,17 @@ record ActionSandbox(SandboxSpec spec) {
             command.environment(),
             working.isEmpty() ? (chroot ? "/" : ROOT) : top + "/" + working,
             command.arguments(),
-            new Limits(wall, memory, options.processes(), options.diskBytes(), options.files()),
+            new Limits(
+                wall,
+                memory > 0 ? memory : options.memoryBytes(),
+                options.processes(),
+                options.diskBytes(),
+                options.files(),
+                asked.milliCpus()),
             slot.own(),
             owner.uid(),
             chroot ? Optional.of(root) : Optional.empty(),
-            options.network() && task.properties().isOn("network", "dockerNetwork"),
+            options.network() && task.properties().isOn(NETWORK),
             Optional.of(slot.directory().resolve("status"))));
   }
 

@@ -41,7 +41,10 @@ public final class PlatformProperties {
   /** Whether one of these names is given and says yes. */
   boolean isOn(String... names) {
     return first(names)
-        .map(value -> List.of("true", "1", "yes", "on", "enabled").contains(normal(value)))
+        .map(
+            value ->
+                List.of("true", "1", "yes", "on", "enabled", "standard", "bridge", "host")
+                    .contains(normal(value)))
         .orElse(false);
   }
 }

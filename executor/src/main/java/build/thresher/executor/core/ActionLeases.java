@@ -1,12 +1,14 @@
 package build.thresher.executor.core;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.executor.action.ActionExecution;
 import build.thresher.executor.action.ActionReport;
 import build.thresher.executor.action.ActionReport.Abandoned;
 import build.thresher.executor.action.ActionReport.Failed;
 import build.thresher.executor.action.ActionReport.Finished;
 import build.thresher.executor.action.ActionRunner;
 import build.thresher.executor.action.ActionSlot;
+import build.thresher.executor.action.ActionTask;
 import build.thresher.executor.core.RunningLease.Ending;
 import build.thresher.executor.outputs.BuildLog;
 import build.thresher.v1.CompleteRequest;
@@ -40,25 +42,44 @@ final class ActionLeases {
 
   /**
    * @param directory of this lease alone, deleted by the caller
+   * @param own below it, for the action
    */
   void run(Work.ReapiAction work, RunningLease running, Path directory, Path own)
       throws IOException, InterruptedException {
-    Fence fence = running.fence();
+    ActionTask task;
+    try {
+      task = work.task();
+    } catch (IllegalArgumentException e) {
+      complete(
+          running,
+          ActionReport.failed(FailureClass.FAILURE_INPUT, String.valueOf(e.getMessage())),
+          () -> {});
+      return;
+    }
     try (BuildLog stdout = new BuildLog(directory.resolve("stdout"), logBytes);
-        BuildLog stderr = new BuildLog(directory.resolve("stderr"), logBytes)) {
-      ActionReport report;
-      try (LogShipper out = new LogShipper(farm, fence, LogStream.LOG_STREAM_STDOUT, stdout);
-          LogShipper errors = new LogShipper(farm, fence, LogStream.LOG_STREAM_STDERR, stderr)) {
-        ActionSlot slot = new ActionSlot("action-" + directory.getFileName(), own, stdout, stderr);
-        report = runner.run(work.task(), slot, running.killSwitch(), running::phase);
-        out.finish();
-        errors.finish();
-      }
-      complete(running, report);
+        BuildLog stderr = new BuildLog(directory.resolve("stderr"), logBytes);
+        ActionExecution execution =
+            runner.execution(
+                task, new ActionSlot("action-" + directory.getFileName(), own, stdout, stderr))) {
+      complete(running, run(execution, running, stdout, stderr), execution::uploadAgain);
     }
   }
 
-  private void complete(RunningLease running, ActionReport report) throws InterruptedException {
+  private ActionReport run(
+      ActionExecution execution, RunningLease running, BuildLog stdout, BuildLog stderr)
+      throws InterruptedException {
+    Fence fence = running.fence();
+    try (LogShipper out = new LogShipper(farm, fence, LogStream.LOG_STREAM_STDOUT, stdout);
+        LogShipper errors = new LogShipper(farm, fence, LogStream.LOG_STREAM_STDERR, stderr)) {
+      ActionReport report = execution.run(running.killSwitch(), running::phase);
+      out.finish();
+      errors.finish();
+      return report;
+    }
+  }
+
+  private void complete(RunningLease running, ActionReport report, Completion.Uploader uploader)
+      throws InterruptedException {
     CompleteRequest.Builder result =
         CompleteRequest.newBuilder().setFence(running.fence()).setUsage(Wire.usage(report.usage()));
     switch (report.outcome()) {
@@ -81,7 +102,7 @@ final class ActionLeases {
         running.fence().getExecution(),
         describe(report.outcome()),
         report.usage().wall().toMillis());
-    completion.send(running, result.build(), () -> {});
+    completion.send(running, result.build(), uploader);
   }
 
   private static Failure failure(Failed failed) {

@@ -1,6 +1,6 @@
 package build.thresher.executor.core;
 
-import build.bazel.remote.execution.v2.Platform;
+import build.thresher.executor.action.Offers;
 import build.thresher.v1.Capabilities;
 import build.thresher.v1.External;
 import java.io.IOException;
@@ -102,12 +102,7 @@ final class Host {
             .setSandbox("bubblewrap")
             .setMemoryBytes(memoryBytes())
             .setCpus(Runtime.getRuntime().availableProcessors());
-    builder
-        .addProperties(property("OSFamily", "linux"))
-        .addProperties(property("ISA", isa()))
-        .addProperties(property("Arch", isa()))
-        .addProperties(property("chrootIntoInputRoot", "*"))
-        .addAllProperties(options.actions().properties());
+    builder.addAllProperties(Offers.of(System.getProperty("os.arch", ""), options.actions()));
     Stream.concat(HostTools.measure().stream(), options.externals().stream())
         .forEach(
             external ->
@@ -118,19 +113,6 @@ final class Host {
                         .setPath(external.path())
                         .setFingerprint(external.fingerprint())));
     return builder.build();
-  }
-
-  private static Platform.Property property(String name, String value) {
-    return Platform.Property.newBuilder().setName(name).setValue(value).build();
-  }
-
-  /** As REAPI's lexicon of platform properties writes it. */
-  private static String isa() {
-    return switch (System.getProperty("os.arch", "")) {
-      case "amd64", "x86_64" -> "x86-64";
-      case "aarch64", "arm64" -> "aarch64";
-      case String other -> other;
-    };
   }
 
   private static List<String> osRelease() throws IOException {

@@ -23,7 +23,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class ControlGroups implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ControlGroups.class);
-  private static final List<String> WANTED = List.of("memory", "pids", "cpuacct");
+  private static final List<String> WANTED = List.of("memory", "pids", "cpuacct", "cpu");
+  private static final long CPU_PERIOD_MICROS = 100_000;
 
   /** Controller name to the directory in which groups of builds are made. */
   private final Map<String, Path> parents;
@@ -87,6 +88,9 @@ public final class ControlGroups implements AutoCloseable {
     Group group = new Group(directories);
     try {
       for (Map.Entry<String, Path> parent : parents.entrySet()) {
+        if (parent.getKey().equals("cpu") && limits.milliCpus() == 0) {
+          continue;
+        }
         Path directory = parent.getValue().resolve(name);
         Files.createDirectory(directory);
         directories.put(parent.getKey(), directory);
@@ -98,6 +102,10 @@ public final class ControlGroups implements AutoCloseable {
       Path pids = directories.get("pids");
       if (pids != null) {
         write(pids.resolve("pids.max"), limits.processes());
+      }
+      Path cpu = directories.get("cpu");
+      if (cpu != null) {
+        write(cpu.resolve("cpu.cfs_quota_us"), limits.milliCpus() * CPU_PERIOD_MICROS / 1000);
       }
       return group;
     } catch (IOException e) {

@@ -10,5 +10,13 @@ import java.time.Duration;
  * @param processes at the same time, threads included
  * @param diskBytes in the build's own directory
  * @param files files, links and directories in the build's own directory
+ * @param milliCpus processors' worth of time, in thousandths; 0: no limit
  */
-public record Limits(Duration wall, long memoryBytes, long processes, long diskBytes, long files) {}
+public record Limits(
+    Duration wall, long memoryBytes, long processes, long diskBytes, long files, int milliCpus) {
+
+  /** As much processor time as there is. */
+  public Limits(Duration wall, long memoryBytes, long processes, long diskBytes, long files) {
+    this(wall, memoryBytes, processes, diskBytes, files, 0);
+  }
+}

@@ -146,22 +146,24 @@ final class ActionBench implements AutoCloseable {
     Path directory = FileTrees.createReadable(work.resolve("builds/" + number));
     try (BuildLog stdout = new BuildLog(directory.resolve("stdout"), 64 << 20);
         BuildLog stderr = new BuildLog(directory.resolve("stderr"), 64 << 20)) {
-      ActionReport report =
-          runner.run(
-              new ActionTask(
-                  "",
-                  action,
-                  Optional.of(timeout),
-                  PlatformProperties.of(platform.build()),
-                  Optional.empty(),
-                  0),
-              new ActionSlot(
-                  "bench-" + number,
-                  FileTrees.createReadable(directory.resolve("build")),
-                  stdout,
-                  stderr),
-              kill,
-              phase -> {});
+      ActionTask task =
+          new ActionTask(
+              "",
+              action,
+              Optional.of(timeout),
+              PlatformProperties.of(platform.build()),
+              Optional.empty(),
+              0);
+      ActionSlot slot =
+          new ActionSlot(
+              "bench-" + number,
+              FileTrees.createReadable(directory.resolve("build")),
+              stdout,
+              stderr);
+      ActionReport report;
+      try (ActionExecution execution = runner.execution(task, slot)) {
+        report = execution.run(kill, phase -> {});
+      }
       return new Run(report, text(stdout), text(stderr));
     } finally {
       FileTrees.delete(directory);

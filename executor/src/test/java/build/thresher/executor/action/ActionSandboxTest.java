@@ -4,11 +4,13 @@ import static build.thresher.executor.action.ActionBench.shell;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.bazel.remote.execution.v2.Command;
 import build.bazel.remote.execution.v2.Command.EnvironmentVariable;
 import build.bazel.remote.execution.v2.ExecutedActionMetadata;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.client.LocalTree;
 import build.thresher.executor.action.ActionReport.Abandoned;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.v1.FailureClass;
@@ -70,7 +72,7 @@ final class ActionSandboxTest {
   void aProgramIsFoundRelativeToTheWorkingDirectory() throws Exception {
     Digest inputs =
         bench.upload(
-            build.thresher.cas.client.LocalTree.builder()
+            LocalTree.builder()
                 .addBytes("w/bin/tool", ActionBench.bytes("#!/bin/sh\necho $0 $1\n"), true)
                 .addBytes("w/data", ActionBench.bytes("no program"), false));
     Command.Builder tool =
@@ -139,17 +141,7 @@ final class ActionSandboxTest {
     String devices = "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '";
     assertEquals("lo\n", bench.run(shell(devices), Digest.EMPTY, "dockerNetwork=on").stdout());
     ActionOptions d = ActionOptions.defaults();
-    bench.reopen(
-        new ActionOptions(
-            d.properties(),
-            d.cacheBytes(),
-            d.timeout(),
-            d.memoryBytes(),
-            d.processes(),
-            d.diskBytes(),
-            d.files(),
-            true,
-            d.inlineBytes()));
+    bench.reopen(d.with(d.properties(), d.cacheBytes(), true));
     String host =
         Files.readAllLines(Path.of("/proc/net/dev")).stream()
             .skip(2)
@@ -223,9 +215,7 @@ final class ActionSandboxTest {
   @Test
   void manyActionsShareOneRootAtOnce() throws Exception {
     Digest inputs =
-        bench.upload(
-            build.thresher.cas.client.LocalTree.builder()
-                .addBytes("a/b", ActionBench.bytes("shared"), false));
+        bench.upload(LocalTree.builder().addBytes("a/b", ActionBench.bytes("shared"), false));
     try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
       List<Future<String>> runs = new ArrayList<>();
       for (int i = 0; i < 24; i++) {
@@ -243,5 +233,62 @@ final class ActionSandboxTest {
         assertEquals("shared" + i + "\n", runs.get(i).get());
       }
     }
+  }
+
+  @Test
+  void theInputRootCanBeTheRootOfTheFileSystem() throws Exception {
+    LocalTree.Builder tree =
+        LocalTree.builder().addFile("bin/sh", Path.of("/bin/sh"), true).addDirectory("data");
+    for (String line : linked("/bin/sh")) {
+      tree.addFile(line.substring(1), Path.of(line), true);
+    }
+    Digest inputs = bench.upload(tree);
+    Command.Builder look =
+        shell(
+                "echo /*; pwd; echo made > /made; cd /; echo proc/1/stat; test -c dev/null && echo null")
+            .setWorkingDirectory("data")
+            .addOutputPaths("file");
+    ActionBench.Run run = bench.run(look, inputs, "chrootIntoInputRoot=true");
+    assertEquals(0, run.result().getExitCode(), run::stderr);
+    List<String> lines = run.stdout().lines().toList();
+    assertTrue(lines.getFirst().contains("/bin /data /dev"), run::stdout);
+    assertFalse(lines.getFirst().contains("/usr"), run::stdout);
+    assertEquals(List.of("/data", "proc/1/stat", "null"), lines.subList(1, 4));
+    assertFalse(bench.run(look, inputs, "chrootIntoInputRoot=true").stdout().contains("made"));
+  }
+
+  /** The libraries that a program of this host loads. */
+  private static List<String> linked(String program) throws Exception {
+    Process ldd = new ProcessBuilder("ldd", program).start();
+    String text =
+        new String(ldd.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+    return java.util.regex.Pattern.compile("/[^ ]+")
+        .matcher(text)
+        .results()
+        .map(java.util.regex.MatchResult::group)
+        .toList();
+  }
+
+  @Test
+  void memoryAndProcessorsAreLimitedByProperties() throws Exception {
+    ActionBench.Run hungry =
+        bench.run(
+            shell("python3 -c 'x = bytearray(200 << 20); print(len(x))'"),
+            Digest.EMPTY,
+            "max-memory=50M");
+    assumeTrue(
+        Files.isWritable(Path.of("/sys/fs/cgroup/memory/cgroup.procs")),
+        "no control group for memory");
+    assertEquals(FailureClass.FAILURE_OUT_OF_MEMORY, hungry.failure().kind());
+    assertTrue(hungry.failure().message().contains("52428800"), hungry.failure().message());
+    ActionBench.Run busy =
+        bench.run(
+            shell("python3 -c 'import time; e = time.time() + 1\nwhile time.time() < e: pass'"),
+            Digest.EMPTY,
+            "cpus=0.2");
+    long used = busy.report().usage().userCpu().plus(busy.report().usage().systemCpu()).toMillis();
+    assertTrue(used < 600, () -> used + " ms of processor time");
+    var nonsense = bench.run(shell("true"), Digest.EMPTY, "memory=plenty").failure();
+    assertEquals(FailureClass.FAILURE_INPUT, nonsense.kind());
   }
 }
