@@ -49,7 +49,11 @@ final class FarmExecutor implements AutoCloseable {
     return ExecutorOptions.of(name.isEmpty() ? hostName() : name, config.get(Key.EXECUTOR_WORK))
         .withSlots(slots > 0 ? slots : Math.max(1, Runtime.getRuntime().availableProcessors() / 2))
         .withLabels(config.get(Key.EXECUTOR_LABELS))
-        .withPrefixCacheBytes(config.get(Key.EXECUTOR_PREFIX_LIMIT))
+        .withCaches(
+            new ExecutorOptions.CacheSizes(
+                config.get(Key.EXECUTOR_PREFIX_LIMIT),
+                config.get(Key.EXECUTOR_TREE_LIMIT),
+                config.get(Key.EXECUTOR_SOURCE_LIMIT)))
         .withActions(
             ActionOptions.defaults()
                 .with(

@@ -150,7 +150,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           "executor.work",
           ValueType.PATH,
           "/var/tmp/thresher-executor",
-          "Directory of the executor: prefixes, sources, builds. One executor at a time. Where the executor is root,"
+          "Directory of the executor: prefixes, sources, builds. Executors of different names may share it. Where the executor is root,"
               + " builds run as other users, so everybody must be able to enter the directories above it.");
   public static final Key<Long> EXECUTOR_PREFIX_LIMIT =
       key(
@@ -158,6 +158,14 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.BYTES,
           "50GiB",
           "Size of the prefix cache, beyond which the least recently used prefix is evicted.");
+  public static final Key<Long> EXECUTOR_TREE_LIMIT =
+      key(
+          "executor.tree_cache",
+          ValueType.BYTES,
+          "10GiB",
+          "The same for Spack cores, recipes and configurations that clients sent.");
+  public static final Key<Long> EXECUTOR_SOURCE_LIMIT =
+      key("executor.source_cache", ValueType.BYTES, "20GiB", "The same for source archives.");
   public static final Key<Map<String, String>> EXECUTOR_LABELS =
       key(
           "executor.labels",
@@ -214,6 +222,8 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           EXECUTOR_SLOTS,
           EXECUTOR_WORK,
           EXECUTOR_PREFIX_LIMIT,
+          EXECUTOR_TREE_LIMIT,
+          EXECUTOR_SOURCE_LIMIT,
           EXECUTOR_LABELS,
           EXECUTOR_PROPERTIES,
           EXECUTOR_INPUT_CACHE,

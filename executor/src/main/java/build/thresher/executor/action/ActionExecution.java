@@ -139,6 +139,11 @@ public final class ActionExecution implements Closeable {
                   + here.options().files()
                   + " files, the limit of this executor",
               result);
+      case PROCESS_LIMIT ->
+          failed(
+              FailureClass.FAILURE_INFRASTRUCTURE,
+              "the action was refused a process: it had as many as this executor allows",
+              result);
       case OUT_OF_MEMORY ->
           failed(
               FailureClass.FAILURE_OUT_OF_MEMORY,

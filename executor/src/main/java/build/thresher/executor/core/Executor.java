@@ -1,14 +1,10 @@
 package build.thresher.executor.core;
 
 import build.thresher.cas.api.BlobStore;
-import build.thresher.cas.client.TreeFetcher;
 import build.thresher.executor.action.ActionRunner;
 import build.thresher.executor.action.Owner;
 import build.thresher.executor.core.RunningLease.Ending;
 import build.thresher.executor.inputs.FileTrees;
-import build.thresher.executor.inputs.PrefixCache;
-import build.thresher.executor.inputs.SourceMirror;
-import build.thresher.executor.inputs.TreeCache;
 import build.thresher.executor.sandbox.Bind;
 import build.thresher.executor.sandbox.Bubblewrap;
 import build.thresher.executor.sandbox.ControlGroups;
@@ -53,7 +49,7 @@ public final class Executor implements AutoCloseable {
 
   private final ExecutorOptions options;
   private final WorkDirectory work;
-  private final PrefixCache prefixes;
+  private final Caches caches;
   private final Sandbox sandbox;
   private final Leases leases;
   private final Farm farm;
@@ -78,31 +74,19 @@ public final class Executor implements AutoCloseable {
     this.root = root;
     this.random = RandomGenerator.getDefault();
     InstantSource clock = InstantSource.system();
-    prefixes = new PrefixCache(work.resolve("prefixes"), options.prefixCacheBytes(), store, clock);
-    TreeCache trees =
-        new TreeCache(
-            work.resolve("trees"),
-            options.treeCacheBytes(),
-            (scope, tree, into) ->
-                new TreeFetcher(store, scope, TreeFetcher.Limits.GENEROUS).fetch(tree, into),
-            clock);
-    ControlGroups groups = ControlGroups.prepare(Path.of("/sys/fs/cgroup"), options.name());
+    caches = Caches.open(work, options.caches(), store, new FetchedSources(channel), clock);
+    ControlGroups groups = ControlGroups.prepare(options.name());
     log.info("{}", groups.enforced());
-    Path etc = FileTrees.createReadable(work.resolve("etc"));
+    Path etc = FileTrees.createReadable(work.own("etc"));
     Bubblewrap.writeAccounts(etc);
     Optional<Path> filter =
-        SeccompFilter.write(work.resolve("seccomp.bpf"), System.getProperty("os.arch", ""));
+        SeccompFilter.write(work.own("seccomp.bpf"), System.getProperty("os.arch", ""));
     sandbox =
         new Sandbox(
             new Bubblewrap(etc, options.hostPaths(), root, filter), groups, System::nanoTime);
     SpackBuilder builder =
         new SpackBuilder(
-            store,
-            trees,
-            prefixes,
-            new SourceMirror(store, new FetchedSources(channel)),
-            sandbox,
-            options.builds());
+            store, caches.trees(), caches.prefixes(), caches.sources(), sandbox, options.builds());
     leases = new Leases(options.slots(), System::nanoTime);
     farm =
         new Farm(
@@ -112,7 +96,7 @@ public final class Executor implements AutoCloseable {
     actions =
         ActionRunner.open(
             options.name(),
-            work.resolve("inputs"),
+            work.own("inputs"),
             store,
             sandbox,
             new Owner(root ? options.buildUid() + options.slots() : -1),
@@ -140,7 +124,7 @@ public final class Executor implements AutoCloseable {
   public static Executor start(ExecutorOptions options, Channel channel, BlobStore store)
       throws IOException {
     Host.requireTools(options.builds().python());
-    WorkDirectory work = WorkDirectory.open(options.workDir());
+    WorkDirectory work = WorkDirectory.open(options.workDir(), options.name());
     Executor executor;
     try {
       boolean root = "root".equals(System.getProperty("user.name"));
@@ -323,7 +307,7 @@ public final class Executor implements AutoCloseable {
     loops.forEach(Thread::interrupt);
     sandbox.close();
     actions.close();
-    prefixes.close();
+    caches.close();
     work.close();
   }
 }

@@ -11,13 +11,13 @@ import java.util.Map;
  * How one executor runs.
  *
  * @param name stable over restarts, unique in the farm: letters, digits, dash and dot
- * @param workDir its own directory, created if absent; one executor at a time uses it
+ * @param workDir created if absent; executors of different names may share it, and then share what
+ *     they keep for further builds
  * @param slots builds at the same time
  * @param labels what tasks may ask for
  * @param externals offered besides those that are found
  * @param hostPaths directories of the host that builds see, besides /usr and the like
- * @param prefixCacheBytes room for dependencies
- * @param treeCacheBytes room for Spack cores, recipes and configurations
+ * @param caches how much is kept for further builds
  * @param logBytes of one build at most
  * @param buildUid first of the host users that builds run as, one for each slot, and one more for
  *     all actions, where the executor is root; nobody else may use them
@@ -32,14 +32,22 @@ public record ExecutorOptions(
     Map<String, String> labels,
     List<HostExternal> externals,
     List<Path> hostPaths,
-    long prefixCacheBytes,
-    long treeCacheBytes,
+    CacheSizes caches,
     long logBytes,
     int buildUid,
     Duration drainGrace,
     SpackOptions builds,
     ActionOptions actions) {
   private static final int MAX_SLOTS = 1024;
+
+  /**
+   * Sizes beyond which the least recently used goes.
+   *
+   * @param prefixBytes of dependencies
+   * @param treeBytes of Spack cores, recipes and configurations
+   * @param sourceBytes of source archives
+   */
+  public record CacheSizes(long prefixBytes, long treeBytes, long sourceBytes) {}
 
   public ExecutorOptions {
     workDir = workDir.toAbsolutePath().normalize();
@@ -65,8 +73,7 @@ public record ExecutorOptions(
         Map.of(),
         List.of(),
         List.of(),
-        50L << 30,
-        10L << 30,
+        new CacheSizes(50L << 30, 10L << 30, 20L << 30),
         64L << 20,
         64100,
         Duration.ofSeconds(20),
@@ -94,8 +101,7 @@ public record ExecutorOptions(
         labels,
         externals,
         hostPaths,
-        prefixCacheBytes,
-        treeCacheBytes,
+        caches,
         logBytes,
         buildUid,
         drainGrace,
@@ -112,8 +118,7 @@ public record ExecutorOptions(
         given,
         externals,
         hostPaths,
-        prefixCacheBytes,
-        treeCacheBytes,
+        caches,
         logBytes,
         buildUid,
         drainGrace,
@@ -121,8 +126,8 @@ public record ExecutorOptions(
         actions);
   }
 
-  /** The same with so much room for dependencies. */
-  public ExecutorOptions withPrefixCacheBytes(long bytes) {
+  /** The same with so much kept for further builds. */
+  public ExecutorOptions withCaches(CacheSizes sizes) {
     return new ExecutorOptions(
         name,
         workDir,
@@ -130,8 +135,7 @@ public record ExecutorOptions(
         labels,
         externals,
         hostPaths,
-        bytes,
-        treeCacheBytes,
+        sizes,
         logBytes,
         buildUid,
         drainGrace,
@@ -148,8 +152,7 @@ public record ExecutorOptions(
         labels,
         externals,
         hostPaths,
-        prefixCacheBytes,
-        treeCacheBytes,
+        caches,
         logBytes,
         buildUid,
         drainGrace,

@@ -2,67 +2,96 @@ package build.thresher.executor.core;
 
 import build.thresher.executor.action.Kernel;
 import build.thresher.executor.inputs.FileTrees;
+import build.thresher.executor.inputs.LockFile;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
 
 /**
- * The executor's own directory: locked against a second executor, cleared of what an earlier one
- * left of its builds, caches kept. Thread-safe.
+ * Where executors of this host keep things: caches that all share, and a directory of each one's
+ * own, locked against a second executor of the same name and cleared of what an earlier one left of
+ * its builds. Thread-safe.
  */
 final class WorkDirectory implements Closeable {
   private final Path root;
-  private final FileChannel lockFile;
+  private final Path own;
+  private final LockFile lockFile;
   private final AtomicLong builds = new AtomicLong();
 
-  private WorkDirectory(Path root, FileChannel lockFile) {
+  private WorkDirectory(Path root, Path own, LockFile lockFile) {
     this.root = root;
+    this.own = own;
     this.lockFile = lockFile;
   }
 
-  static WorkDirectory open(Path root) throws IOException {
-    FileTrees.createReadable(root);
-    FileChannel channel =
-        FileChannel.open(root.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    FileLock lock;
-    try {
-      lock = channel.tryLock();
-    } catch (OverlappingFileLockException e) {
-      lock = null;
-    }
-    if (lock == null) {
-      channel.close();
+  static WorkDirectory open(Path root, String executor) throws IOException {
+    Path all = FileTrees.createReadable(root.resolve("executors"));
+    clearDead(all);
+    Path own = FileTrees.createReadable(all.resolve(executor));
+    LockFile lockFile = LockFile.open(own.resolve("lock"));
+    if (lockFile.tryExclusive(0).isEmpty()) {
+      lockFile.close();
       throw new HostNotReadyException(
-          "another executor uses " + root + "; give each executor a directory of its own");
+          "another executor of the name "
+              + executor
+              + " uses "
+              + root
+              + "; give each executor a name of its own");
     }
-    // What an executor that was killed had mounted is still there.
-    new Kernel().detachBelow(root.resolve("builds"));
-    FileTrees.delete(root.resolve("builds"));
-    FileTrees.createReadable(root.resolve("builds"));
-    return new WorkDirectory(root, channel);
+    clear(own.resolve("builds"));
+    FileTrees.createReadable(own.resolve("builds"));
+    return new WorkDirectory(root, own, lockFile);
   }
 
-  Path resolve(String name) {
+  /** Those of other names may never come back to clear up themselves. */
+  private static void clearDead(Path all) throws IOException {
+    try (Stream<Path> executors = Files.list(all)) {
+      for (Path executor : executors.filter(Files::isDirectory).toList()) {
+        Path builds = executor.resolve("builds");
+        if (!Files.isDirectory(builds)) {
+          continue;
+        }
+        try (LockFile lockFile = LockFile.open(executor.resolve("lock"))) {
+          Optional<Closeable> lock = lockFile.tryExclusive(0);
+          if (lock.isPresent()) {
+            try (Closeable held = lock.get()) {
+              clear(builds);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private static void clear(Path builds) throws IOException {
+    // What an executor that was killed had mounted is still there.
+    new Kernel().detachBelow(builds);
+    FileTrees.delete(builds);
+  }
+
+  /** Of all executors here. */
+  Path shared(String name) {
     return root.resolve(name);
+  }
+
+  /** Of this executor. */
+  Path own(String name) {
+    return own.resolve(name);
   }
 
   /** A fresh directory for one build, that the caller deletes. */
   Path newBuild() throws IOException {
     return FileTrees.createReadable(
-        root.resolve("builds").resolve(Long.toString(builds.incrementAndGet())));
+        own.resolve("builds").resolve(Long.toString(builds.incrementAndGet())));
   }
 
   @Override
   public void close() throws IOException {
-    if (Files.isDirectory(root.resolve("builds"))) {
-      FileTrees.delete(root.resolve("builds"));
-    }
+    FileTrees.delete(own.resolve("builds"));
     lockFile.close();
   }
 }

@@ -2,7 +2,10 @@ package build.thresher.executor.inputs;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
@@ -13,16 +16,26 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Directories that are expensive to make, each made once and shared by all who use it.
+ * Directories that are expensive to make, each made once and shared by all who use it, in this
+ * process and in others that have the same cache. What lies on the disk is all that there is to
+ * know: nothing is lost with a process.
  *
  * <p>A directory is visible only when it is complete: it is filled under another name and renamed.
- * What is in use is never removed; of the rest, the least recently used goes first when all
- * together exceed the limit. Survives restarts. One process at a time owns the cache's directory.
+ * After a power cut it may be there without its content, so its size is checked when a process uses
+ * it for the first time. What is in use is never removed; of the rest, the least recently used goes
+ * first when all together exceed the limit.
+ *
+ * <p>Locks of the guard: shared while used, exclusive while filled or removed. Nobody waits for an
+ * exclusive one, so nobody waits in a circle.
  *
  * <p>Thread-safe; callers that want the same absent directory wait for one filler. The monitor of
  * this object guards the map and the counts, and is never held during I/O on entries.
@@ -33,24 +46,22 @@ final class DirectoryCache {
   private static final String SIZE = "size";
   private static final String UNFINISHED = ".unfinished-";
 
+  /** Other processes may have filled the cache; look at least after so many fillings. */
+  private static final int FILLS_BETWEEN_SCANS = 20;
+
   /** Makes the content of one directory. */
   interface Filler {
     /** Fills the directory, which exists and is empty. */
     void fill(Path directory) throws IOException;
   }
 
-  /** Something to do to an entry. */
-  interface Action {
-    void run() throws IOException;
-  }
-
-  /** Excludes other processes; the cache itself excludes threads of this one. */
+  /** Locks entries, among processes and threads. */
   interface Guard {
-    /** Nobody else uses the entry during the action. */
-    void exclusively(String key, Action action) throws IOException;
+    /** Waits while somebody fills or removes the entry. */
+    Closeable shared(String key) throws IOException, InterruptedException;
 
-    /** Nobody else removes the entry until closed. */
-    Closeable shared(String key) throws IOException;
+    /** Empty while anybody else has a lock on the entry. */
+    Optional<Closeable> tryExclusive(String key) throws IOException;
   }
 
   /** A directory in use; close when done. */
@@ -63,7 +74,7 @@ final class DirectoryCache {
     }
 
     Path path() {
-      return entry.directory.resolve(CONTENT);
+      return directory(entry.key).resolve(CONTENT);
     }
 
     @Override
@@ -78,214 +89,309 @@ final class DirectoryCache {
     }
   }
 
-  private enum State {
-    BUSY,
-    PRESENT,
-    GONE
-  }
-
+  /** Something that this process uses, fills or removes. */
   private static final class Entry {
     final String key;
-    final Path directory;
-    State state = State.BUSY;
+    boolean busy = true;
     int users;
-    long bytes;
-    long lastUse;
     Closeable lock = () -> {};
 
-    Entry(String key, Path directory) {
+    Entry(String key) {
       this.key = key;
-      this.directory = directory;
     }
   }
+
+  /** What lies on the disk. */
+  private record Stored(String key, long bytes, FileTime lastUse) {}
 
   private final Path root;
   private final long limitBytes;
   private final Guard guard;
   private final InstantSource clock;
   private final Map<String, Entry> entries = new HashMap<>();
-  private long totalBytes;
-  private long uses;
+  private final Set<String> checked = ConcurrentHashMap.newKeySet();
+  private final ReentrantLock evicting = new ReentrantLock();
+  private final AtomicLong unfinished = new AtomicLong();
   private long fills;
+  private long bytesAfterScan;
+  private long fillsAfterScan;
 
   DirectoryCache(Path root, long limitBytes, Guard guard, InstantSource clock) throws IOException {
     this.root = root;
     this.limitBytes = limitBytes;
     this.guard = guard;
     this.clock = clock;
-    load();
+    FileTrees.createReadable(root);
+    removeUnfinished();
+    bytesAfterScan = totalBytes();
   }
 
-  private void load() throws IOException {
-    FileTrees.createReadable(root);
-    List<Path> found;
-    try (Stream<Path> children = Files.list(root)) {
-      found = children.filter(Files::isDirectory).toList();
-    }
-    Map<Path, FileTime> lastUses = new HashMap<>();
-    for (Path directory : found) {
-      Path size = directory.resolve(SIZE);
-      String key = String.valueOf(directory.getFileName());
-      if (key.startsWith(UNFINISHED) || !Files.isRegularFile(size)) {
-        if (!key.startsWith(".spack-db")) {
-          FileTrees.delete(directory);
-        }
+  private Path directory(String key) {
+    return root.resolve(key);
+  }
+
+  /** What processes left that died while they filled or removed. */
+  private void removeUnfinished() throws IOException {
+    for (Path directory : directories()) {
+      String name = String.valueOf(directory.getFileName());
+      boolean halfMade = name.startsWith(UNFINISHED);
+      if (!halfMade && (name.startsWith(".") || Files.exists(directory.resolve(SIZE)))) {
         continue;
       }
-      Entry entry = new Entry(key, directory);
-      entry.bytes = Long.parseLong(Files.readString(size).trim());
-      entry.state = State.PRESENT;
-      lastUses.put(directory, Files.getLastModifiedTime(size));
-      entries.put(key, entry);
-      totalBytes += entry.bytes;
+      String key = halfMade ? name.substring(UNFINISHED.length(), name.indexOf('.', 1)) : name;
+      Optional<Closeable> lock = guard.tryExclusive(key);
+      if (lock.isPresent()) {
+        try (Closeable held = lock.get()) {
+          FileTrees.delete(directory);
+        }
+      }
     }
-    List<Entry> byAge = new ArrayList<>(entries.values());
-    byAge.sort(
-        Comparator.comparing(e -> lastUses.getOrDefault(e.directory, FileTime.fromMillis(0))));
-    byAge.forEach(entry -> entry.lastUse = ++uses);
+  }
+
+  private List<Path> directories() throws IOException {
+    try (Stream<Path> children = Files.list(root)) {
+      return children.filter(d -> Files.isDirectory(d, LinkOption.NOFOLLOW_LINKS)).toList();
+    }
   }
 
   /** Returns the directory of that key, filled by now by somebody. */
   Use acquire(String key, Filler filler) throws IOException, InterruptedException {
     Entry entry;
-    boolean fill;
     synchronized (this) {
       while (true) {
         Entry known = entries.get(key);
         if (known == null) {
-          entry = new Entry(key, root.resolve(key));
+          entry = new Entry(key);
           entries.put(key, entry);
-          fill = true;
           break;
         }
-        if (known.state == State.PRESENT) {
-          entry = known;
-          if (entry.users++ == 0) {
-            entry.state = State.BUSY;
-            fill = false;
-            break;
-          }
-          entry.lastUse = ++uses;
-          return new Use(entry);
+        if (!known.busy) {
+          known.users++;
+          return new Use(known);
         }
         wait();
       }
     }
-    prepare(entry, fill, filler);
-    evict();
-    return new Use(entry);
-  }
-
-  /** The entry is BUSY and this thread's alone. */
-  private void prepare(Entry entry, boolean fill, Filler filler) throws IOException {
     boolean done = false;
     try {
-      if (fill) {
-        guard.exclusively(entry.key, () -> fill(entry, filler));
-      }
-      entry.lock = guard.shared(entry.key);
-      Files.setLastModifiedTime(entry.directory.resolve(SIZE), FileTime.from(clock.instant()));
+      entry.lock = lockPresent(key, filler);
+      Files.setLastModifiedTime(directory(key).resolve(SIZE), FileTime.from(clock.instant()));
       done = true;
     } finally {
       synchronized (this) {
-        if (done) {
-          entry.users = Math.max(entry.users, 1);
-          entry.state = State.PRESENT;
-          entry.lastUse = ++uses;
-          if (fill) {
-            totalBytes += entry.bytes;
-            fills++;
-          }
-        } else {
-          entry.state = State.GONE;
-          entries.remove(entry.key);
-          totalBytes -= fill ? 0 : entry.bytes;
+        entry.busy = false;
+        entry.users = 1;
+        if (!done) {
+          entries.remove(key);
         }
         notifyAll();
       }
+      if (!done) {
+        entry.lock.close();
+      }
     }
+    Use use = new Use(entry);
+    if (isScanDue()) {
+      evict();
+    }
+    return use;
   }
 
-  private void fill(Entry entry, Filler filler) throws IOException {
-    Path unfinished = root.resolve(UNFINISHED + entry.key);
-    FileTrees.delete(unfinished);
+  /** Returns a shared lock on the directory, which is there. */
+  private Closeable lockPresent(String key, Filler filler)
+      throws IOException, InterruptedException {
+    Closeable shared = guard.shared(key);
+    if (isComplete(key, shared)) {
+      return shared;
+    }
+    shared.close();
+    Optional<Closeable> exclusive = guard.tryExclusive(key);
+    if (exclusive.isPresent()) {
+      try (Closeable held = exclusive.get()) {
+        if (!isComplete(key)) {
+          FileTrees.delete(directory(key));
+          fill(key, filler);
+        }
+      }
+    }
+    shared = guard.shared(key);
+    if (!isComplete(key, shared)) {
+      // Evicted just now, or others hold the lock for a directory beside this one.
+      try {
+        fill(key, filler);
+      } catch (IOException | RuntimeException e) {
+        shared.close();
+        throw e;
+      }
+    }
+    return shared;
+  }
+
+  private boolean isComplete(String key, Closeable lock) throws IOException {
     try {
-      Path content = FileTrees.createReadable(unfinished.resolve(CONTENT));
-      filler.fill(content);
-      entry.bytes = FileTrees.usage(content).bytes();
-      Files.writeString(unfinished.resolve(SIZE), Long.toString(entry.bytes));
-      FileTrees.delete(entry.directory);
-      Files.move(unfinished, entry.directory, StandardCopyOption.ATOMIC_MOVE);
-    } catch (IOException | RuntimeException e) {
-      FileTrees.delete(unfinished);
+      return isComplete(key);
+    } catch (IOException e) {
+      lock.close();
       throw e;
     }
   }
 
+  private boolean isComplete(String key) throws IOException {
+    Path directory = directory(key);
+    if (!Files.isRegularFile(directory.resolve(SIZE))) {
+      return false;
+    }
+    if (checked.contains(key)) {
+      return true;
+    }
+    long bytes = FileTrees.usage(directory.resolve(CONTENT)).bytes();
+    if (bytes != size(directory)) {
+      log.warn("{} holds {} bytes, not {}; it is made again", directory, bytes, size(directory));
+      return false;
+    }
+    checked.add(key);
+    return true;
+  }
+
+  private static long size(Path directory) throws IOException {
+    String text = Files.readString(directory.resolve(SIZE)).trim();
+    return text.matches("[0-9]{1,18}") ? Long.parseLong(text) : -1;
+  }
+
+  /** The directory is not there; the caller holds the lock, in whichever way. */
+  private void fill(String key, Filler filler) throws IOException {
+    Path made = unfinished(key);
+    try {
+      Path content = FileTrees.createReadable(made.resolve(CONTENT));
+      filler.fill(content);
+      long bytes = FileTrees.usage(content).bytes();
+      Files.writeString(made.resolve(SIZE), Long.toString(bytes));
+      Files.move(made, directory(key), StandardCopyOption.ATOMIC_MOVE);
+      checked.add(key);
+      synchronized (this) {
+        bytesAfterScan += bytes;
+        fillsAfterScan++;
+        fills++;
+      }
+    } catch (FileSystemException e) {
+      FileTrees.delete(made);
+      // Others may have been faster who hold the lock in the same way.
+      if (!isComplete(key)) {
+        throw e;
+      }
+    } catch (IOException | RuntimeException e) {
+      FileTrees.delete(made);
+      throw e;
+    }
+  }
+
+  private Path unfinished(String key) {
+    return root.resolve(
+        UNFINISHED
+            + key
+            + "."
+            + ProcessHandle.current().pid()
+            + "."
+            + unfinished.incrementAndGet());
+  }
+
   private void release(Entry entry) throws IOException {
-    Closeable lock;
     synchronized (this) {
       if (--entry.users > 0) {
         return;
       }
-      lock = entry.lock;
-      entry.lock = () -> {};
-      // Under the monitor: a next user must not take the lock before this one has dropped it.
-      lock.close();
+      entries.remove(entry.key);
+      // Under the monitor: a next user must not find the lock still taken in another way.
+      entry.lock.close();
     }
-    evict();
+    if (isScanDue()) {
+      evict();
+    }
+  }
+
+  private synchronized boolean isScanDue() {
+    return bytesAfterScan > limitBytes || fillsAfterScan >= FILLS_BETWEEN_SCANS;
   }
 
   private void evict() throws IOException {
-    while (true) {
-      Optional<Entry> victim = takeVictim();
-      if (victim.isEmpty()) {
-        return;
-      }
-      evict(victim.get());
-    }
-  }
-
-  private synchronized Optional<Entry> takeVictim() {
-    if (totalBytes <= limitBytes) {
-      return Optional.empty();
-    }
-    Optional<Entry> victim =
-        entries.values().stream()
-            .filter(e -> e.state == State.PRESENT && e.users == 0)
-            .min(Comparator.comparingLong(e -> e.lastUse));
-    victim.ifPresent(e -> e.state = State.BUSY);
-    return victim;
-  }
-
-  private void evict(Entry victim) throws IOException {
+    evicting.lock();
     try {
-      guard.exclusively(
-          victim.key,
-          () -> {
-            // Renamed first: a crash in the middle leaves nothing that looks complete.
-            Path doomed = root.resolve(UNFINISHED + victim.key);
-            FileTrees.delete(doomed);
-            Files.move(victim.directory, doomed, StandardCopyOption.ATOMIC_MOVE);
-            FileTrees.delete(doomed);
-          });
+      List<Stored> stored = new ArrayList<>(stored());
+      stored.sort(Comparator.comparing(Stored::lastUse));
+      long total = stored.stream().mapToLong(Stored::bytes).sum();
+      for (Stored victim : stored) {
+        if (total <= limitBytes) {
+          break;
+        }
+        if (evict(victim)) {
+          total -= victim.bytes();
+        }
+      }
+      synchronized (this) {
+        bytesAfterScan = total;
+        fillsAfterScan = 0;
+      }
+    } finally {
+      evicting.unlock();
+    }
+  }
+
+  /** False when somebody uses it. */
+  private boolean evict(Stored victim) throws IOException {
+    String key = victim.key();
+    synchronized (this) {
+      if (entries.containsKey(key)) {
+        return false;
+      }
+      entries.put(key, new Entry(key));
+    }
+    try {
+      Optional<Closeable> lock = guard.tryExclusive(key);
+      if (lock.isEmpty()) {
+        return false;
+      }
+      try (Closeable held = lock.get()) {
+        // Renamed first: a crash in the middle leaves nothing that looks complete.
+        Path doomed = unfinished(key);
+        Files.move(directory(key), doomed, StandardCopyOption.ATOMIC_MOVE);
+        checked.remove(key);
+        FileTrees.delete(doomed);
+      } catch (NoSuchFileException e) {
+        return true; // Another process was faster.
+      }
+      log.info("evicted {} ({} bytes) from {}", key, victim.bytes(), root);
+      return true;
     } finally {
       synchronized (this) {
-        victim.state = State.GONE;
-        entries.remove(victim.key);
-        totalBytes -= victim.bytes;
+        entries.remove(key);
         notifyAll();
       }
     }
-    log.info("evicted {} ({} bytes) from {}", victim.key, victim.bytes, root);
+  }
+
+  private List<Stored> stored() throws IOException {
+    List<Stored> stored = new ArrayList<>();
+    for (Path directory : directories()) {
+      String key = String.valueOf(directory.getFileName());
+      if (key.startsWith(".")) {
+        continue;
+      }
+      try {
+        FileTime lastUse = Files.getLastModifiedTime(directory.resolve(SIZE));
+        stored.add(new Stored(key, Math.max(0, size(directory)), lastUse));
+      } catch (NoSuchFileException e) {
+        // Another process has just removed it.
+      }
+    }
+    return stored;
   }
 
   /** Bytes of all entries together. */
-  synchronized long totalBytes() {
-    return totalBytes;
+  long totalBytes() throws IOException {
+    return stored().stream().mapToLong(Stored::bytes).sum();
   }
 
-  /** How often an entry was made since start. */
+  /** How often this process made an entry. */
   synchronized long fills() {
     return fills;
   }

@@ -6,8 +6,10 @@ import java.io.BufferedInputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.nio.file.Path;
 import java.time.InstantSource;
+import java.util.concurrent.Semaphore;
 
 /**
  * Dependencies that were built before, each downloaded and extracted once on this host. They are
@@ -15,10 +17,9 @@ import java.time.InstantSource;
  * read-only. Shared with other processes by Spack's prefix locks. Thread-safe.
  */
 public final class PrefixCache implements Closeable {
-  private static final int HASH_CHARACTERS = 32;
-
   private final BlobStore store;
-  private final PrefixLocks locks;
+  private final KeyLocks locks;
+  private final Semaphore extracting;
   private final DirectoryCache cache;
 
   /** A prefix in use; close when done. */
@@ -29,34 +30,44 @@ public final class PrefixCache implements Closeable {
     }
   }
 
-  public PrefixCache(Path root, long limitBytes, BlobStore store, InstantSource clock)
+  /**
+   * @param parallel archives that are extracted at the same time, for all builds together
+   */
+  public PrefixCache(Path root, long limitBytes, int parallel, BlobStore store, InstantSource clock)
       throws IOException {
     this.store = store;
-    this.locks = new PrefixLocks(root);
-    this.cache = new DirectoryCache(root, limitBytes, new Guard(locks), clock);
+    this.locks = KeyLocks.ofPrefixes(root);
+    this.extracting = new Semaphore(parallel);
+    this.cache = new DirectoryCache(root, limitBytes, locks, clock);
   }
 
   /** Returns the prefix, extracted by now by somebody. */
   public Prefix acquire(Scope scope, BuiltPrefix prefix) throws IOException, InterruptedException {
     String key = prefix.hash() + "-" + prefix.archive().hex();
-    DirectoryCache.Use use =
-        cache.acquire(
-            key,
-            directory -> {
-              try (InputStream in =
-                  new BufferedInputStream(
-                      store.read(scope, prefix.archive(), 0, Long.MAX_VALUE), 1 << 16)) {
-                new ArchiveExtractor(prefix.path(), directory).extract(in);
-              } catch (ArchiveException e) {
-                throw new ArchiveException(
-                    "the archive of " + prefix.hash() + " is refused: " + e.getMessage());
-              }
-            });
+    DirectoryCache.Use use = cache.acquire(key, directory -> extract(scope, prefix, directory));
     return new Prefix(use.path(), use);
   }
 
+  private void extract(Scope scope, BuiltPrefix prefix, Path directory) throws IOException {
+    try {
+      extracting.acquire();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("nobody waits for " + prefix.hash() + " any more");
+    }
+    try (InputStream in =
+        new BufferedInputStream(store.read(scope, prefix.archive(), 0, Long.MAX_VALUE), 1 << 16)) {
+      new ArchiveExtractor(prefix.path(), directory).extract(in);
+    } catch (ArchiveException e) {
+      throw new ArchiveException(
+          "the archive of " + prefix.hash() + " is refused: " + e.getMessage());
+    } finally {
+      extracting.release();
+    }
+  }
+
   /** Bytes of all prefixes together. */
-  long totalBytes() {
+  long totalBytes() throws IOException {
     return cache.totalBytes();
   }
 
@@ -68,23 +79,5 @@ public final class PrefixCache implements Closeable {
   @Override
   public void close() throws IOException {
     locks.close();
-  }
-
-  /** Spack locks a prefix by its DAG hash, whatever archive it came from. */
-  private record Guard(PrefixLocks locks) implements DirectoryCache.Guard {
-    @Override
-    public void exclusively(String key, DirectoryCache.Action action) throws IOException {
-      Closeable lock = locks.exclusive(key.substring(0, HASH_CHARACTERS));
-      try {
-        action.run();
-      } finally {
-        lock.close();
-      }
-    }
-
-    @Override
-    public Closeable shared(String key) throws IOException {
-      return locks.shared(key.substring(0, HASH_CHARACTERS));
-    }
   }
 }

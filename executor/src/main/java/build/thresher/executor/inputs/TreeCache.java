@@ -9,9 +9,11 @@ import java.time.InstantSource;
 
 /**
  * The trees that clients bring (Spack cores, recipes, configurations), each materialised once on
- * this host for all builds. Builds must see them read-only. Thread-safe.
+ * this host for all builds of all executors that share the cache. Builds must see them read-only.
+ * Thread-safe.
  */
-public final class TreeCache {
+public final class TreeCache implements Closeable {
+  private final KeyLocks locks;
   private final DirectoryCache cache;
   private final Materialiser materialiser;
 
@@ -33,7 +35,8 @@ public final class TreeCache {
   public TreeCache(Path root, long limitBytes, Materialiser materialiser, InstantSource clock)
       throws IOException {
     this.materialiser = materialiser;
-    this.cache = new DirectoryCache(root, limitBytes, new NoGuard(), clock);
+    this.locks = KeyLocks.ofDigests(root);
+    this.cache = new DirectoryCache(root, limitBytes, locks, clock);
   }
 
   /** Returns the tree, materialised by now by somebody. */
@@ -43,16 +46,8 @@ public final class TreeCache {
     return new Tree(use.path(), use);
   }
 
-  /** Other processes have no business here. */
-  private static final class NoGuard implements DirectoryCache.Guard {
-    @Override
-    public void exclusively(String key, DirectoryCache.Action action) throws IOException {
-      action.run();
-    }
-
-    @Override
-    public Closeable shared(String key) {
-      return () -> {};
-    }
+  @Override
+  public void close() throws IOException {
+    locks.close();
   }
 }

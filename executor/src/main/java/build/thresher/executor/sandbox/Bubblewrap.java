@@ -17,6 +17,10 @@ import java.util.Optional;
  */
 public final class Bubblewrap {
   private static final String INSIDE_ID = "1000";
+
+  /** Control groups, where there are some, refuse first, because they tell that they did. */
+  private static final long NPROC_MARGIN = 64;
+
   private static final long SHARED_MEMORY_BYTES = 1L << 30;
 
   /**
@@ -73,7 +77,13 @@ public final class Bubblewrap {
   /** The whole command line for a build, from the launching shell to the build's own command. */
   public List<String> commandLine(SandboxSpec spec, List<Path> controlGroups) {
     List<String> argv = new ArrayList<>(launcher(controlGroups, spec.status()));
-    argv.addAll(List.of("prlimit", "--core=0:0", "--nproc=" + spec.limits().processes(), "--"));
+    argv.addAll(
+        List.of(
+            "prlimit",
+            "--core=0:0",
+            "--nproc=" + (spec.limits().processes() + NPROC_MARGIN),
+            "--fsize=" + spec.limits().diskBytes(),
+            "--"));
     if (root) {
       argv.addAll(
           List.of(

@@ -8,7 +8,7 @@ import java.time.Duration;
  * @param wall time from start to end
  * @param memoryBytes of all processes together; 0: no limit
  * @param processes at the same time, threads included
- * @param diskBytes in the build's own directory
+ * @param diskBytes in the build's own directory, and of any single file
  * @param files files, links and directories in the build's own directory
  * @param milliCpus processors' worth of time, in thousandths; 0: no limit
  */

@@ -4,6 +4,7 @@ import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.sandbox.SandboxResult.End;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -21,6 +22,11 @@ import java.util.function.LongSupplier;
  * Runs commands in bubblewrap, watches their limits and measures them. When {@link #run} returns,
  * no process of the command is left.
  *
+ * <p>What is enforced, and by what: wall time and the size of the watched directory by looking (the
+ * latter each second at most, so that a fast writer can exceed it by what the disk takes in a
+ * second); the size of a single file and the number of processes of a user by the kernel's resource
+ * limits; memory and processes of the whole command by control groups, where there are some.
+ *
  * <p>All commands are started from one platform thread that lives as long as this object:
  * bubblewrap asks the kernel to kill it when its parent goes, and to the kernel the parent is the
  * thread. So a build dies with the executor, however that dies, and not with some pool's idle
@@ -28,7 +34,10 @@ import java.util.function.LongSupplier;
  */
 public final class Sandbox implements AutoCloseable {
   private static final Duration TICK = Duration.ofMillis(250);
-  private static final long DISK_CHECK_NANOS = Duration.ofSeconds(5).toNanos();
+  private static final long DISK_CHECK_NANOS = Duration.ofSeconds(1).toNanos();
+
+  /** When a disk has less left than this, commands that have taken more than this are killed. */
+  private static final long RESERVE_BYTES = 1L << 30;
 
   private final Bubblewrap bubblewrap;
   private final ControlGroups controlGroups;
@@ -101,8 +110,11 @@ public final class Sandbox implements AutoCloseable {
       boolean killedForMemory =
           group.outOfMemoryKills() > 0
               || (!group.limitsMemory() && ProcessTree.hostOutOfMemoryKills() > hostKills);
-      if (end == End.EXITED && exitCode != 0 && killedForMemory) {
-        end = End.OUT_OF_MEMORY;
+      if (end == End.EXITED && exitCode != 0) {
+        end =
+            killedForMemory
+                ? End.OUT_OF_MEMORY
+                : group.refusedProcesses() > 0 ? End.PROCESS_LIMIT : End.EXITED;
       }
       return new SandboxResult(
           end,
@@ -170,15 +182,19 @@ public final class Sandbox implements AutoCloseable {
                 });
     try {
       long diskChecked = start;
+      FileStore disk = Files.getFileStore(spec.watched());
       while (!process.waitFor(TICK.toNanos(), TimeUnit.NANOSECONDS)) {
         tree.sample();
         long now = nanoTime.getAsLong();
         if (now - start >= spec.limits().wall().toNanos()) {
           return End.TIMEOUT;
         }
-        if (now - diskChecked >= DISK_CHECK_NANOS) {
+        boolean nearlyFull = disk.getUsableSpace() < RESERVE_BYTES;
+        if (nearlyFull || now - diskChecked >= DISK_CHECK_NANOS) {
           FileTrees.Usage used = FileTrees.usage(spec.watched());
-          if (used.bytes() > spec.limits().diskBytes() || used.entries() > spec.limits().files()) {
+          if (used.bytes() > spec.limits().diskBytes()
+              || used.entries() > spec.limits().files()
+              || (nearlyFull && used.bytes() > RESERVE_BYTES)) {
             return End.DISK_LIMIT;
           }
           // Looking at a large tree must not become the main work of the host.

@@ -22,7 +22,9 @@ public record SandboxResult(End end, int exitCode, boolean started, Usage usage)
     OUT_OF_MEMORY,
     /** Killed after its wall time. */
     TIMEOUT,
-    /** Killed because its directory grew beyond the limit. */
+    /** Failed after it could not start a process, because it had as many as it may. */
+    PROCESS_LIMIT,
+    /** Killed because its directory grew beyond the limit, or the host's disk is nearly full. */
     DISK_LIMIT,
     /** Killed on request. */
     KILLED

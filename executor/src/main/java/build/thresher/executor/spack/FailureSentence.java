@@ -3,6 +3,7 @@ package build.thresher.executor.spack;
 import build.thresher.executor.outputs.BuildLog;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.regex.Pattern;
 
 /** Picks from the end of a log the line that says best why a build failed. Stateless. */
@@ -11,11 +12,18 @@ final class FailureSentence {
   private static final int MAX_CHARACTERS = 300;
   private static final Pattern COLOURS = Pattern.compile("\\x1b\\[[0-9;]*[A-Za-z]");
 
+  /** As the C library says it. */
+  private static final List<String> NO_SPACE =
+      List.of(
+          "No space left on device",
+          "Disk quota exceeded",
+          "File too large",
+          "File size limit exceeded");
+
   private FailureSentence() {}
 
   static String of(BuildLog log) throws IOException {
-    long start = Math.max(0, log.length() - TAIL_BYTES);
-    String tail = new String(log.read(start, TAIL_BYTES), StandardCharsets.UTF_8);
+    String tail = tail(log);
     String spackError = "";
     String toolError = "";
     for (String coloured : tail.split("\n", -1)) {
@@ -37,8 +45,17 @@ final class FailureSentence {
 
   /** True when Spack wanted to fetch something that was not sent along. */
   static boolean missesSources(BuildLog log) throws IOException {
+    return tail(log).contains("All fetchers failed");
+  }
+
+  /** True when something of the build could not be written: the next executor may have room. */
+  static boolean lacksSpace(BuildLog log) throws IOException {
+    String tail = tail(log);
+    return NO_SPACE.stream().anyMatch(tail::contains);
+  }
+
+  private static String tail(BuildLog log) throws IOException {
     long start = Math.max(0, log.length() - TAIL_BYTES);
-    String tail = new String(log.read(start, TAIL_BYTES), StandardCharsets.UTF_8);
-    return tail.contains("All fetchers failed");
+    return new String(log.read(start, TAIL_BYTES), StandardCharsets.UTF_8);
   }
 }

@@ -2,12 +2,12 @@ package build.thresher.executor.spack;
 
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Scope;
-import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.PrefixCache;
-import build.thresher.executor.inputs.SourceMirror;
+import build.thresher.executor.inputs.SourceCache;
 import build.thresher.executor.inputs.TreeCache;
 import build.thresher.executor.sandbox.Bind;
+import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Limits;
 import build.thresher.executor.sandbox.SandboxSpec;
 import java.io.Closeable;
@@ -22,6 +22,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 
 /**
@@ -51,7 +52,8 @@ final class PreparedBuild implements Closeable {
       BlobStore store,
       TreeCache trees,
       PrefixCache prefixes,
-      SourceMirror sources)
+      SourceCache sources,
+      KillSwitch kill)
       throws IOException, InterruptedException {
     PreparedBuild build = new PreparedBuild(task, slot, options);
     boolean done = false;
@@ -60,7 +62,7 @@ final class PreparedBuild implements Closeable {
       build.trees(scope, trees);
       build.sources(scope, sources);
       build.ownDirectories();
-      build.prefixes(scope, prefixes);
+      build.prefixes(scope, prefixes, kill);
       done = true;
       return build;
     } finally {
@@ -116,7 +118,7 @@ final class PreparedBuild implements Closeable {
     binds.add(Bind.readOnly(configuration.resolve("farm"), SpackLayout.FARM_CONFIGURATION));
   }
 
-  private void sources(Scope scope, SourceMirror sources) throws IOException {
+  private void sources(Scope scope, SourceCache sources) throws IOException, InterruptedException {
     Path mirror = FileTrees.createReadable(slot.directory().resolve("sources"));
     sources.fill(scope, mirror, task.sources());
     binds.add(Bind.readOnly(mirror, SpackLayout.SOURCES));
@@ -137,10 +139,13 @@ final class PreparedBuild implements Closeable {
     return directory;
   }
 
-  private void prefixes(Scope scope, PrefixCache prefixes)
+  private void prefixes(Scope scope, PrefixCache prefixes, KillSwitch kill)
       throws IOException, InterruptedException {
-    for (BuiltPrefix prefix : task.prefixes()) {
-      binds.add(Bind.readOnly(hold(prefixes.acquire(scope, prefix)).path(), prefix.path()));
+    List<Callable<PrefixCache.Prefix>> wanted = new ArrayList<>();
+    task.prefixes().forEach(prefix -> wanted.add(() -> prefixes.acquire(scope, prefix)));
+    List<PrefixCache.Prefix> taken = ParallelInputs.take(wanted, kill);
+    for (int i = 0; i < taken.size(); i++) {
+      binds.add(Bind.readOnly(hold(taken.get(i)).path(), task.prefixes().get(i).path()));
     }
   }
 

@@ -8,7 +8,7 @@ import build.thresher.cas.client.TreeFormatException;
 import build.thresher.executor.inputs.ArchiveException;
 import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.PrefixCache;
-import build.thresher.executor.inputs.SourceMirror;
+import build.thresher.executor.inputs.SourceCache;
 import build.thresher.executor.inputs.SourceUnavailableException;
 import build.thresher.executor.inputs.TreeCache;
 import build.thresher.executor.outputs.BuildLog;
@@ -43,7 +43,7 @@ public final class SpackBuilder {
   private final BlobStore store;
   private final TreeCache trees;
   private final PrefixCache prefixes;
-  private final SourceMirror sources;
+  private final SourceCache sources;
   private final Sandbox sandbox;
   private final SpackOptions options;
 
@@ -51,7 +51,7 @@ public final class SpackBuilder {
       BlobStore store,
       TreeCache trees,
       PrefixCache prefixes,
-      SourceMirror sources,
+      SourceCache sources,
       Sandbox sandbox,
       SpackOptions options) {
     this.store = store;
@@ -72,7 +72,7 @@ public final class SpackBuilder {
     Scope scope = Scope.farm(task.instance());
     phase.accept("fetching inputs");
     try (PreparedBuild build =
-        PreparedBuild.prepare(scope, task, slot, options, store, trees, prefixes, sources)) {
+        PreparedBuild.prepare(scope, task, slot, options, store, trees, prefixes, sources, kill)) {
       if (kill.isKilled()) {
         return none(new Abandoned());
       }
@@ -166,6 +166,13 @@ public final class SpackBuilder {
                   + " bytes or "
                   + spec.limits().files()
                   + " files of disk, the limit of this executor");
+      case PROCESS_LIMIT ->
+          failed(
+              FailureKind.INFRASTRUCTURE,
+              "the build was refused more than "
+                  + spec.limits().processes()
+                  + " processes, the limit of this executor: "
+                  + FailureSentence.of(output));
       case OUT_OF_MEMORY ->
           failed(
               FailureKind.OUT_OF_MEMORY,
@@ -180,7 +187,12 @@ public final class SpackBuilder {
     return switch (status.word()) {
       case BUILT -> Optional.empty();
       case RECIPE ->
-          FailureSentence.missesSources(output)
+          FailureSentence.lacksSpace(output)
+              ? failed(
+                  FailureKind.INFRASTRUCTURE,
+                  "the disk of the executor, or the build's share of it, is full: "
+                      + FailureSentence.of(output))
+              : FailureSentence.missesSources(output)
               ? failed(
                   FailureKind.INPUT,
                   "Spack wants to fetch something that was not sent along as a source of "

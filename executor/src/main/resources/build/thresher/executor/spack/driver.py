@@ -77,7 +77,10 @@ def read(path):
 def main():
     order = json.loads(read(sys.argv[1]))
 
+    words = []
+
     def status(word, sentence):
+        words.append(word)
         with open(order["status"], "w", encoding="utf-8") as f:
             f.write("%s\n%s\n" % (word, sentence))
 
@@ -89,6 +92,7 @@ def main():
         status("infrastructure", "%s: %s" % (type(e).__name__, e))
     sys.stdout.flush()
     sys.stderr.flush()
+    return 0 if words[-1] == "built" else 1
 
 
-main()
+sys.exit(main())

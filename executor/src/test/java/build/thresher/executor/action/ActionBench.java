@@ -57,8 +57,7 @@ final class ActionBench implements AutoCloseable {
                 List.of(),
                 root,
                 SeccompFilter.write(work.resolve("seccomp"), System.getProperty("os.arch", ""))),
-            ControlGroups.prepare(
-                Path.of("/sys/fs/cgroup"), "action-bench-" + ProcessHandle.current().pid()),
+            ControlGroups.prepare("action-bench-" + ProcessHandle.current().pid()),
             System::nanoTime);
     runner = open(options);
   }

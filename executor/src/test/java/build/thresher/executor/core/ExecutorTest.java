@@ -55,6 +55,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A whole executor with real Spack builds against a scheduler that does what the test says. */
 final class ExecutorTest {
+  private static final String NAME = "test-" + ProcessHandle.current().pid();
+
   private final Path temporary;
   private final ScriptedFarm farm = new ScriptedFarm();
   private Server server;
@@ -84,10 +86,7 @@ final class ExecutorTest {
     channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
     executor =
         Executor.start(
-            ExecutorOptions.of("test-" + ProcessHandle.current().pid(), temporary.resolve("work"))
-                .withSlots(2),
-            channel,
-            store);
+            ExecutorOptions.of(NAME, temporary.resolve("work")).withSlots(2), channel, store);
   }
 
   @AfterEach
@@ -112,7 +111,7 @@ final class ExecutorTest {
         capabilities.getExternalsList().stream()
             .anyMatch(e -> e.getName().equals("gcc") && !e.getFingerprint().isEmpty()));
     executor.close();
-    try (Stream<Path> left = Files.list(temporary.resolve("work"))) {
+    try (Stream<Path> left = Files.list(temporary.resolve("work/executors/" + NAME))) {
       assertFalse(left.anyMatch(p -> p.endsWith("builds")));
     }
   }
@@ -203,8 +202,8 @@ final class ExecutorTest {
   }
 
   @Test
-  void aSecondExecutorInTheSameDirectoryIsRefused() {
-    ExecutorOptions options = ExecutorOptions.of("second", temporary.resolve("work"));
+  void aSecondExecutorOfTheSameNameInTheSameDirectoryIsRefused() {
+    ExecutorOptions options = ExecutorOptions.of(NAME, temporary.resolve("work"));
     assertThrows(HostNotReadyException.class, () -> Executor.start(options, channel, store));
   }
 

@@ -7,15 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -35,7 +36,11 @@ final class DirectoryCacheTest {
   }
 
   private DirectoryCache open(long limit) throws IOException {
-    return new DirectoryCache(root, limit, new CheckingGuard(), clock);
+    return new DirectoryCache(
+        root,
+        limit,
+        new TestGuard(LockFile.open(FileTrees.createReadable(root).resolve(".lock"))),
+        clock);
   }
 
   private static void fill(Path directory, int bytes) throws IOException {
@@ -85,7 +90,7 @@ final class DirectoryCacheTest {
                   throw new IOException("lost");
                 }));
     try (var children = Files.list(root)) {
-      assertEquals(0, children.count());
+      assertEquals(List.of(root.resolve(".lock")), children.toList());
     }
     cache.acquire("a", d -> fill(d, 5)).close();
     assertEquals(5, cache.totalBytes());
@@ -110,11 +115,11 @@ final class DirectoryCacheTest {
     first.acquire("a", d -> fill(d, 10)).close();
     first.acquire("b", d -> fill(d, 10)).close();
     first.acquire("a", d -> fill(d, 10)).close();
-    Files.createDirectories(root.resolve(".unfinished-c/content/x"));
+    Files.createDirectories(root.resolve(".unfinished-c.1.1/content/x"));
     Files.createDirectories(root.resolve("torn/content"));
     DirectoryCache second = open(15);
     assertEquals(20, second.totalBytes());
-    assertFalse(Files.exists(root.resolve(".unfinished-c")));
+    assertFalse(Files.exists(root.resolve(".unfinished-c.1.1")));
     assertFalse(Files.exists(root.resolve("torn")));
     second.acquire("a", d -> fill(d, 99)).close();
     assertEquals(0, second.fills());
@@ -130,7 +135,7 @@ final class DirectoryCacheTest {
       Random random = new Random(seed + t);
       work.add(
           () -> {
-            for (int i = 0; i < 150; i++) {
+            for (int i = 0; i < 60; i++) {
               String key = "k" + random.nextInt(8);
               try (DirectoryCache.Use use = cache.acquire(key, d -> fill(d, 10))) {
                 assertEquals(10, Files.size(use.path().resolve("f")), "seed " + seed);
@@ -147,30 +152,54 @@ final class DirectoryCacheTest {
     assertTrue(cache.totalBytes() <= 30, "seed " + seed);
   }
 
-  /** Fails when the cache would lock one key twice, as file locks of one process do. */
-  private static final class CheckingGuard implements DirectoryCache.Guard {
-    private final ConcurrentHashMap<String, String> locked = new ConcurrentHashMap<>();
+  @Test
+  void severalProcessesShareOneCache() throws Exception {
+    long seed = System.nanoTime();
+    List<Process> processes = new ArrayList<>();
+    for (int i = 0; i < 3; i++) {
+      processes.add(
+          new ProcessBuilder(
+                  Path.of(System.getProperty("java.home"), "bin/java").toString(),
+                  "-Xmx64m",
+                  "-cp",
+                  System.getProperty("java.class.path"),
+                  CacheUser.class.getName(),
+                  root.toString(),
+                  Long.toString(seed + i))
+              .redirectErrorStream(true)
+              .start());
+    }
+    for (Process process : processes) {
+      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      assertEquals(0, process.waitFor(), "seed " + seed + ": " + output);
+    }
+    try (KeyLocks locks = KeyLocks.ofDigests(root)) {
+      DirectoryCache cache = new DirectoryCache(root, CacheUser.LIMIT, locks, clock);
+      // Each process leaves what it could not evict, because another used it, to the next one.
+      cache.acquire(CacheUser.key(0), d -> fill(d, CacheUser.BYTES)).close();
+      assertTrue(cache.totalBytes() <= CacheUser.LIMIT, "seed " + seed);
+    }
+  }
 
+  @Test
+  void whatLostItsContentInAPowerCutIsMadeAgain() throws Exception {
+    open(1000).acquire("a", d -> fill(d, 10)).close();
+    Files.write(root.resolve("a/content/f"), new byte[0]);
+    try (DirectoryCache.Use use = open(1000).acquire("a", d -> fill(d, 10))) {
+      assertEquals(10, Files.size(use.path().resolve("f")));
+    }
+  }
+
+  /** Locks of the real kind, at offsets that keys of a test have. */
+  private record TestGuard(LockFile file) implements DirectoryCache.Guard {
     @Override
-    public void exclusively(String key, DirectoryCache.Action action) throws IOException {
-      take(key);
-      try {
-        action.run();
-      } finally {
-        locked.remove(key);
-      }
+    public Closeable shared(String key) throws IOException, InterruptedException {
+      return file.shared(key.hashCode());
     }
 
     @Override
-    public Closeable shared(String key) {
-      take(key);
-      return () -> locked.remove(key);
-    }
-
-    private void take(String key) {
-      if (locked.putIfAbsent(key, "locked") != null) {
-        throw new IllegalStateException(key + " is locked already");
-      }
+    public Optional<Closeable> tryExclusive(String key) throws IOException {
+      return file.tryExclusive(key.hashCode());
     }
   }
 }

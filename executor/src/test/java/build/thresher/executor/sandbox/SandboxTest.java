@@ -53,8 +53,7 @@ final class SandboxTest {
                 root,
                 SeccompFilter.write(
                     temporary.resolve("seccomp"), System.getProperty("os.arch", ""))),
-            ControlGroups.prepare(
-                Path.of("/sys/fs/cgroup"), "sandbox-test-" + ProcessHandle.current().pid()),
+            ControlGroups.prepare("sandbox-test-" + ProcessHandle.current().pid()),
             System::nanoTime);
     shared = FileTrees.createReadable(temporary.resolve("shared"));
     Files.writeString(shared.resolve("file"), "as it was");
@@ -75,17 +74,21 @@ final class SandboxTest {
       throws IOException, InterruptedException {
     output.setLength(0);
     return sandbox.run(
-        new SandboxSpec(
-            "test",
-            List.of(Bind.readOnly(shared, "/shared"), Bind.writable(own, "/tmp")),
-            Map.of("PATH", "/usr/bin:/bin", "HOME", "/tmp"),
-            "/tmp",
-            List.of("/bin/sh", "-c", script),
-            limits,
-            own,
-            64100),
+        spec(limits, script),
         (bytes, count) -> output.append(new String(bytes, 0, count, StandardCharsets.UTF_8)),
         kill);
+  }
+
+  private SandboxSpec spec(Limits limits, String script) {
+    return new SandboxSpec(
+        "test",
+        List.of(Bind.readOnly(shared, "/shared"), Bind.writable(own, "/tmp")),
+        Map.of("PATH", "/usr/bin:/bin", "HOME", "/tmp"),
+        "/tmp",
+        List.of("/bin/sh", "-c", script),
+        limits,
+        own,
+        64100);
   }
 
   private String run(String script) throws IOException, InterruptedException {
@@ -244,8 +247,56 @@ final class SandboxTest {
             limits,
             new KillSwitch(),
             "python3 -c \"import os,time\nfor i in range(200):\n  if os.fork()==0: time.sleep(60)\"");
-    assertEquals(End.EXITED, result.end());
     assertNotEquals(0, result.exitCode());
+    if (Files.isWritable(Path.of("/sys/fs/cgroup/pids/cgroup.procs"))) {
+      assertEquals(End.PROCESS_LIMIT, result.end());
+    }
+  }
+
+  @Test
+  void aForkBombThatNeverGivesUpIsKilledInTime() throws Exception {
+    Limits limits = new Limits(Duration.ofSeconds(3), 256L << 20, 60, 1L << 30, 100_000);
+    String bomb = "import os\nwhile True:\n  try: os.fork()\n  except OSError: pass";
+    String script = "exec python3 -c '" + bomb + "'";
+    assertEquals(End.TIMEOUT, run(limits, new KillSwitch(), script).end());
+    assertFalse(anyRuns("python3\0-c\0" + bomb + "\0"));
+    assertEquals("fine", run("echo fine"));
+  }
+
+  @Test
+  void aFileLargerThanTheLimitIsNeverWritten() throws Exception {
+    Limits limits = new Limits(Duration.ofMinutes(1), 0, 500, 4L << 20, 100_000);
+    SandboxResult result =
+        run(limits, new KillSwitch(), "head -c 300000000 /dev/zero > /tmp/big; exit 3");
+    assertEquals(4L << 20, Files.size(own.resolve("big")));
+    assertEquals(3, result.exitCode());
+  }
+
+  @Test
+  void sharedMemoryIsLimitedToo() throws Exception {
+    assertEquals(
+        "No space",
+        run("head -c 1500000000 /dev/zero 2>&1 > /dev/shm/x | grep -o 'No space'; rm /dev/shm/x"));
+  }
+
+  @Test
+  void manySmallFilesHitTheLimit() throws Exception {
+    Limits limits = new Limits(Duration.ofMinutes(1), 0, 500, 1L << 30, 200);
+    SandboxResult result =
+        run(limits, new KillSwitch(), "cd /tmp; seq 1000 | xargs touch; sleep 4325");
+    assertEquals(End.DISK_LIMIT, result.end());
+  }
+
+  @Test
+  void aFloodOfOutputIsTakenWithoutKeepingIt() throws Exception {
+    long[] bytes = new long[1];
+    SandboxResult result =
+        sandbox.run(
+            spec(WIDE, "head -c 300000000 /dev/zero"),
+            (buffer, count) -> bytes[0] += count,
+            new KillSwitch());
+    assertEquals(End.EXITED, result.end());
+    assertEquals(300_000_000, bytes[0]);
   }
 
   @Test
@@ -256,6 +307,38 @@ final class SandboxTest {
     Limits limits = new Limits(Duration.ofMinutes(1), 64L << 20, 500, 1L << 30, 100_000);
     SandboxResult result = run(limits, new KillSwitch(), "python3 -c 'x = bytearray(512 << 20)'");
     assertEquals(End.OUT_OF_MEMORY, result.end());
+  }
+
+  @Test
+  void memoryThatOnlyAPartOfTheCommandWantedIsSeenToo() throws Exception {
+    assumeTrue(
+        Files.isWritable(Path.of("/sys/fs/cgroup/memory/cgroup.procs")),
+        "no memory control group can be written on this host");
+    Limits limits = new Limits(Duration.ofMinutes(1), 64L << 20, 500, 1L << 30, 100_000);
+    String compiler = "python3 -c 'x = bytearray(512 << 20)'";
+    assertEquals(
+        End.OUT_OF_MEMORY, run(limits, new KillSwitch(), compiler + " || exit 1").end());
+    assertEquals(End.EXITED, run(limits, new KillSwitch(), compiler + "; echo mended").end());
+  }
+
+  /** The same work, twice and four times: what is reported grows in the same way. */
+  @Test
+  void reportedTimesAreInProportionToTheWork() throws Exception {
+    double once = cpuSeconds(1, 1);
+    double fourTimes = cpuSeconds(4, 1);
+    double fourTimesInParallel = cpuSeconds(1, 4);
+    assertEquals(4, fourTimes / once, 2, once + " s and " + fourTimes + " s");
+    assertEquals(4, fourTimesInParallel / once, 2, once + " s and " + fourTimesInParallel + " s");
+  }
+
+  private double cpuSeconds(int work, int processes) throws Exception {
+    String burn =
+        "python3 -c 'import time\nt = time.process_time()\nwhile time.process_time() - t < 0.4*"
+            + work
+            + ": pass'";
+    SandboxResult result =
+        run(WIDE, new KillSwitch(), (burn + " & ").repeat(processes) + "wait");
+    return result.usage().userCpu().plus(result.usage().systemCpu()).toNanos() / 1e9;
   }
 
   @Test

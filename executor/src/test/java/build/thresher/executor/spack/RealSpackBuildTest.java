@@ -11,7 +11,7 @@ import build.thresher.cas.client.TreeFetcher;
 import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.PrefixCache;
-import build.thresher.executor.inputs.SourceMirror;
+import build.thresher.executor.inputs.SourceCache;
 import build.thresher.executor.inputs.SourceUnavailableException;
 import build.thresher.executor.inputs.TreeCache;
 import build.thresher.executor.outputs.BuildLog;
@@ -67,11 +67,10 @@ final class RealSpackBuildTest {
     sandbox =
         new Sandbox(
             new Bubblewrap(temporary.resolve("etc"), List.of(), root, Optional.empty()),
-            ControlGroups.prepare(
-                Path.of("/sys/fs/cgroup"), "test-" + ProcessHandle.current().pid()),
+            ControlGroups.prepare("test-" + ProcessHandle.current().pid()),
             System::nanoTime);
     prefixes =
-        new PrefixCache(temporary.resolve("prefixes"), 10L << 30, store, InstantSource.system());
+        new PrefixCache(temporary.resolve("prefixes"), 10L << 30, 2, store, InstantSource.system());
     builder =
         new SpackBuilder(
             store,
@@ -82,11 +81,14 @@ final class RealSpackBuildTest {
                     new TreeFetcher(store, scope, TreeFetcher.Limits.GENEROUS).fetch(tree, into),
                 InstantSource.system()),
             prefixes,
-            new SourceMirror(
+            new SourceCache(
+                temporary.resolve("sources"),
+                10L << 30,
                 store,
                 (scope, source) -> {
                   throw new SourceUnavailableException("no network in this test", null);
-                }),
+                },
+                InstantSource.system()),
             sandbox,
             new SpackOptions(
                 "/usr/bin/python3", 2, Duration.ofMinutes(10), 0, 4096, 20L << 30, 1_000_000));

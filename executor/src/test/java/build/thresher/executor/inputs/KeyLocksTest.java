@@ -1,6 +1,7 @@
 package build.thresher.executor.inputs;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.Closeable;
@@ -12,12 +13,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The locks are those that Spack takes: same file, same byte, seen from another process. */
-final class PrefixLocksTest {
+final class KeyLocksTest {
   private static final String HASH = "txgvl4ydfljtbripnn2u62yweiyxxwxm";
 
   private final Path temporary;
 
-  PrefixLocksTest(@TempDir Path temporary) {
+  KeyLocksTest(@TempDir Path temporary) {
     this.temporary = temporary;
   }
 
@@ -44,10 +45,11 @@ final class PrefixLocksTest {
   void theOffsetIsTheFirst63BitsOfTheHash() throws Exception {
     for (String hash : new String[] {HASH, "a".repeat(32), "7".repeat(32), "b" + "a".repeat(31)}) {
       assertEquals(
-          python("print(offset('%s'))".formatted(hash)), Long.toString(PrefixLocks.offset(hash)));
+          python("print(offset('%s'))".formatted(hash)),
+          Long.toString(KeyLocks.dagHashOffset(hash)));
     }
-    assertEquals(0, PrefixLocks.offset("a".repeat(32)));
-    assertEquals(Long.MAX_VALUE, PrefixLocks.offset("7".repeat(32)));
+    assertEquals(0, KeyLocks.dagHashOffset("a".repeat(32)));
+    assertEquals(Long.MAX_VALUE, KeyLocks.dagHashOffset("7".repeat(32)));
   }
 
   private String tryFromOutside(String kind) throws Exception {
@@ -66,15 +68,40 @@ final class PrefixLocksTest {
 
   @Test
   void anotherProcessSeesThem() throws Exception {
-    try (PrefixLocks locks = new PrefixLocks(temporary)) {
-      Closeable shared = locks.shared(HASH);
+    try (KeyLocks locks = KeyLocks.ofPrefixes(temporary)) {
+      Closeable shared = locks.shared(HASH + "-archive");
       assertEquals("free", tryFromOutside("LOCK_SH"));
       assertEquals("taken", tryFromOutside("LOCK_EX"));
       shared.close();
-      Closeable exclusive = locks.exclusive(HASH);
+      Closeable exclusive = locks.tryExclusive(HASH).orElseThrow();
       assertEquals("taken", tryFromOutside("LOCK_SH"));
       exclusive.close();
       assertEquals("free", tryFromOutside("LOCK_EX"));
+    }
+  }
+
+  @Test
+  void threadsOfOneProcessExcludeEachOtherToo() throws Exception {
+    try (KeyLocks one = KeyLocks.ofPrefixes(temporary);
+        KeyLocks other = KeyLocks.ofPrefixes(temporary)) {
+      Closeable first = one.shared(HASH);
+      Closeable second = other.shared(HASH);
+      assertTrue(other.tryExclusive(HASH).isEmpty());
+      first.close();
+      first.close();
+      assertTrue(one.tryExclusive(HASH).isEmpty(), "the second is still there");
+      second.close();
+      one.tryExclusive(HASH).orElseThrow().close();
+    }
+  }
+
+  @Test
+  void closingOneDoesNotDropTheLocksOfAnother() throws Exception {
+    try (KeyLocks one = KeyLocks.ofPrefixes(temporary)) {
+      Closeable lock = one.shared(HASH);
+      KeyLocks.ofPrefixes(temporary).close();
+      assertEquals("taken", tryFromOutside("LOCK_EX"));
+      lock.close();
     }
   }
 }
