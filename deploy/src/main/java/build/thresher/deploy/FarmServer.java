@@ -1,6 +1,7 @@
 package build.thresher.deploy;
 
 import static com.google.common.collect.ImmutableList.toImmutableList;
+import static com.google.common.collect.ImmutableMap.toImmutableMap;
 
 import build.thresher.cas.actions.CompleteActionCache;
 import build.thresher.cas.api.ActionCache;
@@ -9,7 +10,7 @@ import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.RocksSpackMirror;
-import build.thresher.cas.mirror.Signer;
+import build.thresher.cas.mirror.Signers;
 import build.thresher.cas.reapi.ActionCacheService;
 import build.thresher.cas.reapi.ByteStreamService;
 import build.thresher.cas.reapi.CapabilitiesService;
@@ -34,7 +35,6 @@ import build.thresher.scheduler.core.CoreOptions;
 import build.thresher.scheduler.spack.InstallTree;
 import build.thresher.v1.InstanceStatus;
 import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableSet;
 import io.grpc.BindableService;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.Server;
@@ -124,16 +124,16 @@ final class FarmServer implements AutoCloseable {
     RocksBlobStore blobs =
         opened(RocksBlobStore.open(data.resolve("blobs"), storeOptions(config), clock));
     ActionCache results = new CompleteActionCache(blobs, blobs.results());
-    Signer signer = Signer.open(data.resolve("signer"), "Thresher farm", clock);
+    Signers signers = Signers.inDirectory(data.resolve("signer"), "Thresher farm", clock);
     RocksSpackMirror mirror =
         opened(
             RocksSpackMirror.open(
                 data.resolve("mirror"),
                 blobs,
-                signer,
-                mirrorOptions(config.get(Key.INSTANCES)),
+                signers,
+                mirrorOptions(config),
                 clock));
-    mirrorFingerprint = mirror.fingerprint();
+    mirrorFingerprint = mirror.fingerprint(config.get(Key.INSTANCES).getFirst());
 
     // Core.
     Scheduler scheduler =
@@ -236,15 +236,14 @@ final class FarmServer implements AutoCloseable {
         d.largeBlobBytes(), config.get(Key.STORE_RESERVE), d.readThreads(), d.blockCacheBytes());
   }
 
-  private static MirrorOptions mirrorOptions(List<String> instances) {
-    MirrorOptions d = MirrorOptions.defaults();
-    return new MirrorOptions(
-        ImmutableSet.copyOf(instances),
-        d.maxUnpackedBytes(),
-        d.maxRatio(),
-        d.maxEntries(),
-        d.indexInterval(),
-        d.indexRetention());
+  private static MirrorOptions mirrorOptions(FarmConfig config) {
+    String root = installTree(config).paddedRoot();
+    return MirrorOptions.of(
+        config.get(Key.INSTANCES).stream().collect(toImmutableMap(name -> name, name -> root)));
+  }
+
+  private static InstallTree installTree(FarmConfig config) {
+    return new InstallTree(config.get(Key.INSTALL_ROOT), config.get(Key.PADDED_LENGTH));
   }
 
   private static SchedulerOptions schedulerOptions(FarmConfig config) {
@@ -259,7 +258,7 @@ final class FarmServer implements AutoCloseable {
             d.maxTasksPerClient());
     return new SchedulerOptions(
         ImmutableList.copyOf(config.get(Key.INSTANCES)),
-        new InstallTree(config.get(Key.INSTALL_ROOT), config.get(Key.PADDED_LENGTH)),
+        installTree(config),
         core,
         config.get(Key.BUILD_TIMEOUT),
         SchedulerOptions.DEFAULTS.retention(),
@@ -283,7 +282,7 @@ final class FarmServer implements AutoCloseable {
           InstanceStatus.newBuilder()
               .setName(name)
               .setMirrorUrl(mirrorUrl(config, name))
-              .setSigningKeyFingerprint(mirror.fingerprint())
+              .setSigningKeyFingerprint(mirror.fingerprint(name))
               .setPublishedSpecs(mirror.size(name))
               .build());
     }

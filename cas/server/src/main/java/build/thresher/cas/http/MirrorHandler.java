@@ -4,6 +4,7 @@ import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.StoreUnavailableException;
+import build.thresher.cas.mirror.InstanceName;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.mirror.Served;
 import io.helidon.http.HeaderNames;
@@ -94,17 +95,19 @@ final class MirrorHandler implements Handler {
       health(request, response);
       return;
     }
-    int slash = path.startsWith(MIRROR) ? path.indexOf('/', MIRROR.length()) : -1;
-    if (slash < 0) {
+    Optional<InstanceName.InPath> split =
+        path.startsWith(MIRROR)
+            ? InstanceName.split(path.substring(MIRROR.length()))
+            : Optional.empty();
+    if (split.isEmpty()) {
       text(response, Status.NOT_FOUND_404, "not found; mirrors are at /mirror/<instance>/");
       return;
     }
-    String name = path.substring(MIRROR.length(), slash);
-    String instance = name;
+    String instance = split.get().instance();
     if (!allowed(AccessCheck.Role.MIRROR_READ, instance, request, response)) {
       return;
     }
-    Optional<Served> served = mirror.get(instance, path.substring(slash + 1));
+    Optional<Served> served = mirror.get(instance, split.get().path());
     if (served.isEmpty()) {
       text(response, Status.NOT_FOUND_404, "not found");
       return;

@@ -2,18 +2,13 @@ package build.thresher.cas.mirror;
 
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
-import com.google.common.io.ByteStreams;
+import java.io.BufferedInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
 import java.util.Set;
-import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
-import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
-import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
-import org.apache.commons.compress.archivers.tar.TarConstants;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,14 +18,18 @@ import org.jspecify.annotations.Nullable;
  * <p>Accepted are the parent directories of the prefix, and below the prefix directories, regular
  * files, symbolic links, and hard links to an earlier regular file of the same prefix. Every
  * entry's parent must be a directory of the archive, so that nothing can be written through a
- * symbolic link. No name twice, no "..", no set-id or sticky bit, no sparse file, nothing after the
- * end.
+ * symbolic link. No name twice, no "..", no set-id or sticky bit, no owner but root, and one
+ * reading only ({@link GzipMember}, {@link TarReader}).
  *
- * <p>The target of a symbolic link is text: neither the farm nor Spack follows it while unpacking.
- * An absolute one may point anywhere, because externals, {@code /dev/null} or {@code /etc} are
- * targets of honest packages, just as any script of a package may name them. A relative one that
- * climbs above the install root is refused: no such link survives relocation, so no honest package
- * has one.
+ * <p>An absolute symbolic link may point anywhere: at the package's own prefix, at a dependency's,
+ * and at the host, because externals, {@code /dev/null} or {@code /etc/localtime} are targets of
+ * honest packages, just as any script of a package may name them. This is safe because the target
+ * is text that nobody follows for writing: no entry lies below a link or takes its name, hard links
+ * lead to regular files only, and what Spack rewrites after unpacking ({@link RelocationFacts}) are
+ * regular files of this archive. Whoever reads through such a link reads with his own rights: a
+ * build, what its sandbox shows; a user, what he may read anyway. A relative one that climbs above
+ * the install root is refused: no such link survives relocation, so no honest package has one; and
+ * so is one whose text begins with the prefix, which Spack would shorten.
  *
  * <p>Not thread-safe: one instance, one archive.
  */
@@ -38,15 +37,21 @@ final class ArchiveChecker {
   private static final int MAX_PATH_BYTES = 4096;
   private static final int SPECIAL_BITS = 07000;
   private static final int MAX_SPEC_BYTES = 64 << 20;
+  private static final String SPEC = "/.spack/spec.json";
+  private static final String FACTS = "/.spack/binary_distribution";
 
   private final BuiltSpec built;
   private final MirrorOptions options;
   private final String prefix;
   private final Set<String> parents = new HashSet<>();
+
+  /** Names below the prefix, beginning with "/"; the prefix itself is "". */
   private final Set<String> directories = new HashSet<>();
+
   private final Set<String> regularFiles = new HashSet<>();
   private final Set<String> links = new HashSet<>();
   private byte @Nullable [] specJson;
+  private byte @Nullable [] facts;
 
   ArchiveChecker(BuiltSpec built, MirrorOptions options) throws ArchiveRefusedException {
     this.built = built;
@@ -57,7 +62,7 @@ final class ArchiveChecker {
       throw new ArchiveRefusedException(
           "the prefix " + built.prefix() + " is not below the install root " + built.installRoot());
     }
-    this.prefix = built.prefix().substring(1);
+    this.prefix = TarReader.bytesOf(built.prefix().substring(1));
     for (int i = prefix.indexOf('/'); i > 0; i = prefix.indexOf('/', i + 1)) {
       parents.add(prefix.substring(0, i));
     }
@@ -66,100 +71,141 @@ final class ArchiveChecker {
   /** Checks to the last byte and returns the content of {@code .spack/spec.json}. */
   byte[] check(InputStream archive) throws ArchiveRefusedException, IOException {
     long limit = options.maxUnpackedBytes(built.archive().sizeBytes());
-    try (InputStream unpacked = new CappedStream(new GZIPInputStream(archive, 1 << 16), limit);
-        TarArchiveInputStream tar =
-            new TarArchiveInputStream(unpacked, StandardCharsets.UTF_8.name())) {
+    try (InputStream unpacked =
+        new BufferedInputStream(new CappedStream(new GzipMember(archive), limit), 1 << 16)) {
+      TarReader tar = new TarReader(unpacked);
       int entries = 0;
-      for (TarArchiveEntry e = tar.getNextEntry(); e != null; e = tar.getNextEntry()) {
+      for (TarReader.Entry e = tar.next(); e != null; e = tar.next()) {
         if (++entries > options.maxEntries()) {
           throw refused("has more than " + options.maxEntries() + " entries");
         }
         entry(e, tar);
       }
-      requireZeros(unpacked);
     } catch (CappedStream.TooLongException e) {
       throw refused("unpacks to more than " + limit + " bytes from " + built.archive().sizeBytes());
+    } catch (TarReader.TarException e) {
+      throw refused(String.valueOf(e.getMessage()));
     } catch (ZipException | EOFException e) {
-      throw refused("is not a whole gzip file: " + e.getMessage());
-    } catch (IllegalArgumentException e) {
-      throw refused("has a header that is no tar header: " + e.getMessage());
+      throw refused("is not a whole gzip file of a tar file: " + e.getMessage());
     }
     if (specJson == null) {
-      throw refused("holds no " + built.prefix() + "/.spack/spec.json; is the pushed tree empty?");
+      throw refused("holds no " + built.prefix() + SPEC + "; is the pushed tree empty?");
     }
+    checkFacts();
     return specJson;
   }
 
-  private void entry(TarArchiveEntry e, TarArchiveInputStream tar)
-      throws ArchiveRefusedException, IOException {
-    String name = name(e);
-    if (!name.equals(prefix) && !name.startsWith(prefix + "/")) {
-      if (!e.isDirectory() || !parents.contains(name)) {
-        throw refused("has the entry `" + name + "` outside its prefix " + built.prefix());
-      }
+  private void checkFacts() throws ArchiveRefusedException {
+    if (facts == null) {
+      throw refused(
+          "holds no " + built.prefix() + FACTS + ", without which Spack cannot unpack it");
+    }
+    try {
+      RelocationFacts relocation = RelocationFacts.parse(facts);
+      relocation.requireBuiltAt(built.installRoot(), built.prefix());
+      relocation.requireEach("relocate_textfiles", "regular file", n -> holds(regularFiles, n));
+      relocation.requireEach("relocate_binaries", "regular file", n -> holds(regularFiles, n));
+      relocation.requireEach("relocate_links", "symbolic link", n -> holds(links, n));
+    } catch (RelocationFacts.BrokenException e) {
+      throw refused(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private static boolean holds(Set<String> names, String name) {
+    return names.contains("/" + TarReader.bytesOf(name));
+  }
+
+  private void entry(TarReader.Entry e, TarReader tar) throws ArchiveRefusedException, IOException {
+    boolean isDirectory = e.type() == TarReader.DIRECTORY;
+    String name =
+        isDirectory && e.name().endsWith("/")
+            ? e.name().substring(0, e.name().length() - 1)
+            : e.name();
+    if (!isPlain(name)) {
+      throw refused("has an entry with the name `" + TarReader.readable(name) + "`");
+    }
+    if ((e.mode() & SPECIAL_BITS) != 0) {
+      throw refused("has the entry `%s` with a set-id or sticky bit (mode %o)", name, e.mode());
+    }
+    if (e.owned()) {
+      throw refused("has the entry `%s`, which belongs to another user than root", name);
+    }
+    if (parents.contains(name) && isDirectory) {
       requireNew(directories, name);
       return;
     }
-    if ((e.getMode() & SPECIAL_BITS) != 0) {
-      throw refused(
-          "has the entry `%s` with a set-id or sticky bit (mode %o)".formatted(name, e.getMode()));
+    if (!name.equals(prefix) && !name.startsWith(prefix + "/")) {
+      throw refused("has the entry `%s` outside its prefix %s", name, built.prefix());
     }
-    String parent = name.substring(0, name.lastIndexOf('/'));
-    if (links.contains(parent)) {
-      throw refused("has the entry `" + name + "` below a symbolic link");
-    }
-    if (!name.equals(prefix) && !directories.contains(parent)) {
-      throw refused("has the entry `" + name + "` before the directory that it is in");
-    }
-    switch (e.getLinkFlag()) {
-      case TarConstants.LF_DIR -> requireNew(directories, name);
-      case TarConstants.LF_NORMAL, TarConstants.LF_OLDNORM -> regularFile(name, e, tar);
-      case TarConstants.LF_SYMLINK -> symbolicLink(name, parent, e.getLinkName());
-      case TarConstants.LF_LINK -> hardLink(name, e.getLinkName());
-      default ->
-          throw refused(
-              "has the entry `%s` of type `%s`: only files, directories and links are accepted"
-                  .formatted(name, Character.toString((char) e.getLinkFlag())));
-    }
-    if (name.equals(prefix) && !directories.contains(prefix)) {
+    below(name.substring(prefix.length()), e, tar);
+  }
+
+  private void below(String path, TarReader.Entry e, TarReader tar)
+      throws ArchiveRefusedException, IOException {
+    if (path.isEmpty() && e.type() != TarReader.DIRECTORY) {
       throw refused("has a prefix that is no directory");
     }
+    String parent = path.isEmpty() ? "" : path.substring(0, path.lastIndexOf('/'));
+    if (links.contains(parent)) {
+      throw refused("has the entry `%s` below a symbolic link", e.name());
+    }
+    if (!path.isEmpty() && !directories.contains(parent)) {
+      throw refused("has the entry `%s` before the directory that it is in", e.name());
+    }
+    switch (e.type()) {
+      case TarReader.DIRECTORY -> requireNew(directories, path);
+      case TarReader.FILE -> regularFile(path, e, tar);
+      case TarReader.SYMBOLIC_LINK -> symbolicLink(path, parent, e);
+      case TarReader.HARD_LINK -> hardLink(path, e);
+      default ->
+          throw refused(
+              "has the entry `%s` of type `%s`: only files, directories and links are accepted",
+              e.name(), e.type());
+    }
   }
 
-  private void regularFile(String name, TarArchiveEntry e, TarArchiveInputStream tar)
+  private void regularFile(String path, TarReader.Entry e, TarReader tar)
       throws ArchiveRefusedException, IOException {
-    if (e.isSparse() || e.isPaxGNUSparse() || e.isStarSparse()) {
-      throw refused("has the sparse file `" + name + "`");
-    }
-    requireNew(regularFiles, name);
-    if (name.equals(prefix + "/.spack/spec.json")) {
-      if (e.getSize() > MAX_SPEC_BYTES) {
-        throw refused("has a .spack/spec.json of " + e.getSize() + " bytes");
-      }
-      specJson = ByteStreams.toByteArray(tar);
+    requireNew(regularFiles, path);
+    if (path.equals(SPEC)) {
+      specJson = document(e, tar, MAX_SPEC_BYTES);
+    } else if (path.equals(FACTS)) {
+      facts = document(e, tar, RelocationFacts.MAX_BYTES);
     }
   }
 
-  private void symbolicLink(String name, String parent, String target)
+  private byte[] document(TarReader.Entry e, TarReader tar, int maxBytes)
+      throws ArchiveRefusedException, IOException {
+    if (e.sizeBytes() > maxBytes) {
+      throw refused("has the document `%s` of %d bytes", e.name(), e.sizeBytes());
+    }
+    return tar.content();
+  }
+
+  private void symbolicLink(String path, String parent, TarReader.Entry e)
       throws ArchiveRefusedException {
+    String target = e.linkName();
     if (target.isEmpty() || target.indexOf('\0') >= 0 || target.length() > MAX_PATH_BYTES) {
-      throw refused("has the symbolic link `" + name + "` without a usable target");
+      throw refused("has the symbolic link `%s` without a usable target", e.name());
     }
-    if (!target.startsWith("/") && climbsOut(parent, target)) {
+    if (!target.startsWith("/")
+        && (target.startsWith(prefix) || climbsOut(prefix + parent, target))) {
       throw refused(
-          "has the symbolic link `%s` to `%s`, which is above the install root %s"
-              .formatted(name, target, built.installRoot()));
+          "has the symbolic link `%s` to `%s`, which leads out of the install root %s",
+          e.name(), TarReader.readable(target), built.installRoot());
     }
-    requireNew(links, name);
+    requireNew(links, path);
   }
 
-  private void hardLink(String name, String target) throws ArchiveRefusedException {
-    if (!regularFiles.contains(target)) {
+  private void hardLink(String path, TarReader.Entry e) throws ArchiveRefusedException {
+    String target = e.linkName();
+    if (!target.startsWith(prefix + "/")
+        || !regularFiles.contains(target.substring(prefix.length()))) {
       throw refused(
-          "has the hard link `%s` to `%s`, which is no earlier file of the prefix"
-              .formatted(name, target));
+          "has the hard link `%s` to `%s`, which is no earlier file of the prefix",
+          e.name(), TarReader.readable(target));
     }
-    requireNew(regularFiles, name);
+    requireNew(regularFiles, path);
   }
 
   /** True when the way to the target leaves the install root, be it only for a moment. */
@@ -181,17 +227,6 @@ final class ArchiveChecker {
 
   private static int depth(String path) {
     return (int) path.chars().filter(c -> c == '/').count() + 1;
-  }
-
-  private String name(TarArchiveEntry e) throws ArchiveRefusedException {
-    String name = e.getName();
-    if (e.isDirectory() && name.endsWith("/")) {
-      name = name.substring(0, name.length() - 1);
-    }
-    if (!isPlain(name)) {
-      throw refused("has an entry with the name `" + printable(name) + "`");
-    }
-    return name;
   }
 
   /** No empty, "." or ".." component, not absolute, no NUL, not too long. */
@@ -216,27 +251,22 @@ final class ArchiveChecker {
 
   private void requireNew(Set<String> kind, String name) throws ArchiveRefusedException {
     if (directories.contains(name) || regularFiles.contains(name) || links.contains(name)) {
-      throw refused("has the entry `" + name + "` twice");
+      throw refused("has the entry `%s` twice", name.startsWith("/") ? prefix + name : name);
     }
     kind.add(name);
-  }
-
-  /** A second reader might go on where the first one stopped. */
-  private void requireZeros(InputStream rest) throws ArchiveRefusedException, IOException {
-    byte[] block = new byte[1 << 16];
-    for (int n = rest.read(block); n >= 0; n = rest.read(block)) {
-      for (int i = 0; i < n; i++) {
-        if (block[i] != 0) {
-          throw refused("goes on after the end of the tar file");
-        }
-      }
-    }
   }
 
   /** Names come from strangers and end in logs: no control characters, no endless text. */
   private static String printable(String text) {
     String cut = text.length() > 2000 ? text.substring(0, 2000) + "…" : text;
     return cut.replaceAll("\\p{Cntrl}", "?");
+  }
+
+  private ArchiveRefusedException refused(String rule, String name, Object... more) {
+    Object[] all = new Object[more.length + 1];
+    all[0] = TarReader.readable(name);
+    System.arraycopy(more, 0, all, 1, more.length);
+    return refused(rule.formatted(all));
   }
 
   private ArchiveRefusedException refused(String what) {

@@ -5,6 +5,7 @@ import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,10 +17,17 @@ final class InstanceMirror {
   private final ConcurrentHashMap<DagHash, PublishedSpec> published = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<Digest, Served> blobs = new ConcurrentHashMap<>();
   private final Set<DagHash> nodes = ConcurrentHashMap.newKeySet();
+  private final InstanceKey key;
   private final MirrorIndex index;
 
-  InstanceMirror(java.util.function.Function<InstanceMirror, MirrorIndex> index) {
+  InstanceMirror(Signer signer, Function<InstanceMirror, MirrorIndex> index) {
+    this.key = new InstanceKey(signer);
     this.index = index.apply(this);
+    key.blobs().forEach(this::add);
+  }
+
+  InstanceKey key() {
+    return key;
   }
 
   @Nullable PublishedSpec find(DagHash hash) {
@@ -47,8 +55,7 @@ final class InstanceMirror {
     index.changed();
   }
 
-  /** A blob that belongs to no spec: a key. */
-  void add(Served blob) {
+  private void add(Served blob) {
     blobs.put(MirrorIndex.nameOf(blob.digest()), blob);
   }
 

@@ -1,13 +1,13 @@
 package build.thresher.cas.mirror;
 
-import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.ImmutableMap;
 import java.time.Duration;
 
 /**
  * Limits and timing of a mirror.
  *
- * @param instances instances whose mirror exists before anything was published there, by the names
- *     that stand in URLs
+ * @param installRoots the instances, by the names that stand in URLs, each with the padded root that
+ *     its archives must be built for; nothing is published anywhere else
  * @param maxUnpackedBytes an archive that unpacks to more is refused
  * @param maxRatio an archive that unpacks to more than this many times its size is refused, once it
  *     is over 256 MiB: gzip reaches 1,000 on zeros, software stays below 20
@@ -16,7 +16,7 @@ import java.time.Duration;
  * @param indexRetention for how long a superseded index can still be read
  */
 public record MirrorOptions(
-    ImmutableSet<String> instances,
+    ImmutableMap<String, String> installRoots,
     long maxUnpackedBytes,
     int maxRatio,
     int maxEntries,
@@ -35,9 +35,9 @@ public record MirrorOptions(
     }
   }
 
-  public static MirrorOptions defaults() {
+  public static MirrorOptions of(ImmutableMap<String, String> installRoots) {
     return new MirrorOptions(
-        ImmutableSet.of("default"),
+        installRoots,
         64L << 30,
         200,
         1_000_000,

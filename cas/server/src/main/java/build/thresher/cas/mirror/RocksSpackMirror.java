@@ -36,39 +36,26 @@ import org.slf4j.LoggerFactory;
  */
 public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(RocksSpackMirror.class);
-  private static final Pattern INSTANCE = Pattern.compile("|[A-Za-z0-9][A-Za-z0-9._-]{0,99}");
   private static final Pattern PACKAGE_NAME = Pattern.compile("[a-z0-9_][a-z0-9_-]{0,199}");
   private static final Pattern VERSION = Pattern.compile("[A-Za-z0-9_.=+~,-]{1,300}");
 
   private final MirrorDb db;
   private final BlobStore blobs;
-  private final Signer signer;
+  private final Signers signers;
   private final MirrorOptions options;
   private final InstantSource clock;
   private final ConcurrentHashMap<String, InstanceMirror> instances = new ConcurrentHashMap<>();
   private final Striped<Lock> publishing = Striped.lock(256);
   private final Served.Document layout;
-  private final Served.Document keyManifest;
-  private final Served.Document keyIndexManifest;
-  private final List<Served.Document> keyBlobs;
 
   private RocksSpackMirror(
-      MirrorDb db, BlobStore blobs, Signer signer, MirrorOptions options, InstantSource clock) {
+      MirrorDb db, BlobStore blobs, Signers signers, MirrorOptions options, InstantSource clock) {
     this.db = db;
     this.blobs = blobs;
-    this.signer = signer;
+    this.signers = signers;
     this.options = options;
     this.clock = clock;
     this.layout = document("{\"signing\": \"gpg\"}", MediaTypes.JSON, true);
-    Served.Document key = Served.Document.of(signer.publicKey(), MediaTypes.KEY, true);
-    Served.Document keyIndex =
-        document("{\"keys\":{\"" + signer.fingerprint() + "\":{}}}", MediaTypes.KEY_INDEX, true);
-    this.keyBlobs = List.of(key, keyIndex);
-    this.keyManifest =
-        document(Manifest.of(key.digest(), MediaTypes.KEY).json(), MediaTypes.JSON, false);
-    this.keyIndexManifest =
-        document(
-            Manifest.of(keyIndex.digest(), MediaTypes.KEY_INDEX).json(), MediaTypes.JSON, false);
   }
 
   /**
@@ -78,12 +65,15 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
    * @param blobs where archives and specs are; not closed with the mirror
    */
   public static RocksSpackMirror open(
-      Path dir, BlobStore blobs, Signer signer, MirrorOptions options, InstantSource clock)
+      Path dir, BlobStore blobs, Signers signers, MirrorOptions options, InstantSource clock)
       throws IOException {
     MirrorDb db = MirrorDb.open(dir);
     try {
-      RocksSpackMirror mirror = new RocksSpackMirror(db, blobs, signer, options, clock);
-      options.instances().forEach(mirror::instance);
+      RocksSpackMirror mirror = new RocksSpackMirror(db, blobs, signers, options, clock);
+      for (String instance : options.installRoots().keySet()) {
+        InstanceName.require(instance);
+        mirror.instance(instance);
+      }
       db.eachPublished((instance, record) -> mirror.instance(instance).add(record));
       db.eachNodeName((instance, hash) -> mirror.instance(instance).addNode(hash));
       db.eachIndex(
@@ -110,10 +100,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   @Override
   public PublishedSpec publish(String instance, BuiltSpec built)
       throws ArchiveRefusedException, IOException {
-    if (!INSTANCE.matcher(instance).matches()) {
-      throw new ArchiveRefusedException(
-          "`" + instance + "` is no name of an instance: letters, digits, `.`, `_` and `-`");
-    }
+    requireRoot(instance, built);
     Optional<PublishedSpec> winner = whole(instance, built.node().hash());
     if (winner.isPresent()) {
       return winner.get();
@@ -150,9 +137,8 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     return Optional.ofNullable(
         switch (parsed.get()) {
           case MirrorPath.Layout l -> layout;
-          case MirrorPath.KeyIndexManifest k -> keyIndexManifest;
-          case MirrorPath.KeyManifest key ->
-              key.fingerprint().equals(signer.fingerprint()) ? keyManifest : null;
+          case MirrorPath.KeyIndexManifest k -> mirror.key().indexManifest();
+          case MirrorPath.KeyManifest key -> mirror.key().manifest(key.fingerprint());
           case MirrorPath.IndexManifest i -> mirror.index().manifest();
           case MirrorPath.BlobPath blob -> mirror.blob(blob.name());
           case MirrorPath.SpecManifest spec ->
@@ -166,9 +152,13 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     return mirror == null ? 0 : mirror.size();
   }
 
-  /** Fingerprint of the key that signs, for people who compare. */
-  public String fingerprint() {
-    return signer.fingerprint();
+  /** Fingerprint of the key that signs for a configured instance, for people who compare. */
+  public String fingerprint(String instance) {
+    InstanceMirror mirror = instances.get(instance);
+    if (mirror == null) {
+      throw new IllegalArgumentException("there is no instance `" + instance + "`");
+    }
+    return mirror.key().signer().fingerprint();
   }
 
   @Override
@@ -203,6 +193,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
             List.of(
                 new Manifest.Part(built.archive(), built.archiveMediaType(), "gzip"),
                 new Manifest.Part(built.spec(), built.specMediaType(), "gzip")));
+    InstanceMirror mirror = instance(instance);
     PublishedRecord record =
         new PublishedRecord(
             spec,
@@ -211,8 +202,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
             built.installRoot(),
             ImmutableMap.copyOf(built.provenance()),
             clock.instant(),
-            signer.clearSign(manifest.json()));
-    InstanceMirror mirror = instance(instance);
+            mirror.key().signer().clearSign(manifest.json()));
     List<SpecNode> newNodes =
         document.nodes().values().stream().filter(n -> !mirror.knowsNode(n.hash())).toList();
     PublishedSpec lost = mirror.find(node.hash());
@@ -280,16 +270,33 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     }
   }
 
-  private InstanceMirror instance(String name) {
-    return instances.computeIfAbsent(
-        name,
-        n -> {
-          InstanceMirror made =
-              new InstanceMirror(
-                  self -> new MirrorIndex(n, db, blobs, options, clock, self::isPublished));
-          keyBlobs.forEach(made::add);
-          return made;
-        });
+  private InstanceMirror instance(String name) throws IOException {
+    InstanceMirror known = instances.get(name);
+    if (known != null) {
+      return known;
+    }
+    InstanceMirror made =
+        new InstanceMirror(
+            signers.of(name),
+            self -> new MirrorIndex(name, db, blobs, options, clock, self::isPublished));
+    InstanceMirror first = instances.putIfAbsent(name, made);
+    return first == null ? made : first;
+  }
+
+  /** Archives hold the path that they were built for; another one would not fit its neighbours. */
+  private void requireRoot(String instance, BuiltSpec built) throws ArchiveRefusedException {
+    String root = options.installRoots().get(instance);
+    if (root == null) {
+      throw new ArchiveRefusedException(
+          "there is no instance `%s` to publish %s in; this server has %s"
+              .formatted(
+                  instance, built.node().display(), options.installRoots().keySet()));
+    }
+    if (!root.equals(built.installRoot())) {
+      throw new ArchiveRefusedException(
+          "%s was built for the install root %s, but the root of instance `%s` is %s: build it again"
+              .formatted(built.node().display(), built.installRoot(), instance, root));
+    }
   }
 
   private static Served.Document document(String text, String mediaType, boolean immutable) {

@@ -8,7 +8,6 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
-import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
 /** Whether a document that Spack wrote speaks of the node that was submitted. */
@@ -25,12 +24,12 @@ final class SpecChecker {
   /** Unpacks and checks the spec blob of a manifest. */
   SpecDocument checkBlob(InputStream gzip) throws ArchiveRefusedException, IOException {
     byte[] json;
-    try (InputStream in = new CappedStream(new GZIPInputStream(gzip), SpecDocument.MAX_BYTES)) {
+    try (InputStream in = new CappedStream(new GzipMember(gzip), SpecDocument.MAX_BYTES)) {
       json = in.readAllBytes();
     } catch (CappedStream.TooLongException e) {
       throw refused("the spec blob", "unpacks to more than " + SpecDocument.MAX_BYTES + " bytes");
     } catch (ZipException | EOFException e) {
-      throw refused("the spec blob", "is not a whole gzip file");
+      throw refused("the spec blob", "is not a whole gzip file: " + e.getMessage());
     }
     return check("the spec blob", json);
   }

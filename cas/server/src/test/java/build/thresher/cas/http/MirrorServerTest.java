@@ -6,10 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
 import build.thresher.cas.mirror.MemoryBlobStore;
-import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.RocksSpackMirror;
-import build.thresher.cas.mirror.Signer;
 import build.thresher.cas.mirror.SpackFixture;
+import build.thresher.cas.mirror.TestKeys;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.Socket;
@@ -50,12 +49,13 @@ class MirrorServerTest {
         RocksSpackMirror.open(
             dir.resolve("db"),
             blobs,
-            Signer.open(dir.resolve("key"), "test farm", InstantSource.system()),
-            MirrorOptions.defaults(),
+            TestKeys.signers(dir),
+            SpackFixture.mirrorOptions("default", "closed", "team/project"),
             InstantSource.system());
     for (BuiltSpec each : SpackFixture.builtSpecs(blobs)) {
       mirror.publish("default", each);
       mirror.publish("closed", each);
+      mirror.publish("team/project", each);
     }
     built = SpackFixture.builtSpec(blobs, "fl-core");
     server =
@@ -222,6 +222,17 @@ class MirrorServerTest {
     assertEquals(
         200,
         send(HttpRequest.newBuilder(closed).header("Authorization", "Bearer sesame")).statusCode());
+  }
+
+  @Test
+  void anInstanceWhoseNameHasSlashesHasItsMirror() throws Exception {
+    for (String path : List.of(archivePath(), INDEX, "v3/layout.json")) {
+      URI uri =
+          URI.create("http://127.0.0.1:" + server.port() + "/mirror/team/project/" + path);
+      assertEquals(200, send(HttpRequest.newBuilder(uri)).statusCode(), path);
+    }
+    URI half = URI.create("http://127.0.0.1:" + server.port() + "/mirror/team/v3/layout.json");
+    assertEquals(404, send(HttpRequest.newBuilder(half)).statusCode());
   }
 
   @Test

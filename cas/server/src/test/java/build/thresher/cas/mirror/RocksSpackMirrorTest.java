@@ -32,6 +32,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -43,6 +44,17 @@ class RocksSpackMirrorTest {
   private final MemoryBlobStore blobs = new MemoryBlobStore();
   private final ManualClock clock = new ManualClock();
   private RocksSpackMirror mirror;
+  private static Signers signers;
+
+  /** Keys take a second to make. */
+  @BeforeAll
+  static void makeKeys(@TempDir Path keys) throws Exception {
+    Map<String, Signer> made = new TreeMap<>();
+    for (String instance : List.of("default", "second")) {
+      made.put(instance, TestKeys.open(keys, instance));
+    }
+    signers = made::get;
+  }
 
   /** Stands still until told. */
   private static final class ManualClock implements InstantSource {
@@ -59,9 +71,9 @@ class RocksSpackMirrorTest {
   }
 
   private static MirrorOptions options() {
-    MirrorOptions d = MirrorOptions.defaults();
+    MirrorOptions d = SpackFixture.mirrorOptions("default", "second");
     return new MirrorOptions(
-        d.instances(),
+        d.installRoots(),
         d.maxUnpackedBytes(),
         d.maxRatio(),
         d.maxEntries(),
@@ -71,8 +83,7 @@ class RocksSpackMirrorTest {
 
   @BeforeEach
   void open() throws Exception {
-    Signer signer = Signer.open(dir.resolve("key"), "test farm", InstantSource.system(), 2048);
-    mirror = RocksSpackMirror.open(dir.resolve("db"), blobs, signer, options(), clock);
+    mirror = RocksSpackMirror.open(dir.resolve("db"), blobs, signers, options(), clock);
   }
 
   @AfterEach
@@ -85,15 +96,17 @@ class RocksSpackMirrorTest {
     open();
   }
 
-  private byte[] bytes(String path) throws Exception {
-    return switch (mirror.get("default", path).orElseThrow()) {
-      case Served.Document d -> d.bytes();
-      case Served.StoredBlob b -> blobs.readAll(Scope.farm("default"), b.digest());
-    };
+  private String text(String path) throws Exception {
+    return text("default", path);
   }
 
-  private String text(String path) throws Exception {
-    return new String(bytes(path), StandardCharsets.UTF_8);
+  private String text(String instance, String path) throws Exception {
+    byte[] bytes =
+        switch (mirror.get(instance, path).orElseThrow()) {
+          case Served.Document d -> d.bytes();
+          case Served.StoredBlob b -> blobs.readAll(Scope.farm(instance), b.digest());
+        };
+    return new String(bytes, StandardCharsets.UTF_8);
   }
 
   private static String blobPath(String hex) {
@@ -163,12 +176,29 @@ class RocksSpackMirrorTest {
   }
 
   @Test
-  void keysAreServedUnderTheirFingerprint() throws Exception {
-    String manifest = text("v3/manifests/key/" + mirror.fingerprint() + ".key.manifest.json");
-    String key = text(blobPath(checksum(manifest)));
-    assertTrue(key.startsWith("-----BEGIN PGP PUBLIC KEY BLOCK-----"), key);
-    String keys = text(blobPath(checksum(text("v3/manifests/key/keys.manifest.json"))));
-    assertEquals("{\"keys\":{\"" + mirror.fingerprint() + "\":{}}}", keys);
+  void eachInstanceServesItsOwnKeyAndSignsWithIt() throws Exception {
+    BuiltSpec built = SpackFixture.builtSpec(blobs, "fl-core");
+    Set<String> signatures = new HashSet<>();
+    Set<String> keys = new HashSet<>();
+    for (String instance : List.of("default", "second")) {
+      String fingerprint = mirror.fingerprint(instance);
+      String manifest =
+          text(instance, "v3/manifests/key/" + fingerprint + ".key.manifest.json");
+      String key = text(instance, blobPath(checksum(manifest)));
+      assertTrue(key.startsWith("-----BEGIN PGP PUBLIC KEY BLOCK-----"), key);
+      assertTrue(keys.add(key));
+      String index = checksum(text(instance, "v3/manifests/key/keys.manifest.json"));
+      assertEquals("{\"keys\":{\"" + fingerprint + "\":{}}}", text(instance, blobPath(index)));
+      mirror.publish(instance, built);
+      String path =
+          MirrorPath.ofSpec(built.node().name(), built.node().version(), built.node().hash());
+      String signed = text(instance, path);
+      assertTrue(signatures.add(signed.substring(signed.indexOf("-----BEGIN PGP SIGNATURE"))));
+    }
+    String other = mirror.fingerprint("second");
+    assertEquals(
+        Optional.empty(),
+        mirror.get("default", "v3/manifests/key/" + other + ".key.manifest.json"));
   }
 
   @Test

@@ -6,6 +6,7 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecNode;
+import com.google.common.collect.ImmutableMap;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -29,6 +30,12 @@ public final class SpackFixture {
           "\"contentLength\":(\\d+),\\s+\"mediaType\":\"([^\"]+)\"[^}]*\"checksum\":\"([0-9a-f]{64})\"");
 
   private SpackFixture() {}
+
+  /** Instances whose root is the one that these specs were built for. */
+  public static MirrorOptions mirrorOptions(String... instances) {
+    return MirrorOptions.of(
+        Stream.of(instances).collect(ImmutableMap.toImmutableMap(i -> i, i -> INSTALL_ROOT)));
+  }
 
   /** Puts all archives and specs into the store and says what a build would hand in for each. */
   public static List<BuiltSpec> builtSpecs(BlobStore blobs) throws Exception {
