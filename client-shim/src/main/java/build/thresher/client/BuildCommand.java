@@ -11,12 +11,16 @@ import build.thresher.v1.Request;
 import com.google.protobuf.Duration;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.InstantSource;
 import java.util.Locale;
+import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -64,8 +68,25 @@ final class BuildCommand implements Callable<Integer> {
       description = "Kill a single build after so long. Default: the farm's.")
   private int timeoutMinutes;
 
+  @Option(
+      names = "--label",
+      paramLabel = "NAME=VALUE",
+      description = "Build only on executors with this label. May be given more than once.")
+  private Map<String, String> labels = Map.of();
+
   @Option(names = "--detach", description = "End as soon as the farm has accepted the request.")
   private boolean detach;
+
+  @Option(
+      names = "--show-log-on-error",
+      description = "Print whole logs of failed builds, not only their ends.")
+  private boolean wholeLogs;
+
+  @Option(
+      names = "--result",
+      paramLabel = "FILE",
+      description = "When the request has ended, write it to FILE as JSON, with the farm's mirror.")
+  private @Nullable Path result;
 
   @Override
   public Integer call() throws Exception {
@@ -102,11 +123,18 @@ final class BuildCommand implements Callable<Integer> {
 
   private ExecuteRequest upload(Plan read, ManagedChannel channel, Progress progress)
       throws Exception {
+    DigestCache digests = DigestCache.load(Logs.cache().resolve("digests"), InstantSource.system());
     PlanUploader.Ready ready =
         new PlanUploader(
                 new RemoteBlobStore(channel, options.instance()),
-                new Scope(options.instance(), "client"))
+                new Scope(options.instance(), "client"),
+                digests)
             .upload(read, options.instance(), clientName(), UUID.randomUUID().toString());
+    try {
+      digests.save();
+    } catch (IOException e) {
+      progress.note("==> Warning: the cache of digests could not be written: " + e.getMessage());
+    }
     progress.note(
         ready.uploaded().blobs() == 0
             ? "==> nothing to upload"
@@ -122,6 +150,7 @@ final class BuildCommand implements Callable<Integer> {
     if (timeoutMinutes > 0) {
       merged.setTimeout(Duration.newBuilder().setSeconds(60L * timeoutMinutes));
     }
+    merged.putAllLabels(labels);
     merged.setFailFast(merged.getFailFast() || failFast);
     merged.setRetryFailed(merged.getRetryFailed() || retryFailed);
     return ready.request().toBuilder().setOptions(merged).build();
@@ -157,12 +186,22 @@ final class BuildCommand implements Callable<Integer> {
     try {
       Request ended =
           watching.watch(farm, progress, read.options().verbose(), watch -> watch.execute(request));
+      if (result != null) {
+        writeResult(result, ended, farm);
+      }
       return watching.json()
           ? Outcome.exitCode(ended)
-          : new Outcome(out, new Logs(farm)).report(ended);
+          : new Outcome(out, new Logs(farm), wholeLogs).report(ended);
     } finally {
       armed.disarm();
     }
+  }
+
+  private void writeResult(Path file, Request ended, FarmGrpc.FarmBlockingStub farm)
+      throws Exception {
+    Map<String, Object> object = JsonProgress.object(ended);
+    object.put("mirror", Mirrors.object(Mirrors.of(farm, options.instance())));
+    Files.writeString(file, JsonProgress.write(object) + "\n");
   }
 
   private static String clientName() {

@@ -1,6 +1,7 @@
 package build.thresher.client;
 
 import build.thresher.v1.Request;
+import build.thresher.v1.RequestState;
 import build.thresher.v1.Task;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -65,7 +66,7 @@ final class JsonProgress implements Progress {
     object.put("request", request.getRequestId());
     object.put("instance", request.getInstanceName());
     object.put("client", request.getClient());
-    object.put("state", word(request.getState().name(), "REQUEST_"));
+    object.put("state", word(request.getState()));
     object.put("roots", List.copyOf(request.getRootsList()));
     object.put("cached", List.copyOf(request.getCachedList()));
     object.put("externals", List.copyOf(request.getExternalsList()));
@@ -94,7 +95,11 @@ final class JsonProgress implements Progress {
     return object;
   }
 
-  static String word(String constant, String prefix) {
+  static String word(RequestState state) {
+    return word(state.name(), "REQUEST_");
+  }
+
+  private static String word(String constant, String prefix) {
     return constant.replace(prefix, "").toLowerCase(Locale.ROOT);
   }
 

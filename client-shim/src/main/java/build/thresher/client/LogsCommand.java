@@ -2,7 +2,6 @@ package build.thresher.client;
 
 import build.thresher.v1.ExecuteUpdate;
 import build.thresher.v1.FarmGrpc;
-import build.thresher.v1.GetRequestRequest;
 import build.thresher.v1.Task;
 import build.thresher.v1.WaitExecutionRequest;
 import java.io.IOException;
@@ -13,7 +12,17 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Prints the log of a build. */
-@Command(name = "logs", description = "Print the log of a build, also while it runs.")
+@Command(
+    name = "logs",
+    description = "Print the log of a build, also while it runs.",
+    footer = {
+      "",
+      "Examples:",
+      "  thresher logs /kq3w5tz            the last build of a node, by the beginning of its hash",
+      "  thresher logs -f --tail 20 /kq3w5tz",
+      "  thresher logs 3fb1c2d4            all builds of a request, one after the other",
+      "  thresher logs default/operations/17"
+    })
 final class LogsCommand extends FarmCommand {
   @Option(
       names = {"-f", "--follow"},
@@ -23,40 +32,56 @@ final class LogsCommand extends FarmCommand {
   @Option(names = "--offset", paramLabel = "BYTES", description = "Skip so many bytes.")
   private long offset;
 
+  @Option(
+      names = {"-n", "--tail"},
+      paramLabel = "LINES",
+      description = "Only the last lines of what there is; with -f, what comes then.",
+      defaultValue = "-1")
+  private int tail;
+
   @Parameters(
       paramLabel = "EXECUTION|/HASH|REQUEST",
       description =
-          "Name of an execution, / and the DAG hash of a node, or the id of a request (all of its"
-              + " builds, one after the other).")
+          "Name of an execution; / and the DAG hash of a node or its beginning; or the id of a"
+              + " request or its beginning (all of its builds, one after the other).")
   private String subject = "";
 
   @Override
   int ask(FarmGrpc.FarmBlockingStub farm) throws IOException, ClientException {
-    if (offset < 0) {
+    if (offset < 0 || tail < -1 || (offset > 0 && tail >= 0)) {
       throw new ClientException(
-          ClientException.USAGE, "--offset takes a number of bytes from 0 on");
+          ClientException.USAGE,
+          "--offset takes a number of bytes from 0 on, --tail a number of lines, and not both");
     }
     Logs logs = new Logs(farm);
+    Subjects find = new Subjects(farm, options.instance());
     if (subject.startsWith("/")) {
-      logs.copy(ofHash(farm, Hashes.parse(subject)), offset, follow, System.out);
+      copy(logs, ofHash(farm, find.hash(subject)));
     } else if (subject.contains("/")) {
-      logs.copy(subject, offset, follow, System.out);
+      copy(logs, subject);
     } else {
-      ofRequest(farm, logs);
+      for (Task task : find.request(subject).getTasksList()) {
+        if (!task.getExecution().isEmpty()) {
+          System.out.println("==> " + Text.spec(task) + " " + Text.clean(task.getExecution()));
+          copy(logs, task.getExecution());
+        }
+      }
     }
     return 0;
   }
 
-  private void ofRequest(FarmGrpc.FarmBlockingStub farm, Logs logs) throws IOException {
-    List<Task> tasks =
-        farm.getRequest(GetRequestRequest.newBuilder().setRequestId(subject).build())
-            .getTasksList();
-    for (Task task : tasks) {
-      if (!task.getExecution().isEmpty()) {
-        System.out.println("==> " + Text.spec(task) + " " + Text.clean(task.getExecution()));
-        logs.copy(task.getExecution(), offset, follow, System.out);
+  private void copy(Logs logs, String execution) throws IOException {
+    long from = offset;
+    if (tail >= 0) {
+      LastLines last = new LastLines(tail);
+      logs.copy(execution, 0, false, last);
+      last.writeTo(System.out);
+      from = last.length();
+      if (!follow) {
+        return;
       }
     }
+    logs.copy(execution, from, follow, System.out);
   }
 
   private String ofHash(FarmGrpc.FarmBlockingStub farm, String hash) throws ClientException {

@@ -1,50 +1,53 @@
 package build.thresher.client;
 
 import build.thresher.v1.FarmGrpc;
-import build.thresher.v1.GetStatusRequest;
 import build.thresher.v1.InstanceStatus;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
-import java.util.Map;
-import java.util.TreeMap;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
-/** Says where Spack reads what the farm has. */
+/** The farm as a mirror of plain Spack. Alone it lists. */
 @Command(
     name = "mirror",
-    description = "Print the mirror's URL and how to use it from plain Spack.")
-final class MirrorCommand extends FarmCommand {
-  @Option(names = "--json", description = "One JSON object: name, url, fingerprint, specs.")
-  private boolean json;
+    description = "Use the farm's mirror from plain Spack. Without a subcommand: list.",
+    subcommands = {MirrorCommand.ListCommand.class, MirrorCommand.AddCommand.class})
+final class MirrorCommand extends MirrorListing {
+  @Command(
+      name = "list",
+      description = "Print the mirror's URL and key, and how to use it from plain Spack.")
+  static final class ListCommand extends MirrorListing {}
 
-  @Override
-  int ask(FarmGrpc.FarmBlockingStub farm) throws IOException, ClientException {
-    InstanceStatus instance = instance(farm);
-    if (json) {
-      Map<String, Object> object = new TreeMap<>();
-      object.put("name", instance.getName());
-      object.put("url", instance.getMirrorUrl());
-      object.put("fingerprint", instance.getSigningKeyFingerprint());
-      object.put("specs", instance.getPublishedSpecs());
-      System.out.println(JsonMapper.builder().build().writeValueAsString(object));
-      return 0;
-    }
-    System.out.println(instance.getMirrorUrl() + " (" + instance.getPublishedSpecs() + " specs)");
-    System.out.println("signed by " + instance.getSigningKeyFingerprint());
-    System.out.println("\n  spack mirror add --type binary farm " + instance.getMirrorUrl());
-    System.out.println("  spack buildcache keys --install --trust");
-    return 0;
-  }
+  /** Runs Spack, which alone writes its configuration. */
+  @Command(
+      name = "add",
+      description =
+          "Add the mirror to Spack's configuration and trust its key, with the Spack on PATH.",
+      footer = {"", "Example: thresher mirror add --scope site farm"})
+  static final class AddCommand extends FarmCommand {
+    @Option(
+        names = "--scope",
+        paramLabel = "SCOPE",
+        description = "Configuration scope to change, as in `spack mirror add`.")
+    private String scope = "";
 
-  private InstanceStatus instance(FarmGrpc.FarmBlockingStub farm) throws ClientException {
-    for (InstanceStatus candidate :
-        farm.getStatus(GetStatusRequest.getDefaultInstance()).getInstancesList()) {
-      if (options.instance().isEmpty() || options.instance().equals(candidate.getName())) {
-        return candidate;
-      }
+    @Option(
+        names = "--spack",
+        paramLabel = "PROGRAM",
+        description = "Spack to be changed. Default: SPACK_ROOT's, else the one on PATH.")
+    private String spack = "";
+
+    @Parameters(
+        arity = "0..1",
+        paramLabel = "NAME",
+        description = "Default: ${DEFAULT-VALUE}.",
+        defaultValue = "farm")
+    private String name = "";
+
+    @Override
+    int ask(FarmGrpc.FarmBlockingStub farm) throws IOException, ClientException {
+      InstanceStatus instance = Mirrors.of(farm, options.instance());
+      return new MirrorAdder(MirrorAdder.spack(spack)).add(instance, name, scope);
     }
-    throw new ClientException(
-        ClientException.REFUSED, "this farm has no instance `" + options.instance() + "`");
   }
 }

@@ -19,10 +19,15 @@ final class Outcome {
 
   private final PrintStream out;
   private final Logs logs;
+  private final int lines;
 
-  Outcome(PrintStream out, Logs logs) {
+  /**
+   * @param whole print whole logs of failed builds, not only their last lines
+   */
+  Outcome(PrintStream out, Logs logs, boolean whole) {
     this.out = out;
     this.logs = logs;
+    this.lines = whole ? Integer.MAX_VALUE : TAIL_LINES;
   }
 
   /** Returns the exit code. */
@@ -67,7 +72,7 @@ final class Outcome {
       List<String> lines = Files.readAllLines(log, StandardCharsets.ISO_8859_1);
       out.println("==> Error: " + spec + ": " + reason + "; the end of its log:");
       lines.stream()
-          .skip(Math.max(0, lines.size() - TAIL_LINES))
+          .skip(Math.max(0, lines.size() - this.lines))
           .forEach(line -> out.println("  " + Text.clean(line)));
       return spec + ": " + log;
     } catch (StatusRuntimeException e) {

@@ -13,10 +13,8 @@ import build.thresher.v1.Source;
 import build.thresher.v1.SourceList;
 import build.thresher.v1.SpackInputs;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,10 +26,12 @@ import java.util.Map;
 final class PlanUploader {
   private final BlobStore store;
   private final Scope scope;
+  private final LocalTree.FileHasher hasher;
 
-  PlanUploader(BlobStore store, Scope scope) {
+  PlanUploader(BlobStore store, Scope scope, LocalTree.FileHasher hasher) {
     this.store = store;
     this.scope = scope;
+    this.hasher = hasher;
   }
 
   /** What is ready to be executed, and what it took to get there. */
@@ -73,7 +73,7 @@ final class PlanUploader {
     return digest;
   }
 
-  private static Digest add(Map<Digest, Content> contents, List<Plan.Entry> entries)
+  private Digest add(Map<Digest, Content> contents, List<Plan.Entry> entries)
       throws IOException, ClientException {
     LocalTree tree;
     try {
@@ -86,8 +86,8 @@ final class PlanUploader {
     return tree.root();
   }
 
-  private static LocalTree tree(List<Plan.Entry> entries) throws IOException {
-    LocalTree.Builder builder = LocalTree.builder();
+  private LocalTree tree(List<Plan.Entry> entries) throws IOException {
+    LocalTree.Builder builder = LocalTree.builder(hasher);
     for (Plan.Entry entry : entries) {
       Path from = Path.of(entry.from());
       if (Files.isDirectory(from)) {
@@ -105,7 +105,7 @@ final class PlanUploader {
     return !name.equals("__pycache__") && !name.endsWith(".pyc") && !name.equals(".git");
   }
 
-  private static SourceList sources(Map<Digest, Content> contents, List<Plan.Node> nodes)
+  private SourceList sources(Map<Digest, Content> contents, List<Plan.Node> nodes)
       throws IOException {
     SourceList.Builder list = SourceList.newBuilder();
     for (Plan.Node node : nodes) {
@@ -118,8 +118,7 @@ final class PlanUploader {
     return list.build();
   }
 
-  private static Source source(Map<Digest, Content> contents, Plan.Source source)
-      throws IOException {
+  private Source source(Map<Digest, Content> contents, Plan.Source source) throws IOException {
     Source.Builder wire = Source.newBuilder();
     if (source.unsupported() != null) {
       wire.setUnsupported(source.unsupported());
@@ -135,7 +134,7 @@ final class PlanUploader {
     }
     if (source.file() != null) {
       Path file = Path.of(source.file());
-      Digest digest = hash(file);
+      Digest digest = hasher.hash(file);
       if (!digest.hex().equals(source.sha256())) {
         throw new IOException(
             file + " has the sha256 " + digest.hex() + ", the recipe says " + source.sha256());
@@ -144,19 +143,6 @@ final class PlanUploader {
       wire.setDigest(wire(digest));
     }
     return wire.build();
-  }
-
-  private static Digest hash(Path file) throws IOException {
-    MessageDigest sha256 = Digest.sha256();
-    long size = 0;
-    byte[] buffer = new byte[1 << 16];
-    try (InputStream in = Files.newInputStream(file)) {
-      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-        sha256.update(buffer, 0, n);
-        size += n;
-      }
-    }
-    return Digest.fromHash(sha256.digest(), size);
   }
 
   private static build.bazel.remote.execution.v2.Digest wire(Digest digest) {

@@ -49,7 +49,7 @@ final class RequestsCommand extends FarmCommand {
         "%s  %s  %-9s  %s",
         Text.clean(request.getRequestId()),
         created,
-        JsonProgress.word(request.getState().name(), "REQUEST_"),
+        JsonProgress.word(request.getState()),
         Text.clean(request.getClient()));
   }
 }

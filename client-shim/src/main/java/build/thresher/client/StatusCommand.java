@@ -3,29 +3,82 @@ package build.thresher.client;
 import build.thresher.v1.ExecutorStatus;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.FarmStatus;
-import build.thresher.v1.GetRequestRequest;
 import build.thresher.v1.GetStatusRequest;
 import build.thresher.v1.InstanceStatus;
 import build.thresher.v1.Request;
 import build.thresher.v1.Task;
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Shows the farm, or one request. */
-@Command(name = "status", description = "Show executors, queue and mirror, or one request.")
+@Command(
+    name = "status",
+    description = "Show executors, queue and mirror, or one request.",
+    footer = {
+      "",
+      "Examples:",
+      "  thresher status                   the farm",
+      "  thresher status 3fb1c2d4          a request, by the beginning of its id",
+      "  thresher status --json            for programs"
+    })
 final class StatusCommand extends FarmCommand {
-  @Parameters(arity = "0..1", paramLabel = "REQUEST", description = "Id of a request.")
+  @Parameters(
+      arity = "0..1",
+      paramLabel = "REQUEST",
+      description = "Id of a request, or the beginning of one.")
   private String request = "";
 
+  @Option(names = "--json", description = "Print one JSON object instead of text.")
+  private boolean json;
+
   @Override
-  int ask(FarmGrpc.FarmBlockingStub farm) {
-    if (request.isEmpty()) {
-      print(farm.getStatus(GetStatusRequest.getDefaultInstance()));
+  int ask(FarmGrpc.FarmBlockingStub farm) throws ClientException {
+    if (!request.isEmpty()) {
+      Request found = new Subjects(farm, options.instance()).request(request);
+      if (json) {
+        System.out.println(JsonProgress.write(JsonProgress.object(found)));
+      } else {
+        print(found);
+      }
+      return 0;
+    }
+    FarmStatus status = farm.getStatus(GetStatusRequest.getDefaultInstance());
+    if (json) {
+      System.out.println(JsonProgress.write(object(status)));
     } else {
-      print(farm.getRequest(GetRequestRequest.newBuilder().setRequestId(request).build()));
+      print(status);
     }
     return 0;
+  }
+
+  private static Map<String, Object> object(FarmStatus status) {
+    Map<String, Object> object = new LinkedHashMap<>();
+    object.put("version", status.getServerVersion());
+    object.put("waiting", status.getWaiting());
+    object.put("ready", status.getReady());
+    object.put("leased", status.getLeased());
+    object.put("publishing", status.getPublishing());
+    object.put("active_requests", status.getActiveRequests());
+    object.put("blobs", status.getBlobCount());
+    object.put("bytes", status.getBlobBytes());
+    object.put("mirrors", status.getInstancesList().stream().map(Mirrors::object).toList());
+    object.put("executors", status.getExecutorsList().stream().map(StatusCommand::object).toList());
+    return object;
+  }
+
+  private static Map<String, Object> object(ExecutorStatus executor) {
+    Map<String, Object> object = new LinkedHashMap<>();
+    object.put("executor", executor.getExecutor());
+    object.put("slots", executor.getSlots());
+    object.put("busy", executor.getBusy());
+    object.put("operating_system", executor.getOperatingSystem());
+    object.put("target", executor.getTarget());
+    object.put("labels", executor.getLabelsMap());
+    return object;
   }
 
   private void print(FarmStatus status) {
@@ -55,20 +108,20 @@ final class StatusCommand extends FarmCommand {
     for (ExecutorStatus executor : status.getExecutorsList()) {
       System.out.printf(
           "executor %s: %d of %d slots busy, %s %s%n",
-          executor.getExecutor(),
+          Text.clean(executor.getExecutor()),
           executor.getBusy(),
           executor.getSlots(),
-          executor.getOperatingSystem(),
-          executor.getTarget());
+          Text.clean(executor.getOperatingSystem()),
+          Text.clean(executor.getTarget()));
     }
   }
 
   private static void print(Request request) {
     System.out.printf(
         "request %s of %s: %s%n",
-        request.getRequestId(),
-        request.getClient(),
-        request.getState().name().replace("REQUEST_", "").toLowerCase(Locale.ROOT));
+        Text.clean(request.getRequestId()),
+        Text.clean(request.getClient()),
+        JsonProgress.word(request.getState()));
     for (Task task : request.getTasksList()) {
       System.out.printf(
           "  %s %s@%s %s%s%s%n",
@@ -77,7 +130,7 @@ final class StatusCommand extends FarmCommand {
           Text.clean(task.getVersion()),
           task.getState().name().replace("TASK_", "").toLowerCase(Locale.ROOT),
           task.getPhase().isEmpty() ? "" : " (" + Text.clean(task.getPhase()) + ")",
-          task.getExecution().isEmpty() ? "" : "  " + task.getExecution());
+          task.getExecution().isEmpty() ? "" : "  " + Text.clean(task.getExecution()));
     }
   }
 }

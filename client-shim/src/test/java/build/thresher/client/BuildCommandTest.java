@@ -89,6 +89,31 @@ class BuildCommandTest {
   }
 
   @Test
+  void resultIsWrittenWithTheMirrorForWhoInstallsFromIt() throws Exception {
+    try (ScriptedFarm farm = new ScriptedFarm()) {
+      farm.then(
+          accepted(), finished(RequestState.REQUEST_FAILED, failed("the build exited with 1")));
+      Path result = directory.resolve("result.json");
+
+      Ran ran =
+          run(
+              farm,
+              "build",
+              "--label",
+              "pool=gpu",
+              "--result",
+              result.toString(),
+              plan(directory).toString());
+
+      assertEquals(1, ran.exitCode());
+      String written = Files.readString(result);
+      assertTrue(written.contains("\"state\":\"failed\""), written);
+      assertTrue(written.contains("\"url\":\"http://127.0.0.1:1/mirror/default\""), written);
+      assertEquals("gpu", farm.executed.getFirst().getOptions().getLabelsMap().get("pool"));
+    }
+  }
+
+  @Test
   void brokenConnectionJoinsTheSameRequestAgainAndCancelsNothing() throws Exception {
     try (ScriptedFarm farm = new ScriptedFarm()) {
       farm.thenBreaks(Status.UNAVAILABLE, accepted(task(TaskState.TASK_LEASED, "build")))

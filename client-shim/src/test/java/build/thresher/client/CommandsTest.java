@@ -4,10 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.client.Farmed.Ran;
+import build.thresher.v1.Request;
 import build.thresher.v1.RequestState;
+import build.thresher.v1.Task;
 import build.thresher.v1.TaskState;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -57,11 +60,91 @@ class CommandsTest {
   }
 
   @Test
-  void shortHashIsRefusedBeforeTheFarmIsAsked() {
-    Ran ran = Farmed.run("logs", "--server", "127.0.0.1:1", "/abc");
+  void whatIsNoHashIsRefusedBeforeTheFarmIsAsked() {
+    Ran ran = Farmed.run("logs", "--server", "127.0.0.1:1", "/abc!");
 
     assertEquals(2, ran.exitCode());
     assertTrue(ran.err().contains("32 characters"), ran.err());
+  }
+
+  @Test
+  void logsOfTheBeginningOfAHashFindTheNode() throws Exception {
+    try (ScriptedFarm farm = new ScriptedFarm()) {
+      Task built = Farmed.task(TaskState.TASK_SUCCEEDED, "");
+      farm.requests.add(Farmed.request(RequestState.REQUEST_SUCCEEDED, built));
+      farm.logs.put("default/operations/1", "hello\n");
+      farm.then(Farmed.finished(RequestState.REQUEST_SUCCEEDED, built));
+
+      assertEquals("hello\n", Farmed.run(farm, "logs", "/abcdefg").out());
+      assertEquals(2, Farmed.run(farm, "logs", "/bbb").exitCode());
+    }
+  }
+
+  @Test
+  void logsOfARequestShowEveryBuild() throws Exception {
+    try (ScriptedFarm farm = new ScriptedFarm()) {
+      farm.requests.add(
+          Farmed.request(
+              RequestState.REQUEST_SUCCEEDED, Farmed.task(TaskState.TASK_SUCCEEDED, "")));
+      farm.logs.put("default/operations/1", "one\ntwo\nthree");
+
+      assertEquals(
+          "==> zlib@1.3/abcdefg default/operations/1\ntwo\nthree",
+          Farmed.run(farm, "logs", "--tail", "2", "r1").out());
+    }
+  }
+
+  @Test
+  void cancelTakesTheBeginningOfAnId() throws Exception {
+    try (ScriptedFarm farm = new ScriptedFarm()) {
+      Request active = Farmed.request(RequestState.REQUEST_ACTIVE);
+      farm.requests.add(active.toBuilder().setRequestId("3fb1-a").build());
+      farm.requests.add(active.toBuilder().setRequestId("3fb1-b").build());
+
+      Ran several = Farmed.run(farm, "cancel", "3fb1");
+      assertEquals(2, several.exitCode());
+      assertTrue(several.err().contains("2 requests begin with `3fb1`"), several.err());
+      assertEquals(0, Farmed.run(farm, "cancel", "3fb1-b").exitCode());
+      assertEquals(List.of("3fb1-b"), farm.cancelled);
+    }
+  }
+
+  @Test
+  void cancelOfANodeCancelsEveryActiveRequestThatHoldsIt() throws Exception {
+    try (ScriptedFarm farm = new ScriptedFarm()) {
+      Request active =
+          Farmed.request(RequestState.REQUEST_ACTIVE, Farmed.task(TaskState.TASK_LEASED, "build"));
+      farm.requests.add(active.toBuilder().setRequestId("a").build());
+      farm.requests.add(active.toBuilder().setRequestId("b").clearTasks().build());
+      farm.requests.add(
+          active.toBuilder().setRequestId("c").setState(RequestState.REQUEST_SUCCEEDED).build());
+
+      assertEquals(0, Farmed.run(farm, "cancel", "/abcdefg").exitCode());
+      assertEquals(List.of("a"), farm.cancelled);
+      assertEquals(2, Farmed.run(farm, "cancel", "/zzz").exitCode());
+    }
+  }
+
+  @Test
+  void cancelOfWhatHasEndedSaysHowItEnded() throws Exception {
+    try (ScriptedFarm farm = new ScriptedFarm()) {
+      farm.requests.add(Farmed.request(RequestState.REQUEST_FAILED));
+
+      Ran ran = Farmed.run(farm, "cancel", "r1");
+
+      assertEquals("==> r1 has ended already: failed\n", ran.out());
+      assertTrue(farm.cancelled.isEmpty());
+    }
+  }
+
+  @Test
+  void statusAsJsonIsOneObject() throws Exception {
+    try (ScriptedFarm farm = new ScriptedFarm()) {
+      Ran ran = Farmed.run(farm, "status", "--json");
+
+      assertEquals(0, ran.exitCode(), ran.err());
+      assertTrue(ran.out().startsWith("{\"version\":\"test\","), ran.out());
+    }
   }
 
   @Test
@@ -82,6 +165,7 @@ class CommandsTest {
   @Test
   void waitJoinsAndEndsAsTheRequestDid() throws Exception {
     try (ScriptedFarm farm = new ScriptedFarm()) {
+      farm.requests.add(Farmed.request(RequestState.REQUEST_FAILED));
       farm.then(Farmed.finished(RequestState.REQUEST_FAILED, Farmed.failed("no")));
 
       assertEquals(1, Farmed.run(farm, "wait", "r1").exitCode());

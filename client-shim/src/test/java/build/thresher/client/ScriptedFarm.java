@@ -10,10 +10,14 @@ import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.ExecuteUpdate;
 import build.thresher.v1.FarmGrpc.FarmImplBase;
 import build.thresher.v1.FarmStatus;
+import build.thresher.v1.GetRequestRequest;
 import build.thresher.v1.GetStatusRequest;
+import build.thresher.v1.ListRequestsRequest;
+import build.thresher.v1.ListRequestsResponse;
 import build.thresher.v1.ReadLogRequest;
 import build.thresher.v1.ReadLogResponse;
 import build.thresher.v1.Request;
+import build.thresher.v1.RequestState;
 import build.thresher.v1.WaitExecutionRequest;
 import com.google.protobuf.ByteString;
 import io.grpc.Server;
@@ -41,6 +45,7 @@ final class ScriptedFarm implements AutoCloseable {
   final List<String> cancelled = new CopyOnWriteArrayList<>();
   final Map<String, ByteString> blobs = new ConcurrentHashMap<>();
   final Map<String, String> logs = new ConcurrentHashMap<>();
+  final List<Request> requests = new CopyOnWriteArrayList<>();
   private final Queue<Consumer<StreamObserver<ExecuteUpdate>>> acts = new ConcurrentLinkedQueue<>();
   private final Server server;
 
@@ -108,6 +113,28 @@ final class ScriptedFarm implements AutoCloseable {
     public void cancel(CancelRequest request, StreamObserver<Request> out) {
       cancelled.add(request.getRequestId());
       out.onNext(Request.getDefaultInstance());
+      out.onCompleted();
+    }
+
+    @Override
+    public void getRequest(GetRequestRequest asked, StreamObserver<Request> out) {
+      for (Request request : requests) {
+        if (request.getRequestId().equals(asked.getRequestId())) {
+          out.onNext(request);
+          out.onCompleted();
+          return;
+        }
+      }
+      out.onError(Status.NOT_FOUND.withDescription("no such request").asException());
+    }
+
+    @Override
+    public void listRequests(ListRequestsRequest asked, StreamObserver<ListRequestsResponse> out) {
+      ListRequestsResponse.Builder listed = ListRequestsResponse.newBuilder();
+      requests.stream()
+          .filter(r -> !asked.getActiveOnly() || r.getState() == RequestState.REQUEST_ACTIVE)
+          .forEach(r -> listed.addRequests(r.toBuilder().clearTasks()));
+      out.onNext(listed.build());
       out.onCompleted();
     }
 

@@ -56,7 +56,31 @@ public final class LocalTree {
   }
 
   public static Builder builder() {
-    return new Builder();
+    return new Builder(LocalTree::hash);
+  }
+
+  /** A builder that asks somebody else for the digests of files. */
+  public static Builder builder(FileHasher hasher) {
+    return new Builder(hasher);
+  }
+
+  /** Says what a file's content is. */
+  @FunctionalInterface
+  public interface FileHasher {
+    Digest hash(Path file) throws IOException;
+  }
+
+  /** Reads a whole file. */
+  public static Digest hash(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file);
+        DigestInputStream hashing = new DigestInputStream(in, Digest.sha256())) {
+      byte[] buffer = new byte[64 << 10];
+      long size = 0;
+      for (int n = hashing.read(buffer); n >= 0; n = hashing.read(buffer)) {
+        size += n;
+      }
+      return Digest.fromHash(hashing.getMessageDigest().digest(), size);
+    }
   }
 
   /**
@@ -74,11 +98,15 @@ public final class LocalTree {
     private final DirectoryBuilder top = new DirectoryBuilder();
     private final Map<Digest, Content> contents = new LinkedHashMap<>();
 
-    private Builder() {}
+    private final FileHasher hasher;
+
+    private Builder(FileHasher hasher) {
+      this.hasher = hasher;
+    }
 
     /** Adds a regular file of this machine, hashing it now. Links are followed. */
     public Builder addFile(String path, Path file, boolean executable) throws IOException {
-      Digest digest = hash(file);
+      Digest digest = hasher.hash(file);
       place(path, new Node.OfFile(digest, executable));
       contents.putIfAbsent(digest, new Content.InFile(file));
       return this;
@@ -161,18 +189,6 @@ public final class LocalTree {
         at = next;
       }
       return at;
-    }
-
-    private static Digest hash(Path file) throws IOException {
-      try (InputStream in = Files.newInputStream(file);
-          DigestInputStream hashing = new DigestInputStream(in, Digest.sha256())) {
-        byte[] buffer = new byte[64 << 10];
-        long size = 0;
-        for (int n = hashing.read(buffer); n >= 0; n = hashing.read(buffer)) {
-          size += n;
-        }
-        return Digest.fromHash(hashing.getMessageDigest().digest(), size);
-      }
     }
   }
 

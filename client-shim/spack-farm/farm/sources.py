@@ -1,0 +1,77 @@
+"""What Spack would fetch for a node, and where a source mirror keeps it."""
+
+import os
+import shutil
+
+import spack.fetch_strategy
+
+from spack.extensions.farm.compat import tty
+
+FETCHED_BY_THE_FARM = ("http", "https", "ftp")
+
+
+class Sources:
+    """The sources of nodes. Those of some are fetched here, to be uploaded."""
+
+    def __init__(self, upload, work):
+        #: Hashes of the nodes whose sources are uploaded.
+        self.upload = upload
+        self._directory = os.path.join(work, "sources")
+
+    def of(self, node):
+        package = node.package
+        if "dev_path" in node.variants:
+            return [{"unsupported": "%s is a dev_path spec, whose sources only this machine has" % node.name}]
+        if not package.has_code:
+            return []
+        stages = [s for s in package.stage if not isinstance(s.default_fetcher, spack.fetch_strategy.BundleFetchStrategy)]
+        return [self._of_stage(node, stage) for stage in stages]
+
+    def _of_stage(self, node, stage):
+        fetcher = stage.default_fetcher
+        if not isinstance(fetcher, spack.fetch_strategy.URLFetchStrategy):
+            return {"unsupported": "%s comes from %s, which the farm does not fetch yet" % (described(node), fetcher)}
+        digest = str(fetcher.digest or "").lower()
+        if len(digest) != 64:
+            return {"unsupported": "%s has no sha256 for %s" % (described(node), fetcher.url)}
+        source = {"sha256": digest, "urls": urls(stage), "mirror_path": stage.mirror_layout.path}
+        if node.dag_hash() in self.upload:
+            source["file"] = self._fetched(stage)
+        elif node.package.manual_download:
+            source["unsupported"] = "%s has to be downloaded by hand: put it into a source mirror and use --upload-sources" % described(node)
+        return source
+
+    def _fetched(self, stage):
+        """A local file with the stage's archive: from a file mirror where it is there, else as Spack fetches it."""
+        for mirror in stage.mirrors:
+            url = mirror.fetch_url
+            if url.startswith("file://"):
+                path = os.path.join(url[len("file://") :], stage.mirror_layout.path)
+                if os.path.isfile(path):
+                    return os.path.realpath(path)
+        own = not os.path.exists(stage.path)  # a stage of the user's stays as it is
+        stage.create()
+        try:
+            stage.fetch()
+            if not stage.archive_file:
+                tty.die("the source %s was not fetched" % stage.mirror_layout.path)
+            kept = os.path.join(self._directory, os.path.basename(stage.mirror_layout.path))
+            os.makedirs(self._directory, exist_ok=True)
+            shutil.copyfile(stage.archive_file, kept)
+            return kept
+        finally:
+            if own:
+                stage.destroy()
+
+
+def urls(stage):
+    """Where Spack would look: source mirrors of the configuration first, then where the recipe says."""
+    found = []
+    if stage.mirror_layout:
+        found += ["%s/%s" % (mirror.fetch_url.rstrip("/"), stage.mirror_layout.path) for mirror in stage.mirrors]
+    found += stage.default_fetcher.candidate_urls
+    return [url for url in dict.fromkeys(found) if url.split(":")[0] in FETCHED_BY_THE_FARM]
+
+
+def described(node):
+    return node.format("{name}{@version}")
