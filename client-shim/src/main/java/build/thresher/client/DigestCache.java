@@ -16,6 +16,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.zip.CRC32;
 import java.util.zip.CheckedInputStream;
@@ -57,14 +58,18 @@ final class DigestCache implements LocalTree.FileHasher {
       Map<String, Object> attributes =
           Files.readAttributes(path, "unix:size,lastModifiedTime,ctime,ino");
       return new Stamp(
-          (Long) attributes.get("size"),
-          nanos((FileTime) attributes.get("lastModifiedTime")),
-          nanos((FileTime) attributes.get("ctime")),
-          (Long) attributes.get("ino"));
+          (Long) asked(attributes, "size"),
+          nanos(attributes, "lastModifiedTime"),
+          nanos(attributes, "ctime"),
+          (Long) asked(attributes, "ino"));
     }
 
-    private static long nanos(FileTime time) {
-      return time.to(TimeUnit.NANOSECONDS);
+    private static Object asked(Map<String, Object> attributes, String name) {
+      return Objects.requireNonNull(attributes.get(name), name);
+    }
+
+    private static long nanos(Map<String, Object> attributes, String name) {
+      return ((FileTime) asked(attributes, name)).to(TimeUnit.NANOSECONDS);
     }
 
     boolean isOlderThan(Instant moment) {

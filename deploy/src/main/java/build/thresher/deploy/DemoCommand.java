@@ -47,9 +47,7 @@ final class DemoCommand implements Callable<Integer> {
       description = "Use this directory and keep it. Default: a temporary one, removed at the end.")
   private @Nullable Path given;
 
-  @Option(
-      names = "--actions",
-      description = "Build the C program also where there is a Spack.")
+  @Option(names = "--actions", description = "Build the C program also where there is a Spack.")
   private boolean actions;
 
   @Spec private CommandSpec spec;
@@ -115,8 +113,7 @@ final class DemoCommand implements Callable<Integer> {
                 + ", the mirror on http://"
                 + farm.httpAddress()
                 + "/mirror/default, one executor.");
-        FarmEndpoint endpoint =
-            new FarmEndpoint(farm.grpcTarget(), Tokens.read(token), null);
+        FarmEndpoint endpoint = new FarmEndpoint(farm.grpcTarget(), Tokens.read(token), null);
         if (spack.isEmpty()) {
           actions(out, endpoint, compiler.orElseThrow());
           out.println("\nThis was a build without Spack. " + GET_SPACK);

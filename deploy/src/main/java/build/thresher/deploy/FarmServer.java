@@ -128,11 +128,7 @@ final class FarmServer implements AutoCloseable {
     RocksSpackMirror mirror =
         opened(
             RocksSpackMirror.open(
-                data.resolve("mirror"),
-                blobs,
-                signers,
-                mirrorOptions(config),
-                clock));
+                data.resolve("mirror"), blobs, signers, mirrorOptions(config), clock));
     mirrorFingerprint = mirror.fingerprint(config.get(Key.INSTANCES).getFirst());
 
     // Core.
@@ -158,8 +154,7 @@ final class FarmServer implements AutoCloseable {
     services.add(new ContentAddressableStorageService(blobs, instances));
     services.add(new ByteStreamService(blobs, scheduler.liveOutputs(), instances));
     services.add(new ActionCacheService(results, blobs, instances, updates));
-    services.add(
-        new CapabilitiesService(instances, updates, ExecutionOffer.OF_THE_SCHEDULER));
+    services.add(new CapabilitiesService(instances, updates, ExecutionOffer.OF_THE_SCHEDULER));
     services.add(
         new SourceFetchService(
             opened(

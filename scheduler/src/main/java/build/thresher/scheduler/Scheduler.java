@@ -87,18 +87,6 @@ public final class Scheduler implements AutoCloseable {
     }
   }
 
-  /** A farm that keeps no results of actions: each is run whenever it is asked for. */
-  public static Scheduler open(
-      SchedulerOptions options,
-      Path directory,
-      BlobStore blobs,
-      SpackMirror mirror,
-      FarmStatusSource status,
-      World world)
-      throws IOException {
-    return open(options, directory, blobs, mirror, new NoActionCache(), status, world);
-  }
-
   /**
    * @param directory for the task store and the live logs; made if absent
    * @param actionCache takes the results of actions that succeeded

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.AppendLogRequest;
 import build.thresher.v1.CancelRequest;
 import build.thresher.v1.CompleteRequest;
@@ -17,22 +16,18 @@ import build.thresher.v1.GetRequestRequest;
 import build.thresher.v1.GetStatusRequest;
 import build.thresher.v1.Lease;
 import build.thresher.v1.ListRequestsRequest;
-import build.thresher.v1.NodeSources;
 import build.thresher.v1.ReadLogRequest;
 import build.thresher.v1.ReadLogResponse;
 import build.thresher.v1.RenewLease;
 import build.thresher.v1.RenewRequest;
 import build.thresher.v1.Request;
 import build.thresher.v1.RequestState;
-import build.thresher.v1.Source;
-import build.thresher.v1.SourceList;
 import build.thresher.v1.Task;
 import build.thresher.v1.TaskState;
 import build.thresher.v1.WaitExecutionRequest;
 import com.google.protobuf.ByteString;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -273,95 +268,6 @@ class FarmRulesTest {
           farm.client()
               .execute(farm.request(broken, "b").setInputs(farm.inputs("others")).build()));
       assertEquals(built + 2, executor.built.get());
-    }
-  }
-
-  @Test
-  void withoutAnExecutorThatCouldRunItTheReasonIsSaid() throws Exception {
-    try (TestFarm farm = new TestFarm(directory)) {
-      new ScriptedExecutor(farm, "e1").register(1);
-      Dag dag = new Dag().external("gcc", "14.1.0", "/opt/gcc").node("needy", "gcc:build");
-      Request done = TestFarm.last(farm.client().execute(farm.request(dag, "alice").build()));
-      assertEquals(
-          FailureClass.FAILURE_UNSCHEDULABLE, done.getTasks(0).getFailure().getFailureClass());
-      String message = done.getTasks(0).getFailure().getMessage();
-      assertTrue(message.contains("e1: it has no gcc@14.1.0 at /opt/gcc"), message);
-    }
-  }
-
-  @Test
-  void badRequestsGetTheDocumentedError() throws Exception {
-    try (TestFarm farm = new TestFarm(directory)) {
-      Dag dag = chain(2);
-      ExecuteRequest good = farm.request(dag, "alice").build();
-      refused(
-          Status.Code.NOT_FOUND,
-          () -> farm.client().execute(good.toBuilder().setInstanceName("no").build()).next());
-      refused(
-          Status.Code.INVALID_ARGUMENT,
-          () -> farm.client().execute(good.toBuilder().addRoots("x").build()).next());
-      refused(
-          Status.Code.INVALID_ARGUMENT,
-          () -> farm.client().execute(good.toBuilder().clearDag().build()).next());
-      refused(
-          Status.Code.INVALID_ARGUMENT,
-          () -> farm.client().execute(good.toBuilder().setRequestId("a/b").build()).next());
-      String changed =
-          new String(dag.document(), StandardCharsets.UTF_8)
-              .replaceFirst("\"version\":\"1.0\"", "\"version\":\"1.1\"");
-      String why =
-          refused(
-              Status.Code.INVALID_ARGUMENT,
-              () ->
-                  farm.client()
-                      .execute(good.toBuilder().setDag(Wire.digest(farm.text(changed))).build())
-                      .next());
-      assertTrue(why.contains("its content gives the hash"), why);
-      String missing =
-          refused(
-              Status.Code.FAILED_PRECONDITION,
-              () ->
-                  farm.client()
-                      .execute(
-                          good.toBuilder()
-                              .setDag(good.getDag().toBuilder().setHash("0".repeat(64)))
-                              .build())
-                      .next());
-      assertTrue(missing.contains("0".repeat(64)), missing);
-      SourceList sources =
-          SourceList.newBuilder()
-              .addNodes(
-                  NodeSources.newBuilder()
-                      .setHash(dag.hash("n1"))
-                      .addSources(Source.newBuilder().setUnsupported("it comes from git")))
-              .build();
-      String unsupported =
-          refused(
-              Status.Code.INVALID_ARGUMENT,
-              () ->
-                  farm.client()
-                      .execute(
-                          good.toBuilder()
-                              .setSources(Wire.digest(farm.blobs.add(sources.toByteArray())))
-                              .build())
-                      .next());
-      assertTrue(unsupported.contains("it comes from git"), unsupported);
-    }
-  }
-
-  @Test
-  void aNameThatWouldEscapeFromAPathIsRefused() throws Exception {
-    try (TestFarm farm = new TestFarm(directory)) {
-      for (String name : List.of("../../etc", "a b", "a\\nb")) {
-        String why =
-            refused(
-                Status.Code.INVALID_ARGUMENT,
-                () ->
-                    farm.client()
-                        .execute(farm.request(new Dag().node(name), "alice").build())
-                        .next());
-        assertTrue(why.contains("a slash, a space or a control character"), why);
-      }
     }
   }
 

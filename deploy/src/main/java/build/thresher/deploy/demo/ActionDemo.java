@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -53,8 +54,7 @@ public final class ActionDemo {
   public static void run(PrintStream out, Channel channel, BlobStore store, String compiler)
       throws IOException, InterruptedException, DemoException {
     ActionDemo demo = new ActionDemo(out, new RemoteActions(channel, store), compiler);
-    out.println(
-        "\nA C program of " + SOURCES + " files, built through the Remote Execution API.");
+    out.println("\nA C program of " + SOURCES + " files, built through the Remote Execution API.");
     out.println("\n--- From nothing ---");
     demo.build(1);
     out.println("\n--- The same again, as another client would ask for it ---");
@@ -110,11 +110,10 @@ public final class ActionDemo {
         inputs.put("parts.h", header);
         inputs.put(name + ".c", source);
         List<String> compile = List.of(compiler, "-O1", "-c", name + ".c", "-o", name + ".o");
-        running.put(
-            name + ".o", threads.submit(() -> output(count, compile, inputs, name + ".o")));
+        running.put(name + ".o", threads.submit(() -> output(count, compile, inputs, name + ".o")));
       }
-      for (String name : running.sequencedKeySet()) {
-        objects.put(name, finished(running.get(name)));
+      for (Map.Entry<String, Future<Input>> one : running.entrySet()) {
+        objects.put(one.getKey(), finished(one.getValue()));
       }
     }
     return objects;
@@ -170,8 +169,7 @@ public final class ActionDemo {
   }
 
   private static String mainSource() {
-    StringBuilder text =
-        new StringBuilder("#include <stdio.h>\nlong x = 1;\n");
+    StringBuilder text = new StringBuilder("#include <stdio.h>\nlong x = 1;\n");
     StringBuilder body = new StringBuilder();
     for (int i = 0; i < SOURCES; i++) {
       text.append("long part").append(i).append("(long x);\n");

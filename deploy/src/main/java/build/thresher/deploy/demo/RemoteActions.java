@@ -97,9 +97,7 @@ final class RemoteActions {
       Iterator<Operation> operations =
           ExecutionGrpc.newBlockingStub(channel)
               .execute(
-                  ExecuteRequest.newBuilder()
-                      .setActionDigest(WireDigests.toWire(action))
-                      .build());
+                  ExecuteRequest.newBuilder().setActionDigest(WireDigests.toWire(action)).build());
       while (operations.hasNext()) {
         Operation operation = operations.next();
         if (operation.getDone()) {

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
 import java.util.TreeSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,9 +26,9 @@ final class ControlGroupsV2 extends ControlGroups {
   private static final long CPU_PERIOD_MICROS = 100_000;
 
   private final Path builds;
-  private final TreeSet<String> controllers;
+  private final SortedSet<String> controllers;
 
-  private ControlGroupsV2(Path builds, TreeSet<String> controllers) {
+  private ControlGroupsV2(Path builds, SortedSet<String> controllers) {
     this.builds = builds;
     this.controllers = controllers;
   }
@@ -61,9 +62,9 @@ final class ControlGroupsV2 extends ControlGroups {
     return own.endsWith("executor") && parent != null ? parent : own;
   }
 
-  private static TreeSet<String> delegate(Path fileSystem, Path own, Path builds)
+  private static SortedSet<String> delegate(Path fileSystem, Path own, Path builds)
       throws IOException {
-    TreeSet<String> given = new TreeSet<>();
+    SortedSet<String> given = new TreeSet<>();
     List<String> offered = words(own.resolve("cgroup.controllers"));
     if (WANTED.stream().anyMatch(offered::contains) && !own.equals(fileSystem)) {
       Path executor = own.resolve("executor");
@@ -95,8 +96,8 @@ final class ControlGroupsV2 extends ControlGroups {
 
   @Override
   public String enforced() {
-    return "control groups (version 2) in use: time of processors"
-        + (controllers.isEmpty() ? "" : ", " + String.join(", ", controllers))
+    return "control groups (version 2) in use: "
+        + (controllers.isEmpty() ? "for measuring only" : String.join(", ", controllers))
         + (controllers.containsAll(WANTED)
             ? ""
             : "; the other controllers are not delegated to " + builds);

@@ -193,12 +193,12 @@ public final class SpackBuilder {
                   "the disk of the executor, or the build's share of it, is full: "
                       + FailureSentence.of(output))
               : FailureSentence.missesSources(output)
-              ? failed(
-                  FailureKind.INPUT,
-                  "Spack wants to fetch something that was not sent along as a source of "
-                      + task.name()
-                      + "; see the log")
-              : failed(FailureKind.RECIPE, FailureSentence.of(output));
+                  ? failed(
+                      FailureKind.INPUT,
+                      "Spack wants to fetch something that was not sent along as a source of "
+                          + task.name()
+                          + "; see the log")
+                  : failed(FailureKind.RECIPE, FailureSentence.of(output));
       case INPUT -> failed(FailureKind.INPUT, status.sentence());
       case INFRASTRUCTURE -> failed(FailureKind.INFRASTRUCTURE, status.sentence());
       case STARTED ->

@@ -64,13 +64,11 @@ final class ActionBenchmark {
   private static void measure(ActionBench bench, String what, int concurrency, Inputs inputs)
       throws Exception {
     long start = System.nanoTime();
-    try (var threads =
-        Executors.newFixedThreadPool(concurrency, Thread.ofVirtual().factory())) {
+    try (var threads = Executors.newFixedThreadPool(concurrency, Thread.ofVirtual().factory())) {
       List<Future<ActionBench.Run>> runs = new ArrayList<>();
       for (int i = 0; i < ACTIONS; i++) {
         Digest root = inputs.of(i);
-        runs.add(
-            threads.submit(() -> bench.run(Command.newBuilder().addArguments("true"), root)));
+        runs.add(threads.submit(() -> bench.run(Command.newBuilder().addArguments("true"), root)));
       }
       for (Future<ActionBench.Run> run : runs) {
         run.get().result();

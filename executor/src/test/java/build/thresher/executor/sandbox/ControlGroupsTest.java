@@ -47,8 +47,8 @@ final class ControlGroupsTest {
     Path service = service("cpu memory pids");
     ControlGroups groups = prepare();
     assertEquals("4242", Files.readString(service.resolve("executor/cgroup.procs")));
-    assertEquals("+pids", Files.readString(service.resolve("cgroup.subtree_control")));
-    assertEquals("control groups (version 2) in use: cpu time, memory, pids", groups.enforced());
+    assertEquals("+cpu", Files.readString(service.resolve("cgroup.subtree_control")));
+    assertEquals("control groups (version 2) in use: cpu, memory, pids", groups.enforced());
     ControlGroups.Group group = groups.create("build", LIMITS);
     Path directory = service.resolve("thresher-x/build");
     assertEquals(List.of(directory), group.directories());

@@ -316,8 +316,7 @@ final class SandboxTest {
         "no memory control group can be written on this host");
     Limits limits = new Limits(Duration.ofMinutes(1), 64L << 20, 500, 1L << 30, 100_000);
     String compiler = "python3 -c 'x = bytearray(512 << 20)'";
-    assertEquals(
-        End.OUT_OF_MEMORY, run(limits, new KillSwitch(), compiler + " || exit 1").end());
+    assertEquals(End.OUT_OF_MEMORY, run(limits, new KillSwitch(), compiler + " || exit 1").end());
     assertEquals(End.EXITED, run(limits, new KillSwitch(), compiler + "; echo mended").end());
   }
 
@@ -336,8 +335,7 @@ final class SandboxTest {
         "python3 -c 'import time\nt = time.process_time()\nwhile time.process_time() - t < 0.4*"
             + work
             + ": pass'";
-    SandboxResult result =
-        run(WIDE, new KillSwitch(), (burn + " & ").repeat(processes) + "wait");
+    SandboxResult result = run(WIDE, new KillSwitch(), (burn + " & ").repeat(processes) + "wait");
     return result.usage().userCpu().plus(result.usage().systemCpu()).toNanos() / 1e9;
   }
 

@@ -38,8 +38,6 @@ public final class InstanceName {
   /** Divides {@code <instance>/v3/…} or {@code <instance>/blobs/…}. */
   public static Optional<InPath> split(String path) {
     var m = IN_PATH.matcher(path);
-    return m.matches()
-        ? Optional.of(new InPath(m.group(1), m.group(2)))
-        : Optional.empty();
+    return m.matches() ? Optional.of(new InPath(m.group(1), m.group(2))) : Optional.empty();
   }
 }

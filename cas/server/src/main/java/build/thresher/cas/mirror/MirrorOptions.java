@@ -6,8 +6,8 @@ import java.time.Duration;
 /**
  * Limits and timing of a mirror.
  *
- * @param installRoots the instances, by the names that stand in URLs, each with the padded root that
- *     its archives must be built for; nothing is published anywhere else
+ * @param installRoots the instances, by the names that stand in URLs, each with the padded root
+ *     that its archives must be built for; nothing is published anywhere else
  * @param maxUnpackedBytes an archive that unpacks to more is refused
  * @param maxRatio an archive that unpacks to more than this many times its size is refused, once it
  *     is over 256 MiB: gzip reaches 1,000 on zeros, software stays below 20
@@ -37,12 +37,7 @@ public record MirrorOptions(
 
   public static MirrorOptions of(ImmutableMap<String, String> installRoots) {
     return new MirrorOptions(
-        installRoots,
-        64L << 30,
-        200,
-        1_000_000,
-        Duration.ofSeconds(1),
-        Duration.ofMinutes(15));
+        installRoots, 64L << 30, 200, 1_000_000, Duration.ofSeconds(1), Duration.ofMinutes(15));
   }
 
   long maxUnpackedBytes(long archiveBytes) {

@@ -289,8 +289,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     if (root == null) {
       throw new ArchiveRefusedException(
           "there is no instance `%s` to publish %s in; this server has %s"
-              .formatted(
-                  instance, built.node().display(), options.installRoots().keySet()));
+              .formatted(instance, built.node().display(), options.installRoots().keySet()));
     }
     if (!root.equals(built.installRoot())) {
       throw new ArchiveRefusedException(

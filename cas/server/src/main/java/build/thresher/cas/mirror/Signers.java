@@ -14,7 +14,6 @@ public interface Signers {
   /** A key for each instance, in a directory of its own below this one, made when first asked. */
   static Signers inDirectory(Path dir, String userId, InstantSource clock) {
     // No name of an instance has a percent sign.
-    return instance ->
-        Signer.open(dir.resolve("%" + instance.replace("/", "%2F")), userId, clock);
+    return instance -> Signer.open(dir.resolve("%" + instance.replace("/", "%2F")), userId, clock);
   }
 }

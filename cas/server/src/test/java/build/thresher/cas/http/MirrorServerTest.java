@@ -227,8 +227,7 @@ class MirrorServerTest {
   @Test
   void anInstanceWhoseNameHasSlashesHasItsMirror() throws Exception {
     for (String path : List.of(archivePath(), INDEX, "v3/layout.json")) {
-      URI uri =
-          URI.create("http://127.0.0.1:" + server.port() + "/mirror/team/project/" + path);
+      URI uri = URI.create("http://127.0.0.1:" + server.port() + "/mirror/team/project/" + path);
       assertEquals(200, send(HttpRequest.newBuilder(uri)).statusCode(), path);
     }
     URI half = URI.create("http://127.0.0.1:" + server.port() + "/mirror/team/v3/layout.json");

@@ -72,7 +72,9 @@ final class KilledPublisher {
           System.out.println(instance + " " + built.node().hash());
           System.out.flush();
         }
-        mirror.get(instance, "v3/manifests/index/index.manifest.json").orElseThrow();
+        if (mirror.get(instance, "v3/manifests/index/index.manifest.json").isEmpty()) {
+          throw new IllegalStateException("no index of " + instance);
+        }
       }
     } catch (Exception e) {
       e.printStackTrace();

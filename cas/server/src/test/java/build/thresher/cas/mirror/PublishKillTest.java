@@ -49,9 +49,7 @@ class PublishKillTest {
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
           if (line.matches("i\\d+ [a-z2-7]{32}")) {
             String[] words = line.split(" ", 2);
-            acknowledged
-                .computeIfAbsent(words[0], i -> new HashSet<>())
-                .add(new DagHash(words[1]));
+            acknowledged.computeIfAbsent(words[0], i -> new HashSet<>()).add(new DagHash(words[1]));
           }
           if (--left == 0) {
             // Through the handle, so that what is in the pipe can still be read.

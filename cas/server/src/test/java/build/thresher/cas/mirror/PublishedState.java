@@ -25,7 +25,9 @@ final class PublishedState {
 
   private PublishedState() {}
 
-  /** Every entry of the index has its signed manifest, and every manifest its blobs, byte by byte. */
+  /**
+   * Every entry of the index has its signed manifest, and every manifest its blobs, byte by byte.
+   */
   static Set<DagHash> requireWhole(RocksSpackMirror mirror, BlobStore blobs, String instance)
       throws Exception {
     Set<DagHash> listed = new HashSet<>();
@@ -68,8 +70,7 @@ final class PublishedState {
   private static Digest readWhole(
       RocksSpackMirror mirror, BlobStore blobs, String instance, String path) throws Exception {
     Served served = mirror.get(instance, path).orElseThrow(() -> new AssertionError(path));
-    try (InputStream in =
-        blobs.read(Scope.farm(instance), served.digest(), 0, Long.MAX_VALUE)) {
+    try (InputStream in = blobs.read(Scope.farm(instance), served.digest(), 0, Long.MAX_VALUE)) {
       return Digest.of(in.readAllBytes());
     }
   }

@@ -50,7 +50,8 @@ class RefusedArchivesTest {
         new MirrorOptions(
             d.installRoots(), 2 << 20, d.maxRatio(), 200, d.indexInterval(), d.indexRetention());
     mirror =
-        RocksSpackMirror.open(dir.resolve("db"), blobs, TestKeys.signers(dir), options, InstantSource.system());
+        RocksSpackMirror.open(
+            dir.resolve("db"), blobs, TestKeys.signers(dir), options, InstantSource.system());
   }
 
   @AfterAll

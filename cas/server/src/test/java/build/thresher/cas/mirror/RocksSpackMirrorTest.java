@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -53,7 +54,7 @@ class RocksSpackMirrorTest {
     for (String instance : List.of("default", "second")) {
       made.put(instance, TestKeys.open(keys, instance));
     }
-    signers = made::get;
+    signers = instance -> Objects.requireNonNull(made.get(instance));
   }
 
   /** Stands still until told. */
@@ -182,8 +183,7 @@ class RocksSpackMirrorTest {
     Set<String> keys = new HashSet<>();
     for (String instance : List.of("default", "second")) {
       String fingerprint = mirror.fingerprint(instance);
-      String manifest =
-          text(instance, "v3/manifests/key/" + fingerprint + ".key.manifest.json");
+      String manifest = text(instance, "v3/manifests/key/" + fingerprint + ".key.manifest.json");
       String key = text(instance, blobPath(checksum(manifest)));
       assertTrue(key.startsWith("-----BEGIN PGP PUBLIC KEY BLOCK-----"), key);
       assertTrue(keys.add(key));

@@ -15,6 +15,7 @@ public final class TestKeys {
   }
 
   static Signer open(Path dir, String name) throws IOException {
-    return Signer.open(dir.resolve("keys").resolve(name), "test farm", InstantSource.system(), 2048);
+    return Signer.open(
+        dir.resolve("keys").resolve(name), "test farm", InstantSource.system(), 2048);
   }
 }
