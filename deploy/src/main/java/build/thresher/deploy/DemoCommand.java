@@ -103,8 +103,7 @@ final class DemoCommand implements Callable<Integer> {
       Logs.toFile(log, Level.INFO);
       try (FarmServer farm = FarmServer.start(config);
           FarmExecutor executor =
-              FarmExecutor.start(
-                  config, new FarmEndpoint(farm.grpcTarget(), Tokens.read(token), null))) {
+              FarmExecutor.start(config, farm.localChannel(Tokens.read(token)))) {
         out.println(
             "A farm runs in "
                 + directory

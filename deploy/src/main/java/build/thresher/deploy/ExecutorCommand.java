@@ -1,5 +1,6 @@
 package build.thresher.deploy;
 
+import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.client.FarmEndpoint;
 import build.thresher.deploy.access.Tokens;
 import build.thresher.deploy.config.FarmConfig;
@@ -45,7 +46,7 @@ final class ExecutorCommand implements Callable<Integer> {
     FarmConfig config = options.load(System.getenv());
     ShutdownSignal stop = new ShutdownSignal();
     FarmEndpoint farm = new FarmEndpoint(server, token(config), certificateAuthority);
-    try (FarmExecutor executor = FarmExecutor.start(config, farm)) {
+    try (FarmExecutor executor = FarmExecutor.start(config, FarmChannel.open(farm))) {
       stop.await();
     }
     stop.done();

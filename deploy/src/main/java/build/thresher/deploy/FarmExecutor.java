@@ -1,14 +1,13 @@
 package build.thresher.deploy;
 
 import build.bazel.remote.execution.v2.Platform;
-import build.thresher.cas.client.FarmChannel;
-import build.thresher.cas.client.FarmEndpoint;
 import build.thresher.cas.client.RemoteBlobStore;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
 import build.thresher.executor.action.ActionOptions;
 import build.thresher.executor.core.Executor;
 import build.thresher.executor.core.ExecutorOptions;
+import build.thresher.executor.spack.SpackOptions;
 import com.google.common.base.Splitter;
 import io.grpc.ManagedChannel;
 import java.io.IOException;
@@ -31,8 +30,10 @@ final class FarmExecutor implements AutoCloseable {
     this.executor = executor;
   }
 
-  static FarmExecutor start(FarmConfig config, FarmEndpoint endpoint) throws IOException {
-    ManagedChannel channel = FarmChannel.open(endpoint);
+  /**
+   * @param channel to the farm; shut down with the executor, and when it cannot start
+   */
+  static FarmExecutor start(FarmConfig config, ManagedChannel channel) throws IOException {
     RemoteBlobStore store = new RemoteBlobStore(channel, "");
     try {
       Executor executor = Executor.start(options(config), channel, store);
@@ -46,20 +47,32 @@ final class FarmExecutor implements AutoCloseable {
   private static ExecutorOptions options(FarmConfig config) throws IOException {
     String name = config.get(Key.EXECUTOR_NAME);
     int slots = config.get(Key.EXECUTOR_SLOTS);
-    return ExecutorOptions.of(name.isEmpty() ? hostName() : name, config.get(Key.EXECUTOR_WORK))
-        .withSlots(slots > 0 ? slots : Math.max(1, Runtime.getRuntime().availableProcessors() / 2))
-        .withLabels(config.get(Key.EXECUTOR_LABELS))
-        .withCaches(
-            new ExecutorOptions.CacheSizes(
-                config.get(Key.EXECUTOR_PREFIX_LIMIT),
-                config.get(Key.EXECUTOR_TREE_LIMIT),
-                config.get(Key.EXECUTOR_SOURCE_LIMIT)))
-        .withActions(
-            ActionOptions.defaults()
-                .with(
-                    properties(config.get(Key.EXECUTOR_PROPERTIES)),
-                    config.get(Key.EXECUTOR_INPUT_CACHE),
-                    config.get(Key.EXECUTOR_NETWORK)));
+    ExecutorOptions own =
+        ExecutorOptions.of(name.isEmpty() ? hostName() : name, config.get(Key.EXECUTOR_WORK))
+            .withSlots(
+                slots > 0 ? slots : Math.max(1, Runtime.getRuntime().availableProcessors() / 2))
+            .withLabels(config.get(Key.EXECUTOR_LABELS))
+            .withCaches(
+                new ExecutorOptions.CacheSizes(
+                    config.get(Key.EXECUTOR_PREFIX_LIMIT),
+                    config.get(Key.EXECUTOR_TREE_LIMIT),
+                    config.get(Key.EXECUTOR_SOURCE_LIMIT)))
+            .withActions(
+                ActionOptions.defaults()
+                    .with(
+                        properties(config.get(Key.EXECUTOR_PROPERTIES)),
+                        config.get(Key.EXECUTOR_INPUT_CACHE),
+                        config.get(Key.EXECUTOR_NETWORK)));
+    SpackOptions d = own.builds();
+    return own.withBuilds(
+        new SpackOptions(
+            d.python(),
+            d.jobs(),
+            d.timeout(),
+            config.get(Key.BUILD_MEMORY),
+            config.get(Key.BUILD_PROCESSES),
+            config.get(Key.BUILD_DISK),
+            d.files()));
   }
 
   private static List<Platform.Property> properties(Map<String, String> configured) {

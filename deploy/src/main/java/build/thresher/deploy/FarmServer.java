@@ -5,6 +5,7 @@ import static com.google.common.collect.ImmutableMap.toImmutableMap;
 
 import build.thresher.cas.actions.CompleteActionCache;
 import build.thresher.cas.api.ActionCache;
+import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
@@ -37,15 +38,19 @@ import build.thresher.v1.InstanceStatus;
 import com.google.common.collect.ImmutableList;
 import io.grpc.BindableService;
 import io.grpc.InsecureServerCredentials;
+import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.ServerCredentials;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.TlsServerCredentials;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.inprocess.InProcessChannelBuilder;
+import io.grpc.inprocess.InProcessServerBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
 import java.io.File;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.file.Files;
@@ -83,10 +88,13 @@ final class FarmServer implements AutoCloseable {
   private static final Duration DRAIN = Duration.ofSeconds(10);
 
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
+  private final InFlightCalls inFlight = new InFlightCalls(System::nanoTime);
+  private final String localName = InProcessServerBuilder.generateName();
+  private List<ServerServiceDefinition> services = List.of();
   private @Nullable Tokens tokens;
   private String grpcTarget = "";
   private String httpAddress = "";
-  private String mirrorFingerprint = "";
+  private String hostName = "";
 
   private FarmServer() {}
 
@@ -112,6 +120,7 @@ final class FarmServer implements AutoCloseable {
     Files.createDirectories(
         data, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     InstantSource clock = InstantSource.system();
+    hostName = InetAddress.getLocalHost().getCanonicalHostName();
     tokens =
         config.get(Key.OPEN)
             ? null
@@ -129,7 +138,6 @@ final class FarmServer implements AutoCloseable {
         opened(
             RocksSpackMirror.open(
                 data.resolve("mirror"), blobs, signers, mirrorOptions(config), clock));
-    mirrorFingerprint = mirror.fingerprint(config.get(Key.INSTANCES).getFirst());
 
     // Core.
     Scheduler scheduler =
@@ -145,29 +153,34 @@ final class FarmServer implements AutoCloseable {
 
     // Adapters.
     HealthStatusManager health = new HealthStatusManager();
-    List<BindableService> services = new ArrayList<>(scheduler.services());
+    List<BindableService> adapters = new ArrayList<>(scheduler.services());
     InstanceNames instances = new InstanceNames(ImmutableList.copyOf(config.get(Key.INSTANCES)));
     ResultUpdates updates =
         new ResultUpdates(
             () -> config.get(Key.CLIENT_RESULTS),
             "to let clients do it, set `" + Key.CLIENT_RESULTS.name() + ": true` in farm.yaml");
-    services.add(new ContentAddressableStorageService(blobs, instances));
-    services.add(new ByteStreamService(blobs, scheduler.liveOutputs(), instances));
-    services.add(new ActionCacheService(results, blobs, instances, updates));
-    services.add(new CapabilitiesService(instances, updates, ExecutionOffer.OF_THE_SCHEDULER));
-    services.add(
+    adapters.add(new ContentAddressableStorageService(blobs, instances));
+    adapters.add(new ByteStreamService(blobs, scheduler.liveOutputs(), instances));
+    adapters.add(new ActionCacheService(results, blobs, instances, updates));
+    adapters.add(new CapabilitiesService(instances, updates, ExecutionOffer.OF_THE_SCHEDULER));
+    adapters.add(
         new SourceFetchService(
             opened(
                 SourceFetcher.open(
                     data.resolve("sources"), blobs, sourceOptions(config), System::nanoTime))));
-    services.add(health.getHealthService());
+    adapters.add(health.getHealthService());
+
+    services = adapters.stream().map(BindableService::bindService).toList();
+    AccessPolicy.check(services);
 
     // Servers.
     MirrorServer http =
         MirrorServer.start(httpOptions(config), mirror, blobs, mirrorAccess(config));
     opened.push(http::stop);
     httpAddress = address(config.get(Key.HTTP_LISTEN), http.port());
-    Server grpc = grpcServer(config, services).start();
+    Server local = localServer().start();
+    opened.push(local::shutdownNow);
+    Server grpc = grpcServer(config).start();
     opened.push(() -> stop(grpc, health));
     grpcTarget = address(config.get(Key.GRPC_LISTEN), grpc.getPort());
     health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
@@ -183,17 +196,24 @@ final class FarmServer implements AutoCloseable {
     return httpAddress;
   }
 
-  String mirrorFingerprint() {
-    return mirrorFingerprint;
+  /** What is served over gRPC. */
+  List<ServerServiceDefinition> services() {
+    return services;
   }
 
-  private Server grpcServer(FarmConfig config, List<BindableService> services) throws IOException {
-    List<ServerServiceDefinition> bound =
-        services.stream().map(BindableService::bindService).toList();
-    AccessPolicy.check(bound);
+  /**
+   * A connection from inside this process, with the farm's token: neither network nor TLS between
+   * the farm and its own executor. The caller shuts it down.
+   */
+  ManagedChannel localChannel(@Nullable String token) {
+    return FarmChannel.configured(InProcessChannelBuilder.forName(localName), token);
+  }
+
+  private Server grpcServer(FarmConfig config) throws IOException {
     return NettyServerBuilder.forAddress(config.get(Key.GRPC_LISTEN), credentials(config))
-        .addServices(bound)
+        .addServices(services)
         .intercept(new AccessInterceptor(tokens))
+        .intercept(inFlight)
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .maxInboundMessageSize(MAX_MESSAGE_BYTES)
         .maxConcurrentCallsPerConnection(MAX_CALLS_PER_CONNECTION)
@@ -204,6 +224,15 @@ final class FarmServer implements AutoCloseable {
         .build();
   }
 
+  private Server localServer() {
+    return InProcessServerBuilder.forName(localName)
+        .addServices(services)
+        .intercept(new AccessInterceptor(tokens))
+        .executor(Executors.newVirtualThreadPerTaskExecutor())
+        .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+        .build();
+  }
+
   private static ServerCredentials credentials(FarmConfig config) throws IOException {
     String certificate = config.get(Key.TLS_CERTIFICATE);
     return certificate.isEmpty()
@@ -211,9 +240,14 @@ final class FarmServer implements AutoCloseable {
         : TlsServerCredentials.create(new File(certificate), new File(config.get(Key.TLS_KEY)));
   }
 
-  private static MirrorHttpOptions httpOptions(FarmConfig config) {
+  private static MirrorHttpOptions httpOptions(FarmConfig config) throws IOException {
     InetSocketAddress listen = config.get(Key.HTTP_LISTEN);
-    return MirrorHttpOptions.listeningOn(listen.getAddress().getHostAddress(), listen.getPort());
+    MirrorHttpOptions plain =
+        MirrorHttpOptions.listeningOn(listen.getAddress().getHostAddress(), listen.getPort());
+    String certificate = config.get(Key.TLS_CERTIFICATE);
+    return certificate.isEmpty()
+        ? plain
+        : plain.withTls(PemFiles.context(Path.of(certificate), Path.of(config.get(Key.TLS_KEY))));
   }
 
   private AccessCheck mirrorAccess(FarmConfig config) {
@@ -288,9 +322,16 @@ final class FarmServer implements AutoCloseable {
     String configured = config.get(Key.HTTP_PUBLIC_URL);
     String base =
         configured.isEmpty()
-            ? (config.get(Key.TLS_CERTIFICATE).isEmpty() ? "http://" : "https://") + httpAddress
+            ? (config.get(Key.TLS_CERTIFICATE).isEmpty() ? "http://" : "https://") + reachable()
             : configured.replaceFirst("/+$", "");
     return base + "/mirror/" + instance;
+  }
+
+  /** Where others find the mirror: a server that listens everywhere is found by its name. */
+  private String reachable() {
+    int colon = httpAddress.lastIndexOf(':');
+    boolean everywhere = httpAddress.startsWith("0.0.0.0:") || httpAddress.startsWith("[0:");
+    return everywhere ? hostName + httpAddress.substring(colon) : httpAddress;
   }
 
   private static String address(InetSocketAddress listen, int port) {
@@ -298,13 +339,15 @@ final class FarmServer implements AutoCloseable {
     return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
   }
 
-  private static void stop(Server grpc, HealthStatusManager health) throws InterruptedException {
+  /** Calls that do something end; those that only wait are broken off, and made again later. */
+  private void stop(Server grpc, HealthStatusManager health) throws InterruptedException {
     health.enterTerminalState();
     grpc.shutdown();
-    if (!grpc.awaitTermination(DRAIN.toMillis(), TimeUnit.MILLISECONDS)) {
-      grpc.shutdownNow();
-      grpc.awaitTermination(DRAIN.toMillis(), TimeUnit.MILLISECONDS);
+    if (!inFlight.awaitNone(DRAIN)) {
+      log.warn("some calls did not end within {} s and are broken off", DRAIN.toSeconds());
     }
+    grpc.shutdownNow();
+    grpc.awaitTermination(DRAIN.toMillis(), TimeUnit.MILLISECONDS);
   }
 
   private <T extends AutoCloseable> T opened(T part) {

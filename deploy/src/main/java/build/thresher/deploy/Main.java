@@ -22,6 +22,7 @@ import picocli.CommandLine.Spec;
       ExecutorCommand.class,
       ConfigCommand.class,
       DemoCommand.class,
+      WarmUpCommand.class,
       HelpCommand.class
     })
 final class Main implements Callable<Integer> {

@@ -1,6 +1,5 @@
 package build.thresher.deploy;
 
-import build.thresher.cas.client.FarmEndpoint;
 import build.thresher.deploy.access.Tokens;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
@@ -57,6 +56,6 @@ final class ServeCommand implements Callable<Integer> {
       return null;
     }
     String token = config.get(Key.OPEN) ? null : Tokens.read(config.get(Key.TOKEN_FILE));
-    return FarmExecutor.start(config, new FarmEndpoint(farm.grpcTarget(), token, null));
+    return FarmExecutor.start(config, farm.localChannel(token));
   }
 }

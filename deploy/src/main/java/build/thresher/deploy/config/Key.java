@@ -166,6 +166,24 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           "The same for Spack cores, recipes and configurations that clients sent.");
   public static final Key<Long> EXECUTOR_SOURCE_LIMIT =
       key("executor.source_cache", ValueType.BYTES, "20GiB", "The same for source archives.");
+  public static final Key<Long> BUILD_MEMORY =
+      key(
+          "executor.build_memory",
+          ValueType.BYTES,
+          "0",
+          "Memory that one build may take, where the farm names no other. 0: as much as the machine has.");
+  public static final Key<Long> BUILD_DISK =
+      key(
+          "executor.build_disk",
+          ValueType.BYTES,
+          "100GiB",
+          "Disk space that one build may take. A build that takes more is killed.");
+  public static final Key<Integer> BUILD_PROCESSES =
+      key(
+          "executor.build_processes",
+          ValueType.INTEGER,
+          "8192",
+          "Processes and threads that one build may have at a time.");
   public static final Key<Map<String, String>> EXECUTOR_LABELS =
       key(
           "executor.labels",
@@ -224,6 +242,9 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           EXECUTOR_PREFIX_LIMIT,
           EXECUTOR_TREE_LIMIT,
           EXECUTOR_SOURCE_LIMIT,
+          BUILD_MEMORY,
+          BUILD_DISK,
+          BUILD_PROCESSES,
           EXECUTOR_LABELS,
           EXECUTOR_PROPERTIES,
           EXECUTOR_INPUT_CACHE,

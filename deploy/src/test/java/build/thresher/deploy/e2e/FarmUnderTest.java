@@ -26,6 +26,7 @@ final class FarmUnderTest implements AutoCloseable {
   private final List<Process> executors = new ArrayList<>();
   private final List<String> settings = new ArrayList<>();
   private @Nullable Process server;
+  private @Nullable Path authority;
   private String grpc = "127.0.0.1:0";
   private String http = "127.0.0.1:0";
   private int starts;
@@ -86,7 +87,7 @@ final class FarmUnderTest implements AutoCloseable {
     while (System.nanoTime() < deadline) {
       Matcher ready = READY.matcher(Files.readString(log));
       if (ready.find()) {
-        grpc = ready.group(1);
+        grpc = ready.group(1).replace("0.0.0.0", "127.0.0.1");
         http = ready.group(2);
         return;
       }
@@ -96,6 +97,14 @@ final class FarmUnderTest implements AutoCloseable {
       Thread.sleep(20);
     }
     throw new AssertionError("the server is not ready:\n" + Files.readString(log));
+  }
+
+  /** SIGTERM, and waits until it is gone. */
+  void stopServer() throws InterruptedException {
+    if (server != null) {
+      server.destroy();
+      server.waitFor();
+    }
   }
 
   /** SIGKILL, as a power cut would be for the process. */
@@ -156,9 +165,30 @@ final class FarmUnderTest implements AutoCloseable {
     return http;
   }
 
+  Path directory() {
+    return directory;
+  }
+
+  /** From now on clients and executors speak TLS and trust this authority. */
+  void trust(Path authority) {
+    this.authority = authority;
+  }
+
+  /** Runs a client command that trusts nobody but whom it names itself. */
+  Processes.Ended thresherUntrusting(List<String> arguments) throws Exception {
+    List<String> command = new ArrayList<>(List.of(PROGRAM.toString()));
+    command.addAll(arguments);
+    Map<String, String> environment = clientEnvironment();
+    environment.remove("THRESHER_TLS_CA");
+    return Processes.run(directory, environment, command);
+  }
+
   /** How clients of this farm find it. */
   Map<String, String> clientEnvironment() {
     Map<String, String> environment = new HashMap<>();
+    if (authority != null) {
+      environment.put("THRESHER_TLS_CA", authority.toString());
+    }
     environment.put("THRESHER_SERVER", grpc);
     environment.put("THRESHER_TOKEN_FILE", tokenFile().toString());
     environment.put("SPACK_FARM_CLI", PROGRAM.toString());

@@ -159,6 +159,30 @@ class FaultsTest {
     assertEquals(1, task(slow).getAttempt());
   }
 
+  @Test
+  void aServerThatIsStoppedLeavesTheBuildsToTheNextOne() throws Exception {
+    farm.startExecutor("h");
+    Solved.Root slow = solved.root("fl-slow", "nap", "7.017");
+    FarmUnderTest.Client client = farm.startThresher("build", slow.plan().toString());
+    awaitSleeping("7.017");
+    farm.stopServer();
+    farm.startServer();
+    assertEquals(0, client.await().exit(), () -> said(client));
+    assertEquals(1, task(slow).getAttempt());
+  }
+
+  @Test
+  void anExecutorThatIsStoppedEndsItsBuildFirst() throws Exception {
+    Process executor = farm.startExecutor("i");
+    Solved.Root slow = solved.root("fl-slow", "nap", "2.018");
+    FarmUnderTest.Client client = farm.startThresher("build", slow.plan().toString());
+    awaitSleeping("2.018");
+    executor.destroy();
+    assertEquals(0, client.await().exit(), () -> said(client));
+    executor.waitFor();
+    assertEquals(1, task(slow).getAttempt());
+  }
+
   private void awaitSleeping(String nap) throws Exception {
     Processes.until("the build sleeps", () -> !sleeping(nap).isEmpty());
   }

@@ -78,6 +78,23 @@ final class Solved {
     return write(name + '-' + value, node.hash().text(), hash, text);
   }
 
+  /**
+   * The same on top of externals that lie elsewhere. An external's hash is not checked, because not
+   * every Spack's can be.
+   */
+  Root rootWithExternalAt(String name, String variant, String value, String path) throws Exception {
+    Root plain = root(name, variant, value);
+    String text = Files.readString(plain.document());
+    Files.writeString(
+        plain.document(), text.replace("\"path\":\"/usr\"", "\"path\":\"" + path + '"'));
+    return plain;
+  }
+
+  /** The hash of a document's first root. */
+  static String rootOf(Path document) throws Exception {
+    return SpecDocument.parse(Files.readAllBytes(document)).roots().getFirst().text();
+  }
+
   /** The hash of a package as it was solved. */
   String hash(String name) {
     return node(name).hash().text();

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -102,7 +103,10 @@ class SpackBuildTest {
     Processes.Ended install =
         first().farm(farm(), "install", "--upload-sources", "-y", changed.toString());
     assertNotEquals(0, install.exit(), install.output());
-    assertTrue(install.output().contains("fl-slow"), install.output());
+    String refusal = install.output().substring(install.output().indexOf("Error"));
+    assertTrue(refusal.contains("fl-slow@1.1"), install.output());
+    assertTrue(refusal.contains("hash"), install.output());
+    assertFalse(farm().logs().contains("fl-slow@1.1"), "no executor was asked");
   }
 
   @Test
@@ -120,7 +124,44 @@ class SpackBuildTest {
         second().farm(farm(), "install", "--upload-sources", "-y", document.toString());
     assertNotEquals(0, install.exit(), install.output());
     assertTrue(install.output().contains("package hash"), install.output());
-    assertFalse(install.output().contains("sleep 20"), install.output());
+    Processes.Ended log = second().farm(farm(), "logs", "/" + Solved.rootOf(document)).succeeded();
+    assertFalse(log.output().contains("sleep 20"), log.output());
+    assertFalse(log.output().contains("Executing phase"), log.output());
+  }
+
+  @Test
+  @Order(6)
+  void inAnEnvironmentTheRestIsInstalledWhenOneFails() throws Exception {
+    Path environment = first().environment("fl-top+shout", "fl-broken");
+    Processes.Ended install =
+        first().farmIn(environment, farm(), "install", "--upload-sources", "-y");
+    assertNotEquals(0, install.exit(), install.output());
+    assertTrue(install.output().contains("fl-broken@1.0: "), install.output());
+    assertTrue(install.output().contains("undeclared"), install.output());
+    String prefix = lastLine(first().spack("location", "-i", "fl-top+shout").succeeded().output());
+    Processes.Ended run =
+        Processes.run(directory, java.util.Map.of(), List.of(prefix + "/bin/fl-top"));
+    assertTrue(run.succeeded().output().contains("LOUD"), run.output());
+  }
+
+  @Test
+  @Order(7)
+  void aClientWithAnotherSpackSharesTheFarm() throws Exception {
+    Path other =
+        Path.of(
+            java.util.Objects.requireNonNullElse(
+                System.getenv("THRESHER_TEST_OTHER_SPACK"),
+                System.getProperty("user.home") + "/spack-1.1"));
+    assumeTrue(
+        Files.isExecutable(other.resolve("bin/spack")),
+        "SKIPPED: no second Spack at " + other + " (THRESHER_TEST_OTHER_SPACK)");
+    SpackWorld third = SpackWorld.make(directory.resolve("third"), first().installationAt(other));
+    Processes.Ended install = third.farm(farm(), "install", "--upload-sources", "-y", "fl-app");
+    assertEquals(0, install.exit(), () -> install.output() + log());
+    String prefix = lastLine(third.spack("location", "-i", "fl-app").succeeded().output());
+    Processes.Ended run =
+        Processes.run(directory, java.util.Map.of(), List.of(prefix + "/bin/fl-app"));
+    assertTrue(run.succeeded().output().startsWith("fl-app "), run.output());
   }
 
   private SpackWorld first() {

@@ -104,14 +104,31 @@ final class SpackWorld {
     return Processes.run(directory, environment, command(List.of(arguments)));
   }
 
+  /** Runs Spack in this world, with more in its environment. */
+  Processes.Ended spack(Map<String, String> more, String... arguments) throws Exception {
+    Map<String, String> all = new HashMap<>(environment);
+    all.putAll(more);
+    return Processes.run(directory, all, command(List.of(arguments)));
+  }
+
   /** Runs {@code spack farm …} against a farm. */
   Processes.Ended farm(FarmUnderTest farm, String... arguments) throws Exception {
     return Processes.run(directory, farmEnvironment(farm), farmCommand(arguments));
   }
 
-  /** Starts {@code spack farm …} and returns at once. */
-  Process startFarm(FarmUnderTest farm, Path log, String... arguments) throws Exception {
-    return Processes.start(log, farmEnvironment(farm), farmCommand(arguments));
+  /** Runs {@code spack farm …} in an environment. */
+  Processes.Ended farmIn(Path environmentDirectory, FarmUnderTest farm, String... arguments)
+      throws Exception {
+    List<String> all = new ArrayList<>(List.of("-D", environmentDirectory.toString()));
+    all.addAll(extension());
+    all.add("farm");
+    all.addAll(List.of(arguments));
+    return Processes.run(directory, farmEnvironment(farm), command(all));
+  }
+
+  /** Another Spack with the same builtin repo. */
+  SpackInstallation installationAt(Path root) {
+    return new SpackInstallation(root, spack.builtin());
   }
 
   private Map<String, String> farmEnvironment(FarmUnderTest farm) {

@@ -159,4 +159,21 @@ public record ExecutorOptions(
         builds,
         given);
   }
+
+  /** The same with these limits of single builds. */
+  public ExecutorOptions withBuilds(SpackOptions limits) {
+    return new ExecutorOptions(
+        name,
+        workDir,
+        slots,
+        labels,
+        externals,
+        hostPaths,
+        caches,
+        logBytes,
+        buildUid,
+        drainGrace,
+        limits,
+        actions);
+  }
 }

@@ -3,6 +3,7 @@ package build.thresher.cas.client;
 import io.grpc.ChannelCredentials;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
 import io.grpc.TlsChannelCredentials;
 import io.grpc.netty.NettyChannelBuilder;
@@ -10,6 +11,7 @@ import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Opens connections to a farm. The caller shuts the channel down. Callbacks run on virtual threads,
@@ -35,13 +37,24 @@ public final class FarmChannel {
   public static ManagedChannel open(FarmEndpoint endpoint) throws IOException {
     NettyChannelBuilder builder =
         NettyChannelBuilder.forTarget(endpoint.target(), credentials(endpoint))
-            .executor(Executors.newVirtualThreadPerTaskExecutor())
-            .maxInboundMessageSize(MAX_INBOUND_BYTES)
             .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
             .keepAliveTimeout(20, TimeUnit.SECONDS);
-    if (endpoint.token() != null) {
+    return configured(builder, endpoint.token());
+  }
+
+  /**
+   * A channel over any transport with what all of ours have in common.
+   *
+   * @param token sent with each call; null for none
+   */
+  public static ManagedChannel configured(
+      ManagedChannelBuilder<?> builder, @Nullable String token) {
+    builder
+        .executor(Executors.newVirtualThreadPerTaskExecutor())
+        .maxInboundMessageSize(MAX_INBOUND_BYTES);
+    if (token != null) {
       Metadata headers = new Metadata();
-      headers.put(AUTHORIZATION, "Bearer " + endpoint.token());
+      headers.put(AUTHORIZATION, "Bearer " + token);
       builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
     }
     return builder.build();

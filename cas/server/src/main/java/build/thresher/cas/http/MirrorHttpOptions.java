@@ -26,4 +26,10 @@ public record MirrorHttpOptions(
     return new MirrorHttpOptions(
         host, port, Optional.empty(), 4096, Duration.ofSeconds(30), Duration.ofMinutes(1));
   }
+
+  /** The same, over TLS. */
+  public MirrorHttpOptions withTls(SSLContext context) {
+    return new MirrorHttpOptions(
+        host, port, Optional.of(context), maxConnections, idleTimeout, stallTimeout);
+  }
 }

@@ -1,0 +1,141 @@
+package build.thresher.deploy.e2e;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.KeyStore;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A farm that other machines can reach: every connection is encrypted and checked. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@ExtendWith(SharedWorld.class)
+class TlsTest {
+  private static final String PASSWORD = "not-secret";
+
+  private final SpackWorld world;
+  private final Path directory;
+  private final Path certificate;
+  private final FarmUnderTest farm;
+
+  TlsTest(SpackWorld world, @TempDir Path directory) throws Exception {
+    this.world = world;
+    this.directory = directory;
+    certificate = directory.resolve("certificate.pem");
+    Path key = directory.resolve("key.pem");
+    makeCertificate(certificate, key);
+    int http = freePort();
+    farm =
+        FarmUnderTest.start(
+            directory.resolve("farm"),
+            "grpc.listen=0.0.0.0:0",
+            "http.listen=0.0.0.0:" + http,
+            "http.public_url=https://localhost:" + http,
+            "tls.certificate=" + certificate,
+            "tls.key=" + key,
+            "executor.slots=1");
+  }
+
+  @AfterAll
+  void stop() throws Exception {
+    farm.close();
+  }
+
+  @Test
+  void clientExecutorAndSpackReachTheFarmOverTls() throws Exception {
+    farm.trust(certificate);
+    farm.startExecutor("remote");
+    Processes.until(
+        "both executors are there",
+        () -> {
+          String status = farm.thresher("status").succeeded().output();
+          return status.contains("executor remote:") && status.indexOf("of 1 slots busy") > 0;
+        });
+    Solved.Root core = SharedWorld.solved(world).root("fl-core");
+    farm.thresher("build", core.plan().toString()).succeeded();
+    String url =
+        "https://localhost:" + farm.httpAddress().replaceFirst(".*:", "") + "/mirror/default";
+    Processes.Ended list =
+        world.spack(
+            Map.of("SSL_CERT_FILE", certificate.toString()),
+            "-c",
+            "mirrors:thresher:" + url,
+            "buildcache",
+            "list",
+            "--allarch");
+    assertTrue(list.succeeded().output().contains("fl-core@1.0"), list.output());
+  }
+
+  @Test
+  void whoDoesNotKnowTheAuthorityOrSpeaksPlainTextGetsNothing() throws Exception {
+    Path other = directory.resolve("other.pem");
+    makeCertificate(other, directory.resolve("other-key.pem"));
+    for (List<String> arguments :
+        List.of(List.of("status"), List.of("status", "--tls-ca", other.toString()))) {
+      Processes.Ended status = farm.thresherUntrusting(arguments);
+      assertNotEquals(0, status.exit(), status.output());
+      assertTrue(status.output().contains("does not answer"), status.output());
+    }
+  }
+
+  private static int freePort() throws Exception {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  /** What an administrator would get from an authority of the site; this one signs itself. */
+  private static void makeCertificate(Path certificate, Path key) throws Exception {
+    Path store = Files.createTempDirectory(certificate.getParent(), "keys").resolve("store.p12");
+    Processes.run(
+            certificate.getParent(),
+            Map.of(),
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                "-genkeypair",
+                "-alias",
+                "farm",
+                "-keyalg",
+                "EC",
+                "-groupname",
+                "secp256r1",
+                "-dname",
+                "CN=localhost",
+                "-ext",
+                "san=dns:localhost,ip:127.0.0.1",
+                "-ext",
+                "bc=ca:true",
+                "-validity",
+                "7",
+                "-storetype",
+                "PKCS12",
+                "-keystore",
+                store.toString(),
+                "-storepass",
+                PASSWORD))
+        .succeeded();
+    KeyStore keys = KeyStore.getInstance(store.toFile(), PASSWORD.toCharArray());
+    pem(certificate, "CERTIFICATE", keys.getCertificate("farm").getEncoded());
+    pem(key, "PRIVATE KEY", keys.getKey("farm", PASSWORD.toCharArray()).getEncoded());
+    assertEquals(true, Files.exists(key));
+  }
+
+  private static void pem(Path file, String label, byte[] content) throws Exception {
+    String base64 =
+        Base64.getMimeEncoder(64, "\n".getBytes(StandardCharsets.US_ASCII)).encodeToString(content);
+    Files.writeString(
+        file, "-----BEGIN " + label + "-----\n" + base64 + "\n-----END " + label + "-----\n");
+  }
+}
