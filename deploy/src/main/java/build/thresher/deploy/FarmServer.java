@@ -260,9 +260,11 @@ final class FarmServer implements AutoCloseable {
   }
 
   private static StoreOptions storeOptions(FarmConfig config) {
-    StoreOptions d = StoreOptions.DEFAULTS;
-    return new StoreOptions(
-        d.largeBlobBytes(), config.get(Key.STORE_RESERVE), d.readThreads(), d.blockCacheBytes());
+    long max = config.get(Key.STORE_MAX);
+    return StoreOptions.DEFAULTS
+        .withReserveBytes(config.get(Key.STORE_RESERVE))
+        .withMaxBytes(max == 0 ? Long.MAX_VALUE : max)
+        .withLifetime(config.get(Key.STORE_LIFETIME));
   }
 
   private static MirrorOptions mirrorOptions(FarmConfig config) {

@@ -117,6 +117,19 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.BYTES,
           "1GiB",
           "Free disk space below which writes are refused.");
+  public static final Key<Long> STORE_MAX =
+      key(
+          "store.max_size",
+          ValueType.BYTES,
+          "0",
+          "Size of all blobs together, beyond which the least recently used are evicted. 0: as much as the disk holds.");
+  public static final Key<Duration> STORE_LIFETIME =
+      key(
+          "store.lifetime",
+          ValueType.DURATION,
+          "6h",
+          "A blob that was reported as present, or named by a result that was found, is kept for at least this long"
+              + " from then on. Bazel counts on 3h (--experimental_remote_cache_ttl).");
   public static final Key<List<String>> SOURCE_MIRRORS =
       key(
           "sources.mirrors",
@@ -232,6 +245,8 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           BUILD_TIMEOUT,
           EXECUTOR_GRACE,
           STORE_RESERVE,
+          STORE_MAX,
+          STORE_LIFETIME,
           SOURCE_MIRRORS,
           SOURCES_PRIVATE,
           SOURCES_MAX,

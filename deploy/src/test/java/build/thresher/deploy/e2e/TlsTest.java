@@ -98,9 +98,11 @@ class TlsTest {
 
   /** What an administrator would get from an authority of the site; this one signs itself. */
   private static void makeCertificate(Path certificate, Path key) throws Exception {
-    Path store = Files.createTempDirectory(certificate.getParent(), "keys").resolve("store.p12");
+    Path store =
+        Files.createTempDirectory(certificate.resolveSibling(".").normalize(), "keys")
+            .resolve("store.p12");
     Processes.run(
-            certificate.getParent(),
+            certificate.resolveSibling(".").normalize(),
             Map.of(),
             List.of(
                 Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),

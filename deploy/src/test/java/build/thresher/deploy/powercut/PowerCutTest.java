@@ -160,9 +160,7 @@ class PowerCutTest {
       assertEquals(List.of(), acknowledged);
       return 0;
     }
-    StoreOptions d = StoreOptions.DEFAULTS;
-    StoreOptions options =
-        new StoreOptions(d.largeBlobBytes(), 0, d.readThreads(), d.blockCacheBytes());
+    StoreOptions options = StoreOptions.DEFAULTS.withReserveBytes(0);
     Scope scope = Scope.farm("default");
     try (RocksBlobStore store = RocksBlobStore.open(directory, options, InstantSource.system())) {
       Set<Digest> missing = store.findMissing(scope, acknowledged);

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
  * The store takes no writes now: no room, read-only after a failed sync, closing, or not reachable.
  * Transient.
  */
-public final class StoreUnavailableException extends StoreException {
+public sealed class StoreUnavailableException extends StoreException permits StoreFullException {
   private static final long serialVersionUID = 1L;
 
   public StoreUnavailableException(String message, @Nullable Throwable cause) {

@@ -1,12 +1,13 @@
 package build.thresher.cas.reapi;
 
-import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.ResumableBlobStore;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.reapi.ResourceNames.Compression;
 import com.google.bytestream.WriteRequest;
 import com.google.bytestream.WriteResponse;
-import com.google.protobuf.ByteString;
+import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -19,22 +20,34 @@ import org.slf4j.LoggerFactory;
  * One ByteStream write. gRPC delivers its messages one at a time and asks for the next when this
  * one was written, so the disk's pace is the client's. Answers early where the blob is there
  * already.
+ *
+ * <p>Of two streams that write one resource the later has it: the earlier is most likely a
+ * connection that broke without anybody here having noticed. Its methods hold its monitor.
  */
 final class BlobUpload implements StreamObserver<WriteRequest> {
   private static final Logger log = LoggerFactory.getLogger(BlobUpload.class);
 
-  private final BlobStore store;
+  /** What an early answer to a compressed write commits: the API's word for "none of yours". */
+  private static final long NONE_OF_YOURS = -1;
+
+  private final ResumableBlobStore store;
   private final Wire wire;
   private final ConcurrentMap<String, BlobUpload> inProgress;
   private final StreamObserver<WriteResponse> observer;
   private @Nullable Open open;
   private boolean done;
+
+  /** Written under the monitor; volatile for who asks without it. */
   private volatile long received;
 
-  private record Open(String name, Digest digest, BlobWriter writer) {}
+  /**
+   * @param decoder null where the bytes come as they are
+   */
+  private record Open(
+      String name, Digest digest, BlobWriter writer, @Nullable ZstdDecoder decoder) {}
 
   BlobUpload(
-      BlobStore store,
+      ResumableBlobStore store,
       Wire wire,
       ConcurrentMap<String, BlobUpload> inProgress,
       StreamObserver<WriteResponse> observer) {
@@ -44,12 +57,13 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
     this.observer = observer;
   }
 
+  /** Bytes of the resource that arrived, as they were sent. */
   long received() {
     return received;
   }
 
   @Override
-  public void onNext(WriteRequest request) {
+  public synchronized void onNext(WriteRequest request) {
     if (done) {
       return;
     }
@@ -59,57 +73,90 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
         append(at, request);
       }
     } catch (IOException | RuntimeException e) {
-      fail(e);
+      fail(Statuses.of(e));
     }
   }
 
   private @Nullable Open begin(WriteRequest request) throws IOException {
-    ResourceNames.Upload name = ResourceNames.parseUpload(request.getResourceName());
+    String resource = request.getResourceName();
+    ResourceNames.Upload name = ResourceNames.parseUpload(resource);
     Scope scope = wire.scope(name.instance());
     Digest digest = name.digest();
+    boolean compressed = name.compression() == Compression.ZSTD;
     if (store.contains(scope, digest)) {
-      answer(digest.sizeBytes());
+      answer(compressed ? NONE_OF_YOURS : digest.sizeBytes());
       return null;
     }
-    Open opened = new Open(request.getResourceName(), digest, store.write(scope, digest));
-    open = opened;
-    inProgress.put(opened.name(), this);
-    return opened;
+    long offset = request.getWriteOffset();
+    if (offset < 0 || (compressed && offset > 0)) {
+      throw new IllegalArgumentException(
+          offset < 0
+              ? "a write cannot begin at the negative offset " + offset
+              : "a compressed write that broke off begins again at offset 0");
+    }
+    BlobUpload earlier = inProgress.put(resource, this);
+    if (earlier != null) {
+      earlier.giveWay();
+    }
+    boolean opened = false;
+    try {
+      open =
+          compressed
+              ? new Open(resource, digest, store.write(scope, digest), new ZstdDecoder())
+              : new Open(resource, digest, store.resume(scope, digest, resource, offset), null);
+      received = offset;
+      opened = true;
+      return open;
+    } finally {
+      if (!opened) {
+        inProgress.remove(resource, this);
+      }
+    }
   }
 
   private void append(Open at, WriteRequest request) throws IOException {
     if (!request.getResourceName().isEmpty() && !request.getResourceName().equals(at.name())) {
       throw new IllegalArgumentException("the resource name changed in the middle of a write");
     }
-    if (request.getWriteOffset() != at.writer().position()) {
+    if (request.getWriteOffset() != received) {
       throw new IllegalArgumentException(
-          "the write goes on at offset "
-              + at.writer().position()
-              + ", not at "
-              + request.getWriteOffset());
+          "the write goes on at offset " + received + ", not at " + request.getWriteOffset());
     }
-    ByteString data = request.getData();
-    for (ByteBuffer part : data.asReadOnlyByteBufferList()) {
-      at.writer().write(part);
+    for (ByteBuffer part : request.getData().asReadOnlyByteBufferList()) {
+      if (at.decoder() == null) {
+        at.writer().write(part);
+      } else {
+        at.decoder().decode(part, at.writer()::write);
+      }
     }
-    received = at.writer().position();
+    long offset = received + request.getData().size();
+    received = offset;
     if (request.getFinishWrite()) {
+      if (at.decoder() != null) {
+        at.decoder().finish();
+      }
       at.writer().commit();
-      answer(at.digest().sizeBytes());
+      answer(received);
+    }
+  }
+
+  private synchronized void giveWay() {
+    if (!done) {
+      fail(Status.ABORTED.withDescription("another stream writes the same resource now"));
     }
   }
 
   @Override
-  public void onError(Throwable cancelled) {
+  public synchronized void onError(Throwable cancelled) {
     end();
   }
 
   @Override
-  public void onCompleted() {
+  public synchronized void onCompleted() {
     if (!done) {
       fail(
-          new IllegalArgumentException(
-              "the stream ended before a message with finish_write; nothing was stored"));
+          Status.INVALID_ARGUMENT.withDescription(
+              "the stream ended before a message with finish_write; the blob was not stored"));
     }
   }
 
@@ -119,9 +166,9 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
     observer.onCompleted();
   }
 
-  private void fail(Exception e) {
+  private void fail(Status status) {
     end();
-    observer.onError(Statuses.of(e).asRuntimeException());
+    observer.onError(status.asRuntimeException());
   }
 
   private void end() {
@@ -130,7 +177,7 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
     open = null;
     if (at != null) {
       inProgress.remove(at.name(), this);
-      try {
+      try (ZstdDecoder decoder = at.decoder()) {
         at.writer().close();
       } catch (IOException e) {
         log.warn("closing an upload failed blob={}", at.digest(), e);

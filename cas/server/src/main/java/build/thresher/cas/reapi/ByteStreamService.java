@@ -1,9 +1,10 @@
 package build.thresher.cas.reapi;
 
-import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.LiveStreams;
+import build.thresher.cas.api.ResumableBlobStore;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.reapi.ResourceNames.Compression;
 import com.google.bytestream.ByteStreamGrpc;
 import com.google.bytestream.QueryWriteStatusRequest;
 import com.google.bytestream.QueryWriteStatusResponse;
@@ -21,30 +22,30 @@ import java.util.concurrent.ConcurrentMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * ByteStream over a {@link BlobStore}, and over streams that still grow. Memory is one chunk a
- * stream, however slow its peer. A write whose stream broke begins again at 0: nothing of it is
- * kept.
+ * ByteStream over a {@link ResumableBlobStore}, and over streams that still grow. Memory is one
+ * chunk a stream, however slow its peer. A large write whose stream broke goes on where
+ * QueryWriteStatus says, after a restart too; a small or compressed one begins again at 0.
  *
  * <p>Its methods block: the server's executor must give each call a (virtual) thread.
  */
 public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
   private static final int CHUNK_BYTES = 128 << 10;
 
-  private final BlobStore store;
+  private final ResumableBlobStore store;
   private final LiveStreams live;
   private final Wire wire;
 
   /** By resource name, for QueryWriteStatus. */
   private final ConcurrentMap<String, BlobUpload> inProgress = new ConcurrentHashMap<>();
 
-  public ByteStreamService(BlobStore store, InstanceNames instances) {
+  public ByteStreamService(ResumableBlobStore store, InstanceNames instances) {
     this(store, LiveStreams.NONE, instances);
   }
 
   /**
    * @param live what can be read besides blobs
    */
-  public ByteStreamService(BlobStore store, LiveStreams live, InstanceNames instances) {
+  public ByteStreamService(ResumableBlobStore store, LiveStreams live, InstanceNames instances) {
     this.store = store;
     this.live = live;
     this.wire = new Wire(instances);
@@ -69,8 +70,13 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
       if (request.getReadLimit() < 0) {
         throw new IllegalArgumentException("a read limit cannot be negative; 0 means all");
       }
+      boolean compressed = name.compression() == Compression.ZSTD;
+      if (compressed && request.getReadLimit() != 0) {
+        throw new IllegalArgumentException("a compressed read takes no limit");
+      }
       long limit = request.getReadLimit() == 0 ? Long.MAX_VALUE : request.getReadLimit();
-      StreamPump.start(observer, new Chunks(store.read(scope, digest, offset, limit)));
+      InputStream blob = store.read(scope, digest, offset, limit);
+      StreamPump.start(observer, compressed ? new ZstdChunks(blob) : new Chunks(blob));
     } catch (IOException | RuntimeException e) {
       observer.onError(Statuses.of(e).asRuntimeException());
     }
@@ -106,12 +112,10 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
       QueryWriteStatusResponse.Builder response = QueryWriteStatusResponse.newBuilder();
       if (store.contains(scope, name.digest())) {
         response.setCommittedSize(name.digest().sizeBytes()).setComplete(true);
-      } else if (upload != null) {
-        response.setCommittedSize(upload.received());
       } else {
-        throw Status.NOT_FOUND
-            .withDescription("no such write is in progress; begin again at offset 0")
-            .asRuntimeException();
+        // What nobody knows begins at 0: clients take another error for the end of their upload.
+        response.setCommittedSize(
+            upload != null ? upload.received() : store.received(request.getResourceName()));
       }
       observer.onNext(response.build());
       observer.onCompleted();

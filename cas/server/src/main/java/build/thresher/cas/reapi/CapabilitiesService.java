@@ -3,6 +3,7 @@ package build.thresher.cas.reapi;
 import build.bazel.remote.execution.v2.ActionCacheUpdateCapabilities;
 import build.bazel.remote.execution.v2.CacheCapabilities;
 import build.bazel.remote.execution.v2.CapabilitiesGrpc;
+import build.bazel.remote.execution.v2.Compressor;
 import build.bazel.remote.execution.v2.DigestFunction;
 import build.bazel.remote.execution.v2.GetCapabilitiesRequest;
 import build.bazel.remote.execution.v2.ServerCapabilities;
@@ -11,7 +12,8 @@ import build.bazel.semver.SemVer;
 import io.grpc.stub.StreamObserver;
 
 /**
- * Tells clients what the store can do: SHA256, batches, and whether the caller may write results.
+ * Tells clients what the store can do: SHA256, zstd, batches, and whether the caller may write
+ * results.
  */
 public final class CapabilitiesService extends CapabilitiesGrpc.CapabilitiesImplBase {
   private final Wire wire;
@@ -47,6 +49,8 @@ public final class CapabilitiesService extends CapabilitiesGrpc.CapabilitiesImpl
                     .setActionCacheUpdateCapabilities(
                         ActionCacheUpdateCapabilities.newBuilder()
                             .setUpdateEnabled(updates.allowed().getAsBoolean()))
+                    .addSupportedCompressors(Compressor.Value.ZSTD)
+                    .addSupportedBatchUpdateCompressors(Compressor.Value.ZSTD)
                     .setMaxBatchTotalSizeBytes(ContentAddressableStorageService.MAX_BATCH_BYTES)
                     .setSymlinkAbsolutePathStrategy(SymlinkAbsolutePathStrategy.Value.ALLOWED))
             .setExecutionCapabilities(execution.toWire())

@@ -10,16 +10,13 @@ import build.bazel.remote.execution.v2.FindMissingBlobsRequest;
 import build.bazel.remote.execution.v2.FindMissingBlobsResponse;
 import build.bazel.remote.execution.v2.GetTreeRequest;
 import build.bazel.remote.execution.v2.GetTreeResponse;
-import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
-import build.thresher.cas.api.DigestMismatchException;
 import build.thresher.cas.api.Scope;
+import com.github.luben.zstd.Zstd;
 import com.google.protobuf.UnsafeByteOperations;
-import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -32,6 +29,9 @@ public final class ContentAddressableStorageService
     extends ContentAddressableStorageGrpc.ContentAddressableStorageImplBase {
   /** Sum of the sizes in one batch; advertised in the capabilities. */
   public static final long MAX_BATCH_BYTES = 4 << 20;
+
+  /** Below, the frame around the data eats what compression saves. */
+  private static final int WORTH_COMPRESSING_BYTES = 512;
 
   private final BlobStore store;
   private final Wire wire;
@@ -66,43 +66,8 @@ public final class ContentAddressableStorageService
           Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());
           checkBatch(
               request.getRequestsList().stream().mapToLong(one -> one.getData().size()).sum());
-          List<Blob> blobs = new ArrayList<>();
-          for (BatchUpdateBlobsRequest.Request one : request.getRequestsList()) {
-            if (one.getCompressor() != Compressor.Value.IDENTITY) {
-              throw new IllegalArgumentException(
-                  "this server takes no compressed blobs; its capabilities name no compressor");
-            }
-            blobs.add(new Blob(Wire.parse(one.getDigest()), one.getData().toByteArray()));
-          }
-          List<Status> statuses = putEach(scope, blobs);
-          BatchUpdateBlobsResponse.Builder response = BatchUpdateBlobsResponse.newBuilder();
-          for (int i = 0; i < blobs.size(); i++) {
-            response
-                .addResponsesBuilder()
-                .setDigest(request.getRequests(i).getDigest())
-                .setStatus(Statuses.toRpc(statuses.get(i)));
-          }
-          return response.build();
+          return BatchUpdate.run(store, scope, request.getRequestsList());
         });
-  }
-
-  /** All in one wait for the disk; one by one only where one of them is wrong. */
-  private List<Status> putEach(Scope scope, List<Blob> blobs) throws IOException {
-    List<Status> statuses = new ArrayList<>();
-    try {
-      store.putAll(scope, blobs);
-      blobs.forEach(blob -> statuses.add(Status.OK));
-    } catch (DigestMismatchException whichOne) {
-      for (Blob blob : blobs) {
-        try {
-          store.putAll(scope, List.of(blob));
-          statuses.add(Status.OK);
-        } catch (DigestMismatchException e) {
-          statuses.add(Statuses.of(e));
-        }
-      }
-    }
-    return statuses;
   }
 
   @Override
@@ -119,19 +84,28 @@ public final class ContentAddressableStorageService
             bytes += digest.sizeBytes();
             checkBatch(bytes);
           }
+          boolean zstd = request.getAcceptableCompressorsList().contains(Compressor.Value.ZSTD);
           BatchReadBlobsResponse.Builder response = BatchReadBlobsResponse.newBuilder();
           for (Digest digest : digests) {
-            response.addResponses(readOne(scope, digest));
+            response.addResponses(readOne(scope, digest, zstd));
           }
           return response.build();
         });
   }
 
-  private BatchReadBlobsResponse.Response readOne(Scope scope, Digest digest) {
+  private BatchReadBlobsResponse.Response readOne(Scope scope, Digest digest, boolean zstd) {
     BatchReadBlobsResponse.Response.Builder one =
         BatchReadBlobsResponse.Response.newBuilder().setDigest(Wire.toWire(digest));
     try {
-      one.setData(UnsafeByteOperations.unsafeWrap(store.readAll(scope, digest)));
+      byte[] bytes = store.readAll(scope, digest);
+      if (zstd && bytes.length >= WORTH_COMPRESSING_BYTES) {
+        byte[] compressed = Zstd.compress(bytes, ZstdChunks.LEVEL);
+        if (compressed.length < bytes.length) {
+          bytes = compressed;
+          one.setCompressor(Compressor.Value.ZSTD);
+        }
+      }
+      one.setData(UnsafeByteOperations.unsafeWrap(bytes));
     } catch (IOException e) {
       one.setStatus(Statuses.toRpc(Statuses.of(e)));
     }

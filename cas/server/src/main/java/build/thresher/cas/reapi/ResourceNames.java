@@ -7,9 +7,10 @@ import java.util.regex.Pattern;
 
 /**
  * ByteStream's resource names: {@code [instance/]blobs/hash/size} to read and {@code
- * [instance/]uploads/uuid/blobs/hash/size[/anything]} to write. An instance name may hold slashes
- * but none of the words that the API reserves, so a name has one reading. Text from anywhere goes
- * in; what comes out cannot be malformed.
+ * [instance/]uploads/uuid/blobs/hash/size[/anything]} to write, with {@code compressed-blobs/zstd}
+ * for {@code blobs} where the bytes travel compressed. An instance name may hold slashes but none
+ * of the words that the API reserves, so a name has one reading. Text from anywhere goes in; what
+ * comes out cannot be malformed.
  */
 final class ResourceNames {
   /** Longer than any client makes; bounds the work on hostile input. */
@@ -22,11 +23,19 @@ final class ResourceNames {
 
   private ResourceNames() {}
 
+  /** How the bytes travel; digests and sizes are always those of the blob itself. */
+  enum Compression {
+    IDENTITY,
+    ZSTD
+  }
+
   /** A blob to be read. */
-  record ToRead(String instance, Digest digest) {}
+  record ToRead(String instance, Digest digest, Compression compression) {}
+
+  private record Named(Digest digest, Compression compression, int end) {}
 
   /** An upload; two of the same blob differ in their id. */
-  record Upload(String instance, UUID id, Digest digest) {}
+  record Upload(String instance, UUID id, Digest digest, Compression compression) {}
 
   /**
    * @throws IllegalArgumentException in words that may be sent to the client
@@ -37,11 +46,11 @@ final class ResourceNames {
     if (parts.subList(0, blobs).contains("uploads")) {
       throw new IllegalArgumentException("an upload cannot be read; read blobs/{hash}/{size}");
     }
-    Digest digest = digest(parts, blobs);
-    if (parts.size() > blobs + 3) {
+    Named blob = blob(parts, blobs);
+    if (parts.size() > blob.end()) {
       throw new IllegalArgumentException("nothing may follow the size in the name of a blob");
     }
-    return new ToRead(instance(parts, blobs), digest);
+    return new ToRead(instance(parts, blobs), blob.digest(), blob.compression());
   }
 
   /**
@@ -60,7 +69,8 @@ final class ResourceNames {
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException("what follows 'uploads/' must be a UUID", e);
     }
-    return new Upload(instance(parts, uploads), id, digest(parts, uploads + 2));
+    Named blob = blob(parts, uploads + 2);
+    return new Upload(instance(parts, uploads), id, blob.digest(), blob.compression());
   }
 
   private static List<String> split(String name) {
@@ -90,17 +100,24 @@ final class ResourceNames {
     return String.join("/", instance);
   }
 
-  private static Digest digest(List<String> parts, int blobs) {
-    if (parts.get(blobs).equals("compressed-blobs")) {
-      throw new IllegalArgumentException(
-          "this server takes no compressed blobs; its capabilities name no compressor");
+  private static Named blob(List<String> parts, int at) {
+    if (parts.get(at).equals("blobs")) {
+      return new Named(digest(parts, at), Compression.IDENTITY, at + 3);
     }
+    if (parts.size() < at + 2 || !parts.get(at + 1).equals("zstd")) {
+      throw new IllegalArgumentException(
+          "'compressed-blobs/' must be followed by zstd, the one compressor that this server knows");
+    }
+    return new Named(digest(parts, at + 1), Compression.ZSTD, at + 4);
+  }
+
+  private static Digest digest(List<String> parts, int blobs) {
     if (parts.size() > blobs + 1 && FUNCTIONS.contains(parts.get(blobs + 1))) {
       throw new IllegalArgumentException(
           "this server knows SHA256 only, not " + parts.get(blobs + 1));
     }
     if (parts.size() < blobs + 3) {
-      throw new IllegalArgumentException("'blobs/' must be followed by {hash}/{size}");
+      throw new IllegalArgumentException("the name of a blob ends in {hash}/{size}");
     }
     String size = parts.get(blobs + 2);
     if (!SIZE.matcher(size).matches()) {

@@ -4,6 +4,7 @@ import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.CorruptBlobException;
 import build.thresher.cas.api.DigestMismatchException;
 import build.thresher.cas.api.StoreException;
+import build.thresher.cas.api.StoreFullException;
 import build.thresher.cas.api.StoreUnavailableException;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -22,6 +23,7 @@ final class Statuses {
         case BlobNotFoundException e -> Status.NOT_FOUND.withDescription(e.getMessage());
         case CorruptBlobException e -> Status.DATA_LOSS.withDescription(e.getMessage());
         case DigestMismatchException e -> Status.INVALID_ARGUMENT.withDescription(e.getMessage());
+        case StoreFullException e -> Status.RESOURCE_EXHAUSTED.withDescription(e.getMessage());
         case StoreUnavailableException e -> Status.UNAVAILABLE.withDescription(e.getMessage());
       };
     }

@@ -38,10 +38,10 @@ final class Batch implements AutoCloseable {
     return found == null ? null : MetadataCodec.decodeRecord(found);
   }
 
-  /** Adds a blob unless it is there. */
+  /** Adds a blob, or uses it if it is there. */
   void putIfAbsent(byte[] key, BlobRecord record, byte[] value)
       throws IOException, RocksDBException {
-    if (record(key) == null) {
+    if (!use(key, record.lastUseEpoch())) {
       changes.put(database.metadata, key, MetadataCodec.encode(record));
       changes.put(database.values, key, value);
       blobs++;
@@ -49,9 +49,13 @@ final class Batch implements AutoCloseable {
     }
   }
 
-  /** Replaces the metadata of a blob that is there. */
-  void replace(byte[] key, BlobRecord record) throws RocksDBException {
-    changes.put(database.metadata, key, MetadataCodec.encode(record));
+  /** Writes down that a blob is used; false when there is none. */
+  boolean use(byte[] key, int epoch) throws IOException, RocksDBException {
+    BlobRecord present = record(key);
+    if (present != null && present.lastUseEpoch() < epoch) {
+      changes.put(database.metadata, key, MetadataCodec.encode(present.usedIn(epoch)));
+    }
+    return present != null;
   }
 
   void remove(byte[] key, BlobRecord record) throws RocksDBException {
@@ -80,6 +84,10 @@ final class Batch implements AutoCloseable {
 
   void putResult(byte[] key, byte[] value) throws RocksDBException {
     changes.put(database.results, key, value);
+  }
+
+  void removeResult(byte[] key) throws RocksDBException {
+    changes.delete(database.results, key);
   }
 
   void putStatistics(byte[] key, byte[] value) throws RocksDBException {

@@ -63,6 +63,7 @@ final class Database implements AutoCloseable {
     large.setEnableBlobFiles(true);
     large.setMinBlobSize(4 << 10);
     large.setEnableBlobGarbageCollection(true);
+    large.setBlobGarbageCollectionAgeCutoff(0.5);
     DBOptions db =
         own(
             owned,

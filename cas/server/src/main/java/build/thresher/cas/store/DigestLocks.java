@@ -1,6 +1,8 @@
 package build.thresher.cas.store;
 
 import build.thresher.cas.api.Digest;
+import java.util.Collection;
+import java.util.List;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -21,6 +23,16 @@ final class DigestLocks {
 
   Lock forRemover(Digest digest) {
     return stripe(digest).writeLock();
+  }
+
+  /** For many together, in an order that is the same for everybody. */
+  List<Lock> forRemover(Collection<Digest> digests) {
+    return digests.stream()
+        .map(digest -> (int) (digest.hash1() & 0xff))
+        .distinct()
+        .sorted()
+        .map(stripe -> stripes[stripe].writeLock())
+        .toList();
   }
 
   private ReadWriteLock stripe(Digest digest) {

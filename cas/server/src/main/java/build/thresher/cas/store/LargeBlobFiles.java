@@ -63,10 +63,6 @@ final class LargeBlobFiles {
     return temporary.resolve(Long.toString(nextTemporary.incrementAndGet()));
   }
 
-  FileChannel create(Path temporaryFile) throws IOException {
-    return FileChannel.open(temporaryFile, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-  }
-
   /** Moves a whole, verified file under its name; on return file and name are on disk. */
   void publish(FileChannel file, Path temporaryFile, Digest digest) throws IOException {
     Path path = path(digest);

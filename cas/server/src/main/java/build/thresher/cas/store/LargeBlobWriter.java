@@ -11,45 +11,72 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 
-/** Streams a large blob into a temporary file while hashing it. */
+/** Streams a large blob into a file while hashing it; what stands in the file already counts. */
 final class LargeBlobWriter implements BlobWriter {
   private final Digest digest;
-  private final Room.Reservation room;
-  private final Path temporary;
+  private final Path path;
   private final FileChannel file;
   private final Target target;
   private final MessageDigest sha256 = Digest.sha256();
   private final BlockChecksums.Builder checksums = new BlockChecksums.Builder();
+  private final Ending ending;
   private long position;
+  private boolean broken;
+  private boolean ended;
 
   /** Makes a verified file durable and visible. */
   interface Target {
-    void publish(FileChannel file, Path temporary, BlockChecksums checksums) throws IOException;
+    void publish(FileChannel file, Path path, BlockChecksums checksums) throws IOException;
   }
 
-  LargeBlobWriter(Digest digest, Room.Reservation room, LargeBlobFiles files, Target target)
+  /** Gives back what the writer holds; called once. */
+  interface Ending {
+    void end(Path path) throws IOException;
+  }
+
+  /**
+   * @param path deleted at the end unless it may be gone on with
+   * @param file open on that path; closed with the writer
+   */
+  LargeBlobWriter(Digest digest, Path path, FileChannel file, Target target, Ending ending)
       throws IOException {
     this.digest = digest;
-    this.room = room;
+    this.path = path;
+    this.file = file;
     this.target = target;
-    this.temporary = files.newTemporary();
-    this.file = files.create(temporary);
+    this.ending = ending;
+    if (file.size() > 0) {
+      readBack();
+    }
+  }
+
+  private void readBack() throws IOException {
+    ByteBuffer block = ByteBuffer.allocate(BlockChecksums.BLOCK_BYTES);
+    while (file.read(block.clear()) >= 0) {
+      count(block.flip());
+    }
+  }
+
+  private void count(ByteBuffer bytes) {
+    position += bytes.remaining();
+    sha256.update(bytes.duplicate());
+    checksums.update(bytes);
   }
 
   @Override
   public void write(ByteBuffer bytes) throws IOException {
     if (bytes.remaining() > digest.sizeBytes() - position) {
+      broken = true;
       throw new DigestMismatchException(digest, "longer than that");
     }
-    position += bytes.remaining();
-    sha256.update(bytes.duplicate());
-    checksums.update(bytes);
+    count(bytes);
     try {
       while (bytes.hasRemaining()) {
         file.write(bytes);
       }
     } catch (IOException e) {
       // Nothing was promised yet, so this write fails alone; with room again the next succeeds.
+      broken = true;
       throw new StoreUnavailableException(
           "blob " + digest + " cannot be written: " + e.getMessage(), e);
     }
@@ -62,18 +89,26 @@ final class LargeBlobWriter implements BlobWriter {
 
   @Override
   public void commit() throws IOException {
+    broken = true; // Whatever happens now, there is nothing to go on with.
     Digest actual = Digest.fromHash(sha256.digest(), position);
     if (!actual.equals(digest)) {
       throw new DigestMismatchException(digest, actual.toString());
     }
-    target.publish(file, temporary, checksums.build());
+    target.publish(file, path, checksums.build());
   }
 
   @Override
   public void close() throws IOException {
-    try (room;
-        file) {
-      Files.deleteIfExists(temporary);
+    if (ended) {
+      return;
+    }
+    ended = true;
+    try (file) {
+      if (broken || position == 0) {
+        Files.deleteIfExists(path);
+      }
+    } finally {
+      ending.end(path);
     }
   }
 }

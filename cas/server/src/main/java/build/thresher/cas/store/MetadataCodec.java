@@ -19,6 +19,10 @@ final class MetadataCodec {
    */
   record Hold(long leasedUntilMillis, long pins) {
     static final Hold NONE = new Hold(0, 0);
+
+    boolean keeps(long nowMillis) {
+      return pins > 0 || leasedUntilMillis > nowMillis;
+    }
   }
 
   static byte[] encode(BlobRecord record) {

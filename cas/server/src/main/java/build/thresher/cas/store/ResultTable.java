@@ -23,19 +23,24 @@ public final class ResultTable {
   private final Database database;
   private final NativeReads reads;
   private final GroupCommitter committer;
-  private final Room room;
+  private final Reserve reserve;
   private final IntSupplier epoch;
+
+  /** Gives room for one write. */
+  interface Reserve {
+    Room.Reservation reserve(long bytes) throws IOException;
+  }
 
   ResultTable(
       Database database,
       NativeReads reads,
       GroupCommitter committer,
-      Room room,
+      Reserve reserve,
       IntSupplier epoch) {
     this.database = database;
     this.reads = reads;
     this.committer = committer;
-    this.room = room;
+    this.reserve = reserve;
     this.epoch = epoch;
   }
 
@@ -77,7 +82,7 @@ public final class ResultTable {
             .putInt(epoch.getAsInt())
             .put(value)
             .array();
-    Room.Reservation reservation = room.reserve(stored.length);
+    Room.Reservation reservation = reserve.reserve(stored.length);
     try {
       committer.run(stored.length, batch -> batch.putResult(key, stored));
     } finally {

@@ -2,18 +2,18 @@ package build.thresher.cas.store;
 
 import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobNotFoundException;
-import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.BlobWriter;
-import build.thresher.cas.api.CorruptBlobException;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.DigestMismatchException;
+import build.thresher.cas.api.ResumableBlobStore;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.StoreFullException;
 import build.thresher.cas.store.BlobRecord.Representation;
-import build.thresher.cas.store.MetadataCodec.Hold;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -22,10 +22,8 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.Lock;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,22 +40,24 @@ import org.slf4j.LoggerFactory;
  * NativeReads} and written by the one of {@link GroupCommitter}. Locks: {@link DigestLocks}, held
  * while a large blob's file and metadata change together.
  */
-public final class RocksBlobStore implements BlobStore {
+public final class RocksBlobStore implements ResumableBlobStore {
   private static final Logger log = LoggerFactory.getLogger(RocksBlobStore.class);
 
-  /** Last use is known to this precision, so that a busy blob is not rewritten at each use. */
-  private static final int EPOCH_SECONDS = 3_600;
-
   private final StoreOptions options;
-  private final InstantSource clock;
   private final StoreDirectory directory;
   private final WriteGate gate;
   private final Room room;
   private final LargeBlobFiles files;
+  private final PartialUploads partial;
   private final Database database;
   private final GroupCommitter committer;
   private final BlobIndex index;
   private final ResultTable results;
+  private final LastUse lastUse;
+  private final Holds holds;
+  private final Removal removal;
+  private final Quarantine quarantine;
+  private final Eviction eviction;
   private final DigestLocks locks = new DigestLocks();
 
   private RocksBlobStore(
@@ -67,19 +67,35 @@ public final class RocksBlobStore implements BlobStore {
       WriteGate gate,
       Room room,
       LargeBlobFiles files,
+      PartialUploads partial,
       Database database,
       GroupCommitter committer) {
     this.options = options;
-    this.clock = clock;
     this.directory = directory;
     this.gate = gate;
     this.room = room;
     this.files = files;
+    this.partial = partial;
     this.database = database;
     this.committer = committer;
+    this.lastUse = new LastUse(clock, options.lifetime(), committer, gate);
     NativeReads reads = new NativeReads(options.readThreads());
     this.index = new BlobIndex(database, reads);
-    this.results = new ResultTable(database, reads, committer, room, this::epoch);
+    this.results = new ResultTable(database, reads, committer, this::reserve, lastUse::epoch);
+    this.holds = new Holds(committer);
+    this.removal = new Removal(committer, files, locks, clock);
+    this.quarantine = new Quarantine(committer, files, locks, this::isSound);
+    Instant now = clock.instant();
+    this.eviction =
+        new Eviction(
+            database,
+            committer,
+            room,
+            lastUse,
+            removal,
+            partial,
+            clock,
+            directory.wasClosedCleanly() ? now : now.plus(options.lifetime()));
   }
 
   /**
@@ -102,12 +118,27 @@ public final class RocksBlobStore implements BlobStore {
       LargeBlobFiles files = LargeBlobFiles.open(dir, disk, gate);
       database = Database.open(dir.resolve("db"), options);
       GroupCommitter committer = new GroupCommitter(database, disk, gate);
-      Room room = new Room(dir, options.reserveBytes());
+      Room room =
+          new Room(
+              dir,
+              options.reserveBytes(),
+              options.maxBytes(),
+              () -> committer.statistics().bytes());
       RocksBlobStore store =
-          new RocksBlobStore(options, clock, directory, gate, room, files, database, committer);
+          new RocksBlobStore(
+              options,
+              clock,
+              directory,
+              gate,
+              room,
+              files,
+              PartialUploads.open(dir, clock),
+              database,
+              committer);
       if (!directory.wasClosedCleanly()) {
         store.removeOrphans();
       }
+      store.eviction.start();
       opened = true;
       Statistics held = store.statistics();
       log.info("store open dir={} blobs={} bytes={}", dir, held.blobs(), held.bytes());
@@ -127,7 +158,7 @@ public final class RocksBlobStore implements BlobStore {
     files.forEach(
         digest -> {
           BlobRecord record = index.record(digest);
-          if (record == null || record.representation() != Representation.FILE) {
+          if (record == null || !Removal.isFile(record)) {
             files.delete(digest);
           }
         });
@@ -137,19 +168,7 @@ public final class RocksBlobStore implements BlobStore {
   public Set<Digest> findMissing(Scope scope, Collection<Digest> wanted) throws IOException {
     List<Digest> asked = new ArrayList<>(new LinkedHashSet<>(wanted));
     asked.remove(Digest.EMPTY);
-    List<@Nullable BlobRecord> records = index.records(asked);
-    Set<Digest> missing = new LinkedHashSet<>();
-    List<Digest> used = new ArrayList<>();
-    for (int i = 0; i < asked.size(); i++) {
-      BlobRecord record = records.get(i);
-      if (record == null) {
-        missing.add(asked.get(i));
-      } else if (record.lastUseEpoch() < epoch()) {
-        used.add(asked.get(i));
-      }
-    }
-    touch(used);
-    return missing;
+    return lastUse.promise(asked, index.records(asked));
   }
 
   @Override
@@ -165,8 +184,8 @@ public final class RocksBlobStore implements BlobStore {
     if (record == null) {
       throw new BlobNotFoundException(digest);
     }
-    if (record.lastUseEpoch() < epoch()) {
-      touch(List.of(digest));
+    if (record.lastUseEpoch() < lastUse.epoch()) {
+      lastUse.touch(List.of(digest));
     }
     long wanted = Math.min(length, digest.sizeBytes() - offset);
     try {
@@ -175,7 +194,7 @@ public final class RocksBlobStore implements BlobStore {
         case FILE -> openFile(digest, offset, wanted);
       };
     } catch (DamagedException e) {
-      throw quarantine(digest, e);
+      throw quarantine.take(digest, e);
     }
   }
 
@@ -184,7 +203,7 @@ public final class RocksBlobStore implements BlobStore {
     BlockChecksums checksums = index.fileChecksums(digest);
     FileChannel file = openOrDamaged(digest);
     return new CheckedFileStream(
-        file, checksums, digest.sizeBytes(), offset, length, e -> quarantineQuietly(digest, e));
+        file, checksums, digest.sizeBytes(), offset, length, e -> quarantine.take(digest, e));
   }
 
   private FileChannel openOrDamaged(Digest digest) throws IOException, DamagedException {
@@ -208,22 +227,79 @@ public final class RocksBlobStore implements BlobStore {
   }
 
   private BlobWriter newLargeWriter(Digest digest) throws IOException {
-    Room.Reservation reservation = room.reserve(digest.sizeBytes());
+    Path path = files.newTemporary();
+    return largeWriter(digest, path, 0, done -> Files.deleteIfExists(done));
+  }
+
+  @Override
+  public BlobWriter resume(Scope scope, Digest digest, String upload, long offset)
+      throws IOException {
+    gate.check();
+    if (digest.sizeBytes() < options.largeBlobBytes()) {
+      if (offset > 0) {
+        throw new IllegalArgumentException("nothing of a small upload is kept; begin at offset 0");
+      }
+      return write(scope, digest);
+    }
+    Path path = partial.take(upload);
     boolean opened = false;
     try {
+      BlobWriter writer = largeWriter(digest, path, offset, partial::release);
+      opened = true;
+      return writer;
+    } finally {
+      if (!opened) {
+        partial.release(path);
+      }
+    }
+  }
+
+  @Override
+  public long received(String upload) throws IOException {
+    return partial.received(upload);
+  }
+
+  private BlobWriter largeWriter(
+      Digest digest, Path path, long offset, LargeBlobWriter.Ending ending) throws IOException {
+    Room.Reservation reservation = reserve(digest.sizeBytes());
+    FileChannel file = null;
+    boolean opened = false;
+    try {
+      file = PartialUploads.openAt(path, offset);
       BlobWriter writer =
           new LargeBlobWriter(
               digest,
-              reservation,
-              files,
-              (file, temporary, checksums) -> publish(digest, file, temporary, checksums));
+              path,
+              file,
+              (whole, at, checksums) -> publish(digest, whole, at, checksums),
+              done -> {
+                try (reservation) {
+                  ending.end(done);
+                }
+              });
       opened = true;
       return writer;
     } finally {
       if (!opened) {
         reservation.close();
+        if (file != null) {
+          file.close();
+        }
       }
     }
+  }
+
+  /** Room for a write; where there is none, what nobody was promised makes it. */
+  private Room.Reservation reserve(long bytes) throws IOException {
+    try {
+      return room.reserve(bytes);
+    } catch (StoreFullException e) {
+      if (!room.couldHold(bytes)) {
+        throw e;
+      }
+    }
+    eviction.makeRoom(bytes);
+    return room.reserve(bytes);
   }
 
   private void publish(Digest digest, FileChannel file, Path temporary, BlockChecksums checksums)
@@ -232,11 +308,14 @@ public final class RocksBlobStore implements BlobStore {
     lock.lock();
     try {
       gate.check();
-      if (index.record(digest) != null) {
+      BlobRecord record = new BlobRecord(Representation.FILE, digest.sizeBytes(), lastUse.epoch());
+      boolean there =
+          index.record(digest) != null
+              && committer.commit(0, batch -> batch.use(digest.hashBytes(), record.lastUseEpoch()));
+      if (there) {
         return;
       }
       files.publish(file, temporary, digest);
-      BlobRecord record = new BlobRecord(Representation.FILE, digest.sizeBytes(), epoch());
       byte[] value = BlobIndex.fileValue(checksums);
       committer.run(value.length, batch -> batch.putIfAbsent(digest.hashBytes(), record, value));
     } finally {
@@ -264,7 +343,7 @@ public final class RocksBlobStore implements BlobStore {
           writer.commit();
         }
       } else if (size > 0) {
-        BlobRecord record = new BlobRecord(Representation.INLINE, size, epoch());
+        BlobRecord record = new BlobRecord(Representation.INLINE, size, lastUse.epoch());
         byte[] value = BlobIndex.inlineValue(blob.bytes());
         small.add(batch -> batch.putIfAbsent(blob.digest().hashBytes(), record, value));
       }
@@ -272,7 +351,7 @@ public final class RocksBlobStore implements BlobStore {
     if (small.isEmpty()) {
       return;
     }
-    Room.Reservation reservation = room.reserve(bytes);
+    Room.Reservation reservation = reserve(bytes);
     try {
       committer.run(
           bytes,
@@ -288,121 +367,22 @@ public final class RocksBlobStore implements BlobStore {
 
   @Override
   public void lease(Scope scope, Collection<Digest> digests, Instant until) throws IOException {
-    long millis = until.toEpochMilli();
-    changeHolds(digests, hold -> new Hold(Math.max(hold.leasedUntilMillis(), millis), hold.pins()));
+    holds.lease(digests, until);
   }
 
   @Override
   public void pin(Scope scope, Collection<Digest> digests) throws IOException {
-    changeHolds(digests, hold -> new Hold(hold.leasedUntilMillis(), hold.pins() + 1));
+    holds.pin(digests);
   }
 
   @Override
   public void unpin(Scope scope, Collection<Digest> digests) throws IOException {
-    changeHolds(
-        digests,
-        hold -> {
-          if (hold.pins() == 0) {
-            throw new IllegalStateException("a blob was unpinned more often than it was pinned");
-          }
-          return new Hold(hold.leasedUntilMillis(), hold.pins() - 1);
-        });
-  }
-
-  private interface HoldChange {
-    Hold change(Hold hold);
-  }
-
-  private void changeHolds(Collection<Digest> digests, HoldChange change) throws IOException {
-    committer.run(
-        0,
-        batch -> {
-          for (Digest digest : digests) {
-            if (digest.equals(Digest.EMPTY)) {
-              continue;
-            }
-            byte[] key = digest.hashBytes();
-            BlobRecord record = batch.record(key);
-            if (record == null || record.sizeBytes() != digest.sizeBytes()) {
-              throw new BlobNotFoundException(digest);
-            }
-            batch.setHold(key, change.change(batch.hold(key)));
-          }
-        });
+    holds.unpin(digests);
   }
 
   @Override
   public boolean delete(Scope scope, Digest digest) throws IOException {
-    Lock lock = locks.forRemover(digest);
-    lock.lock();
-    try {
-      Optional<BlobRecord> removed =
-          committer.commit(
-              0,
-              batch -> {
-                byte[] key = digest.hashBytes();
-                BlobRecord record = batch.record(key);
-                Hold hold = batch.hold(key);
-                if (record == null
-                    || record.sizeBytes() != digest.sizeBytes()
-                    || hold.pins() > 0
-                    || hold.leasedUntilMillis() > clock.millis()) {
-                  return Optional.empty();
-                }
-                batch.remove(key, record);
-                batch.setHold(key, Hold.NONE);
-                return Optional.of(record);
-              });
-      if (isFile(removed)) {
-        files.delete(digest);
-      }
-      return removed.isPresent();
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  private static boolean isFile(Optional<BlobRecord> record) {
-    return record.filter(r -> r.representation() == Representation.FILE).isPresent();
-  }
-
-  private IOException quarantineQuietly(Digest digest, DamagedException damage) {
-    try {
-      return quarantine(digest, damage);
-    } catch (IOException e) {
-      CorruptBlobException told = new CorruptBlobException(digest, damage.what());
-      told.addSuppressed(e);
-      return told;
-    }
-  }
-
-  /** Leases and pins stay: they are promises about the name, which the next upload keeps again. */
-  private CorruptBlobException quarantine(Digest digest, DamagedException damage)
-      throws IOException {
-    log.error("blob damaged, quarantined blob={} what={}", digest, damage.what());
-    Lock lock = locks.forRemover(digest);
-    lock.lock();
-    try {
-      if (isSound(digest)) {
-        return new CorruptBlobException(digest, damage.what() + "; repaired since, read again");
-      }
-      Optional<BlobRecord> removed =
-          committer.commit(
-              0,
-              batch -> {
-                BlobRecord record = batch.record(digest.hashBytes());
-                if (record != null) {
-                  batch.remove(digest.hashBytes(), record);
-                }
-                return Optional.ofNullable(record);
-              });
-      if (isFile(removed)) {
-        files.quarantine(digest);
-      }
-      return new CorruptBlobException(digest, damage.what());
-    } finally {
-      lock.unlock();
-    }
+    return removal.remove(List.of(digest), record -> true).blobs() > 0;
   }
 
   /** Whether somebody uploaded it again between the damaged read and now. */
@@ -432,27 +412,6 @@ public final class RocksBlobStore implements BlobStore {
     }
   }
 
-  private void touch(List<Digest> used) throws IOException {
-    int epoch = epoch();
-    if (used.isEmpty() || gate.isShut()) {
-      return;
-    }
-    committer.runLater(
-        batch -> {
-          for (Digest digest : used) {
-            byte[] key = digest.hashBytes();
-            BlobRecord record = batch.record(key);
-            if (record != null && record.lastUseEpoch() < epoch) {
-              batch.replace(key, record.usedIn(epoch));
-            }
-          }
-        });
-  }
-
-  private int epoch() {
-    return (int) (clock.instant().getEpochSecond() / EPOCH_SECONDS);
-  }
-
   /** What is kept beside the blobs, for an action cache. */
   public ResultTable results() {
     return results;
@@ -467,6 +426,7 @@ public final class RocksBlobStore implements BlobStore {
   @Override
   public void close() throws IOException {
     if (index.close()) {
+      eviction.close();
       committer.close();
       database.close();
       if (gate.isShut()) {

@@ -1,24 +1,34 @@
 package build.thresher.cas.store;
 
-import build.thresher.cas.api.StoreUnavailableException;
+import build.thresher.cas.api.StoreFullException;
 import java.io.IOException;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 
 /**
- * Room on the file system. Writes reserve what they will need and are refused before the reserve is
- * touched, so that the database and whoever shares the disk can go on; freed room is seen at once.
+ * Room in the store and on its file system. Writes reserve what they will need and are refused
+ * before they would exceed the store's size or touch the file system's reserve, so that the
+ * database and whoever shares the disk can go on; freed room is seen at once.
  */
 final class Room {
   private final FileStore fileSystem;
   private final long reserveBytes;
+  private final long maxBytes;
+  private final LongSupplier heldBytes;
   private final AtomicLong reservedBytes = new AtomicLong();
 
-  Room(Path dir, long reserveBytes) throws IOException {
+  /**
+   * @param maxBytes sum of the blobs' sizes that may not be exceeded
+   * @param heldBytes the sum now
+   */
+  Room(Path dir, long reserveBytes, long maxBytes, LongSupplier heldBytes) throws IOException {
     this.fileSystem = Files.getFileStore(dir);
     this.reserveBytes = reserveBytes;
+    this.maxBytes = maxBytes;
+    this.heldBytes = heldBytes;
   }
 
   /** Room for one write; close it when the bytes are in place or given up. */
@@ -39,25 +49,34 @@ final class Room {
     }
   }
 
+  /** Whether a blob of this size could ever have room. */
+  boolean couldHold(long bytes) throws IOException {
+    return bytes <= maxBytes && bytes <= fileSystem.getTotalSpace();
+  }
+
   Reservation reserve(long bytes) throws IOException {
     long others = reservedBytes.getAndAdd(bytes);
     Reservation reservation = new Reservation(bytes);
     long usable = fileSystem.getUsableSpace();
+    long held = heldBytes.getAsLong();
     // Subtractions: a claimed size may be anything up to Long.MAX_VALUE.
-    if (usable - reserveBytes - others < bytes) {
+    boolean full = maxBytes - held - others < bytes;
+    if (full || usable - reserveBytes - others < bytes) {
       reservation.close();
-      throw new StoreUnavailableException(
-          "no room for "
-              + bytes
-              + " bytes: the file system has "
-              + usable
-              + " free, "
-              + others
-              + " are promised to other writes and "
-              + reserveBytes
-              + " are kept in reserve",
-          null);
+      throw new StoreFullException(
+          full
+              ? "no room for %d bytes: the store holds %d of at most %d, and %d are promised to other writes"
+                  .formatted(bytes, held, maxBytes, others)
+              : "no room for %d bytes: the file system has %d free, %d are promised to other writes and %d are kept in reserve"
+                  .formatted(bytes, usable, others, reserveBytes));
     }
     return reservation;
+  }
+
+  /** What should be freed ahead of writers: nothing below nine tenths of either limit. */
+  long shortOfBytes() throws IOException {
+    long overMax = heldBytes.getAsLong() - (maxBytes - maxBytes / 10);
+    long underReserve = reserveBytes + reserveBytes / 2 - fileSystem.getUsableSpace();
+    return Math.max(0, Math.max(overMax, reserveBytes == 0 ? 0 : underReserve));
   }
 }

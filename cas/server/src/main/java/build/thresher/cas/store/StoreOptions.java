@@ -1,18 +1,28 @@
 package build.thresher.cas.store;
 
+import java.time.Duration;
+
 /**
  * What a site may choose about a store.
  *
  * @param largeBlobBytes blobs of at least this size become files; smaller ones live in RocksDB
  * @param reserveBytes writes are refused while the file system has less room than this
+ * @param maxBytes sum of the blobs' sizes; what was used least recently is evicted to stay below
+ * @param lifetime a blob that was reported as present is kept for at least this long from then on
  * @param readThreads threads that ask RocksDB; its calls would pin virtual threads
  * @param blockCacheBytes memory for RocksDB's block cache
  */
 public record StoreOptions(
-    int largeBlobBytes, long reserveBytes, int readThreads, long blockCacheBytes) {
+    int largeBlobBytes,
+    long reserveBytes,
+    long maxBytes,
+    Duration lifetime,
+    int readThreads,
+    long blockCacheBytes) {
 
   /** The border is measured: see docs/adr/0002-blobs-in-rocksdb-and-files.md. */
-  public static final StoreOptions DEFAULTS = new StoreOptions(256 << 10, 1L << 30, 8, 32L << 20);
+  public static final StoreOptions DEFAULTS =
+      new StoreOptions(256 << 10, 1L << 30, Long.MAX_VALUE, Duration.ofHours(6), 8, 32L << 20);
 
   public StoreOptions {
     if (largeBlobBytes < 1 || largeBlobBytes > 16 << 20) {
@@ -23,13 +33,27 @@ public record StoreOptions(
     if (readThreads < 1) {
       throw new IllegalArgumentException("a store needs at least one read thread");
     }
+    if (maxBytes < 1 || lifetime.isNegative()) {
+      throw new IllegalArgumentException("a store needs a size and a lifetime above nothing");
+    }
   }
 
-  StoreOptions withLargeBlobBytes(int bytes) {
-    return new StoreOptions(bytes, reserveBytes, readThreads, blockCacheBytes);
+  public StoreOptions withLargeBlobBytes(int bytes) {
+    return new StoreOptions(bytes, reserveBytes, maxBytes, lifetime, readThreads, blockCacheBytes);
   }
 
-  StoreOptions withReserveBytes(long bytes) {
-    return new StoreOptions(largeBlobBytes, bytes, readThreads, blockCacheBytes);
+  public StoreOptions withReserveBytes(long bytes) {
+    return new StoreOptions(
+        largeBlobBytes, bytes, maxBytes, lifetime, readThreads, blockCacheBytes);
+  }
+
+  public StoreOptions withMaxBytes(long bytes) {
+    return new StoreOptions(
+        largeBlobBytes, reserveBytes, bytes, lifetime, readThreads, blockCacheBytes);
+  }
+
+  public StoreOptions withLifetime(Duration guaranteed) {
+    return new StoreOptions(
+        largeBlobBytes, reserveBytes, maxBytes, guaranteed, readThreads, blockCacheBytes);
   }
 }

@@ -37,7 +37,7 @@ final class CompleteActionCacheTest {
     store =
         RocksBlobStore.open(
             temp.resolve("store"),
-            new StoreOptions(128 << 10, 0, 4, 8 << 20),
+            StoreOptions.DEFAULTS.withReserveBytes(0).withLargeBlobBytes(128 << 10),
             InstantSource.system());
     cache = new CompleteActionCache(store, store.results());
   }

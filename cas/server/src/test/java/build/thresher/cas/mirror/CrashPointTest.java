@@ -49,9 +49,7 @@ class CrashPointTest {
   private record Point(String step, Path copy, Set<DagHash> acknowledged) {}
 
   private RocksBlobStore store(Path at) throws IOException {
-    StoreOptions d = StoreOptions.DEFAULTS;
-    StoreOptions options =
-        new StoreOptions(d.largeBlobBytes(), 0, d.readThreads(), d.blockCacheBytes());
+    StoreOptions options = StoreOptions.DEFAULTS.withReserveBytes(0);
     return RocksBlobStore.open(at.resolve("blobs"), options, InstantSource.system());
   }
 

@@ -22,11 +22,8 @@ final class KilledPublisher {
   private KilledPublisher() {}
 
   static RocksBlobStore blobs(Path dir) throws IOException {
-    StoreOptions d = StoreOptions.DEFAULTS;
     return RocksBlobStore.open(
-        dir.resolve("blobs"),
-        new StoreOptions(d.largeBlobBytes(), 0, d.readThreads(), d.blockCacheBytes()),
-        InstantSource.system());
+        dir.resolve("blobs"), StoreOptions.DEFAULTS.withReserveBytes(0), InstantSource.system());
   }
 
   static RocksSpackMirror mirror(Path dir, BlobStore blobs, int instances) throws IOException {

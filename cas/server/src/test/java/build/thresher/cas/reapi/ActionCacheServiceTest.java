@@ -41,7 +41,7 @@ final class ActionCacheServiceTest {
     store =
         RocksBlobStore.open(
             temp.resolve("store"),
-            new StoreOptions(128 << 10, 0, 4, 8 << 20),
+            StoreOptions.DEFAULTS.withReserveBytes(0).withLargeBlobBytes(128 << 10),
             InstantSource.system());
     server = new ReapiServer(store);
     server.updatesAllowed = true;

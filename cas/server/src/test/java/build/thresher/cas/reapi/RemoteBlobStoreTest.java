@@ -43,7 +43,7 @@ final class RemoteBlobStoreTest extends BlobStoreContract {
     rocks =
         RocksBlobStore.open(
             temp.resolve("store"),
-            new StoreOptions(128 << 10, 0, 4, 8 << 20),
+            StoreOptions.DEFAULTS.withReserveBytes(0).withLargeBlobBytes(128 << 10),
             InstantSource.system());
     server = new ReapiServer(rocks);
     store = new RemoteBlobStore(server.channel, ReapiServer.INSTANCE);
