@@ -56,8 +56,9 @@ class BadInputTest {
               .getRequestsList()
               .stream()
               .anyMatch(r -> r.getClient().equals("mallory")));
+      Dag next = new Dag().node("next");
       Request accepted =
-          TestFarm.accepted(open.client().execute(open.request(DAG, "alice").build()));
+          TestFarm.accepted(open.client().execute(open.request(next, "alice").build()));
       assertEquals(RequestState.REQUEST_ACTIVE, accepted.getState());
     }
   }
