@@ -7,6 +7,8 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,9 +27,9 @@ final class LogShipper implements AutoCloseable {
   private final Fence fence;
   private final LogStream stream;
   private final BuildLog buildLog;
+  private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread thread;
   private long committed;
-  private volatile boolean closing;
 
   LogShipper(Farm farm, Fence fence, LogStream stream, BuildLog buildLog) {
     this.farm = farm;
@@ -39,8 +41,10 @@ final class LogShipper implements AutoCloseable {
 
   private void run() {
     try {
-      while (!closing) {
-        Thread.sleep(ship() ? INTERVAL : PAUSE);
+      boolean ended = false;
+      while (!ended) {
+        Duration pause = ship() ? INTERVAL : PAUSE;
+        ended = closing.await(pause.toMillis(), TimeUnit.MILLISECONDS);
       }
       ship();
     } catch (InterruptedException e) {
@@ -71,9 +75,9 @@ final class LogShipper implements AutoCloseable {
 
   /** Sends the rest, if the server takes it in a moment, and stops. */
   void finish() throws InterruptedException {
-    closing = true;
+    closing.countDown();
     if (!thread.join(INTERVAL.multipliedBy(5))) {
-      // It pauses after a failure, or a call hangs: nobody waits for that.
+      // A call hangs: nobody waits for that.
       thread.interrupt();
     }
     thread.join();
@@ -81,7 +85,7 @@ final class LogShipper implements AutoCloseable {
 
   @Override
   public void close() {
-    closing = true;
+    closing.countDown();
     thread.interrupt();
   }
 }
