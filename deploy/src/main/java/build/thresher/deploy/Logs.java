@@ -14,6 +14,9 @@ import java.util.logging.Logger;
  * debugging of our own.
  */
 final class Logs {
+  /** Held here, for the platform forgets a logger with its level as soon as nobody holds it. */
+  private static final Logger OWN = Logger.getLogger("build.thresher");
+
   private Logs() {}
 
   /**
@@ -32,7 +35,7 @@ final class Logs {
     Logger root = Logger.getLogger("");
     root.addHandler(handler);
     root.setLevel(Level.WARNING);
-    Logger.getLogger("build.thresher").setLevel(ours);
+    OWN.setLevel(ours);
   }
 
   /** Log lines go to a file instead, for a command whose own output is for a person. */
@@ -50,6 +53,6 @@ final class Logs {
     Logger root = Logger.getLogger("");
     root.addHandler(handler);
     root.setLevel(Level.WARNING);
-    Logger.getLogger("build.thresher").setLevel(ours);
+    OWN.setLevel(ours);
   }
 }
