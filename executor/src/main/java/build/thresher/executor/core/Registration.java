@@ -17,7 +17,10 @@ final class Registration {
   private final Farm farm;
   private final Leases leases;
   private long generation;
-  private Duration leaseTerm = Duration.ofSeconds(30);
+
+  /** Short until the server says its own: the first lease may come before the first renewal. */
+  private Duration leaseTerm = Duration.ofSeconds(2);
+
 
   Registration(Farm farm, Leases leases) {
     this.farm = farm;
