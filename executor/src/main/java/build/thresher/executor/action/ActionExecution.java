@@ -15,6 +15,7 @@ import build.thresher.executor.action.ActionReport.Failed;
 import build.thresher.executor.action.ActionReport.Finished;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.outputs.BuildLog;
+import build.thresher.executor.outputs.Patience;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Sandbox;
 import build.thresher.executor.sandbox.SandboxResult;
@@ -91,7 +92,7 @@ public final class ActionExecution implements Closeable {
           here.sandbox().run(prepared.spec(), slot.stdout()::append, slot.stderr()::append, kill);
       phase.accept("uploading");
       times.uploading();
-      return ended(command, prepared, result);
+      return ended(command, prepared, result, kill);
     } catch (MissingInputsException e) {
       return new ActionReport(
           new Failed(FailureClass.FAILURE_INPUT, sentence(e), e.missing()),
@@ -118,10 +119,11 @@ public final class ActionExecution implements Closeable {
     return ActionSandbox.prepare(task, command, made.path(), slot, here.owner(), here.options());
   }
 
-  private ActionReport ended(ActionCommand command, ActionSandbox prepared, SandboxResult result)
-      throws IOException {
+  private ActionReport ended(
+      ActionCommand command, ActionSandbox prepared, SandboxResult result, KillSwitch kill)
+      throws IOException, InterruptedException {
     return switch (result.end()) {
-      case EXITED -> exited(command, result);
+      case EXITED -> exited(command, result, kill);
       case KILLED -> new ActionReport(new Abandoned(), result.usage());
       case TIMEOUT ->
           failed(
@@ -156,7 +158,8 @@ public final class ActionExecution implements Closeable {
     };
   }
 
-  private ActionReport exited(ActionCommand command, SandboxResult result) throws IOException {
+  private ActionReport exited(ActionCommand command, SandboxResult result, KillSwitch kill)
+      throws IOException, InterruptedException {
     int exitCode = result.exitCode();
     if (!result.started()) {
       String said = new String(slot.stderr().read(0, 1000), StandardCharsets.UTF_8);
@@ -179,14 +182,18 @@ public final class ActionExecution implements Closeable {
       actionResult.setStderrDigest(WireDigests.toWire(add(slot.stderr(), contents)));
     }
     uploaded = contents;
-    uploadAgain();
+    Patience.whileUnavailable(kill, this::upload);
     actionResult.setExecutionMetadata(times.completed());
     return new ActionReport(new Finished(actionResult.build()), result.usage());
   }
 
   /** Uploads what the result names, as far as the store does not have it. */
   public void uploadAgain() throws IOException {
-    new TreeUploader(here.store(), scope).upload(uploaded);
+    upload();
+  }
+
+  private TreeUploader.Uploaded upload() throws IOException {
+    return new TreeUploader(here.store(), scope).upload(uploaded);
   }
 
   private ByteString inline(BuildLog output) throws IOException {

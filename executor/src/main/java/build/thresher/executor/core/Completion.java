@@ -44,7 +44,7 @@ final class Completion {
         return;
       } catch (StatusRuntimeException e) {
         Status.Code code = e.getStatus().getCode();
-        log.info("{} {}: completing failed: {}", lease.hash(), id(lease), e.getStatus());
+        log.info("{} {}: completing failed: {}", lease.hash(), id(lease), e.getMessage());
         if (code == Status.Code.ABORTED) {
           return;
         }

@@ -213,7 +213,7 @@ public final class Executor implements AutoCloseable {
           return;
         }
         if (!registration.recover(e, generation)) {
-          log.warn("no leases from the server: {}", e.getStatus());
+          log.warn("no leases from the server: {}", e.getMessage());
         }
         backoff.pause();
       }
@@ -261,7 +261,7 @@ public final class Executor implements AutoCloseable {
           registration.term(Wire.duration(response.getTerm()));
         }
       } catch (StatusRuntimeException e) {
-        log.warn("{} leases not renewed: {}", held.size(), e.getStatus());
+        log.warn("{} leases not renewed: {}", held.size(), e.getMessage());
         registration.recover(e, generation);
       }
     }

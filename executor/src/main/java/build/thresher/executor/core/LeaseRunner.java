@@ -7,6 +7,7 @@ import build.thresher.executor.core.RunningLease.Ending;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.outputs.BlobFiles;
 import build.thresher.executor.outputs.BuildLog;
+import build.thresher.executor.outputs.Patience;
 import build.thresher.executor.sandbox.SandboxResult;
 import build.thresher.executor.spack.BuildOutcome;
 import build.thresher.executor.spack.BuildOutcome.Abandoned;
@@ -146,9 +147,12 @@ final class LeaseRunner {
   }
 
   /** A result without its log is better than none. */
-  private Optional<Digest> uploadLog(Scope scope, RunningLease running, BuildLog buildLog) {
+  private Optional<Digest> uploadLog(Scope scope, RunningLease running, BuildLog buildLog)
+      throws InterruptedException {
     try {
-      return Optional.of(new BlobFiles(store, scope).upload(buildLog.path()));
+      BlobFiles files = new BlobFiles(store, scope);
+      return Optional.of(
+          Patience.whileUnavailable(running.killSwitch(), () -> files.upload(buildLog.path())));
     } catch (IOException e) {
       log.warn("{}: the log cannot be uploaded: {}", running.hash(), e.toString());
       return Optional.empty();

@@ -67,7 +67,7 @@ final class LogShipper implements AutoCloseable {
         if (e.getStatus().getCode() == Status.Code.OUT_OF_RANGE && committed > 0) {
           committed = 0; // The server has forgotten; the answer says from where to go on.
         }
-        log.debug("the log of {} was not taken: {}", fence.getExecution(), e.getStatus());
+        log.debug("the log of {} was not taken: {}", fence.getExecution(), e.getMessage());
         return false;
       }
     }

@@ -21,7 +21,6 @@ final class Registration {
   /** Short until the server says its own: the first lease may come before the first renewal. */
   private Duration leaseTerm = Duration.ofSeconds(2);
 
-
   Registration(Farm farm, Leases leases) {
     this.farm = farm;
     this.leases = leases;
@@ -72,7 +71,7 @@ final class Registration {
       renew(seen);
       return true;
     } catch (StatusRuntimeException e) {
-      log.warn("cannot register: {}", e.getStatus());
+      log.warn("cannot register: {}", e.getMessage());
       return false;
     }
   }

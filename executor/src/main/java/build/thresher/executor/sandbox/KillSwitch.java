@@ -20,7 +20,7 @@ public final class KillSwitch {
   }
 
   /** Waits until killed, at most so long; true when killed. */
-  boolean await(long nanos) throws InterruptedException {
+  public boolean await(long nanos) throws InterruptedException {
     return killed.await(nanos, TimeUnit.NANOSECONDS);
   }
 }

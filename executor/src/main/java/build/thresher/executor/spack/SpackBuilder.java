@@ -13,6 +13,7 @@ import build.thresher.executor.inputs.SourceUnavailableException;
 import build.thresher.executor.inputs.TreeCache;
 import build.thresher.executor.outputs.BuildLog;
 import build.thresher.executor.outputs.OutputException;
+import build.thresher.executor.outputs.Patience;
 import build.thresher.executor.outputs.PushedMirror;
 import build.thresher.executor.outputs.PushedSpec;
 import build.thresher.executor.sandbox.KillSwitch;
@@ -92,7 +93,8 @@ public final class SpackBuilder {
         return new Report(failure.get(), result.usage());
       }
       phase.accept("uploading");
-      return new Report(new Built(upload(task, slot)), result.usage());
+      return new Report(
+          new Built(Patience.whileUnavailable(kill, () -> upload(task, slot))), result.usage());
     } catch (SourceUnavailableException e) {
       return none(new Failed(FailureKind.SOURCE, sentence(e)));
     } catch (RefusedInputException | ArchiveException | TreeFormatException e) {

@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.executor.outputs;
+
+import org.jspecify.annotations.NullMarked;
