@@ -66,6 +66,9 @@ public record SpecDocument(
       throw new SpecFormatException(
           "the document has " + json.length + " bytes; at most " + MAX_BYTES + " are read");
     }
+    if (isWide(json)) {
+      throw new SpecFormatException("not a JSON document that Spack wrote: it is not in UTF-8");
+    }
     try (JsonParser parser = JSON.createParser(json)) {
       return new Reader(json, parser).document();
     } catch (IOException e) {
@@ -74,6 +77,16 @@ public record SpecDocument(
           "not a JSON document that Spack wrote: "
               + (message == null ? e : message.lines().findFirst().orElse("")));
     }
+  }
+
+  /** UTF-16 or UTF-32, which the parser would read too, but at offsets of characters. */
+  private static boolean isWide(byte[] json) {
+    for (int i = 0; i < Math.min(4, json.length); i++) {
+      if (json[i] == 0 || (json[i] & 0xfe) == 0xfe) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** The node, which must be in the document. */
@@ -553,7 +566,7 @@ public record SpecDocument(
     SpecNode build(@Nullable DagHash key, byte[] json, DagHash contentHash)
         throws SpecFormatException {
       String name = this.name;
-      DagHash hash = this.hash == null ? key : this.hash;
+      DagHash hash = this.hash;
       if (name == null || name.isEmpty()) {
         throw new SpecFormatException("a node has no name");
       }
