@@ -8,11 +8,13 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.DigestMismatchException;
 import build.thresher.cas.api.Scope;
+import com.github.luben.zstd.ZstdDecompressCtx;
+import com.github.luben.zstd.ZstdException;
 import com.google.protobuf.ByteString;
 import io.grpc.Status;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -31,9 +33,9 @@ final class BatchUpdate {
       throws IOException {
     long unpacked = 0;
     for (BatchUpdateBlobsRequest.Request one : requests) {
-      if (one.getCompressor() == Compressor.Value.ZSTD) {
-        long size = Wire.parse(one.getDigest()).sizeBytes();
-        unpacked = size > MAX_UNPACKED_BYTES ? size : unpacked + size;
+      long size = one.getDigest().getSizeBytes();
+      if (one.getCompressor() == Compressor.Value.ZSTD && size > 0) {
+        unpacked += Math.min(size, MAX_UNPACKED_BYTES + 1);
         if (unpacked > MAX_UNPACKED_BYTES) {
           throw new IllegalArgumentException(
               "a batch may hold " + MAX_UNPACKED_BYTES + " bytes when it is unpacked; split it");
@@ -43,12 +45,14 @@ final class BatchUpdate {
     Status[] statuses = new Status[requests.size()];
     List<Blob> blobs = new ArrayList<>(requests.size());
     List<Integer> places = new ArrayList<>(requests.size());
-    for (int i = 0; i < statuses.length; i++) {
-      try {
-        blobs.add(unpack(requests.get(i)));
-        places.add(i);
-      } catch (DigestMismatchException | IllegalArgumentException e) {
-        statuses[i] = Statuses.of(e);
+    try (ZstdDecompressCtx context = new ZstdDecompressCtx()) {
+      for (int i = 0; i < statuses.length; i++) {
+        try {
+          blobs.add(unpack(context, requests.get(i)));
+          places.add(i);
+        } catch (DigestMismatchException | IllegalArgumentException e) {
+          statuses[i] = Statuses.of(e);
+        }
       }
     }
     List<Status> stored = putEach(store, scope, blobs);
@@ -65,55 +69,56 @@ final class BatchUpdate {
     return response.build();
   }
 
-  private static Blob unpack(BatchUpdateBlobsRequest.Request one) throws IOException {
+  private static Blob unpack(ZstdDecompressCtx context, BatchUpdateBlobsRequest.Request one)
+      throws IOException {
     Digest digest = Wire.parse(one.getDigest());
     return switch (one.getCompressor()) {
       case IDENTITY -> new Blob(digest, one.getData().toByteArray());
-      case ZSTD -> new Blob(digest, decode(digest, one.getData()));
+      case ZSTD -> new Blob(digest, decode(context, digest, one.getData()));
       case DEFLATE, BROTLI, UNRECOGNIZED ->
           throw new IllegalArgumentException(
               "this server knows the compressor ZSTD only, not " + one.getCompressor());
     };
   }
 
-  private static byte[] decode(Digest digest, ByteString compressed) throws IOException {
-    ByteBuffer bytes = ByteBuffer.allocate((int) digest.sizeBytes());
-    try (ZstdDecoder decoder = new ZstdDecoder()) {
-      for (ByteBuffer part : compressed.asReadOnlyByteBufferList()) {
-        decoder.decode(
-            part,
-            decoded -> {
-              if (decoded.remaining() > bytes.remaining()) {
-                throw new DigestMismatchException(digest, "longer than that");
-              }
-              bytes.put(decoded);
-            });
-      }
-      decoder.finish();
+  /** The size that the digest names is all the room there is, which stops a bomb. */
+  private static byte[] decode(ZstdDecompressCtx context, Digest digest, ByteString compressed)
+      throws IOException {
+    byte[] bytes = new byte[(int) digest.sizeBytes()];
+    byte[] from = compressed.toByteArray();
+    int decoded;
+    try {
+      decoded = context.decompressByteArray(bytes, 0, bytes.length, from, 0, from.length);
+    } catch (ZstdException e) {
+      throw new IllegalArgumentException(
+          "the data cannot be decoded as zstd into the size of its digest: " + e.getMessage(), e);
     }
-    if (bytes.hasRemaining()) {
-      throw new DigestMismatchException(digest, "only " + bytes.position() + " bytes long");
+    if (decoded < bytes.length) {
+      throw new DigestMismatchException(digest, "only " + decoded + " bytes long");
     }
-    return bytes.array();
+    return bytes;
   }
 
-  /** All in one wait for the disk; one by one only where one of them is wrong. */
+  /** All in one wait for the disk, or two where one of them is wrong. */
   private static List<Status> putEach(BlobStore store, Scope scope, List<Blob> blobs)
       throws IOException {
-    List<Status> statuses = new ArrayList<>();
     try {
       store.putAll(scope, blobs);
-      blobs.forEach(blob -> statuses.add(Status.OK));
+      return Collections.nCopies(blobs.size(), Status.OK);
     } catch (DigestMismatchException whichOne) {
+      List<Status> statuses = new ArrayList<>(blobs.size());
+      List<Blob> right = new ArrayList<>(blobs.size());
       for (Blob blob : blobs) {
-        try {
-          store.putAll(scope, List.of(blob));
+        Digest actual = Digest.of(blob.bytes());
+        if (actual.equals(blob.digest())) {
+          right.add(blob);
           statuses.add(Status.OK);
-        } catch (DigestMismatchException e) {
-          statuses.add(Statuses.of(e));
+        } else {
+          statuses.add(Statuses.of(new DigestMismatchException(blob.digest(), actual.toString())));
         }
       }
+      store.putAll(scope, right);
+      return statuses;
     }
-    return statuses;
   }
 }

@@ -37,8 +37,8 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
   private @Nullable Open open;
   private boolean done;
 
-  /** Written under the monitor; volatile for who asks without it. */
-  private volatile long received;
+  /** Bytes of the resource that arrived, as they were sent. */
+  private long received;
 
   /**
    * @param decoder null where the bytes come as they are
@@ -55,11 +55,6 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
     this.wire = wire;
     this.inProgress = inProgress;
     this.observer = observer;
-  }
-
-  /** Bytes of the resource that arrived, as they were sent. */
-  long received() {
-    return received;
   }
 
   @Override
@@ -129,8 +124,7 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
         at.decoder().decode(part, at.writer()::write);
       }
     }
-    long offset = received + request.getData().size();
-    received = offset;
+    received += request.getData().size();
     if (request.getFinishWrite()) {
       if (at.decoder() != null) {
         at.decoder().finish();

@@ -35,7 +35,7 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
   private final LiveStreams live;
   private final Wire wire;
 
-  /** By resource name, for QueryWriteStatus. */
+  /** By resource name: of two writers of one, the earlier gives way. */
   private final ConcurrentMap<String, BlobUpload> inProgress = new ConcurrentHashMap<>();
 
   public ByteStreamService(ResumableBlobStore store, InstanceNames instances) {
@@ -108,14 +108,13 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
     try {
       ResourceNames.Upload name = ResourceNames.parseUpload(request.getResourceName());
       Scope scope = wire.scope(name.instance());
-      BlobUpload upload = inProgress.get(request.getResourceName());
       QueryWriteStatusResponse.Builder response = QueryWriteStatusResponse.newBuilder();
       if (store.contains(scope, name.digest())) {
         response.setCommittedSize(name.digest().sizeBytes()).setComplete(true);
       } else {
         // What nobody knows begins at 0: clients take another error for the end of their upload.
-        response.setCommittedSize(
-            upload != null ? upload.received() : store.received(request.getResourceName()));
+        // A write that runs is asked the same way: what it holds in memory is not committed.
+        response.setCommittedSize(store.received(request.getResourceName()));
       }
       observer.onNext(response.build());
       observer.onCompleted();

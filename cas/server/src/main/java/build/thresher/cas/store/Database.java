@@ -26,6 +26,9 @@ import org.rocksdb.WALRecoveryMode;
  * pins), {@code results} (see {@link ResultTable}), and the default one for the statistics.
  */
 final class Database implements AutoCloseable {
+  /** The part of RocksDB's blob files, oldest first, whose living values a compaction moves. */
+  static final double BLOB_AGE_CUTOFF = 0.5;
+
   final RocksDB db;
   final ColumnFamilyHandle statistics;
   final ColumnFamilyHandle metadata;
@@ -63,7 +66,7 @@ final class Database implements AutoCloseable {
     large.setEnableBlobFiles(true);
     large.setMinBlobSize(4 << 10);
     large.setEnableBlobGarbageCollection(true);
-    large.setBlobGarbageCollectionAgeCutoff(0.5);
+    large.setBlobGarbageCollectionAgeCutoff(BLOB_AGE_CUTOFF);
     DBOptions db =
         own(
             owned,
@@ -95,6 +98,12 @@ final class Database implements AutoCloseable {
       closeAll(owned);
       throw new IOException("the blob database in " + dir + " does not open: " + e.getMessage(), e);
     }
+  }
+
+  /** Of the values on disk, dead ones included. */
+  long valueBytes() throws RocksDBException {
+    return db.getLongProperty(values, "rocksdb.total-sst-files-size")
+        + db.getLongProperty(values, "rocksdb.total-blob-file-size");
   }
 
   private static <T extends RocksObject> T own(List<RocksObject> owned, T object) {

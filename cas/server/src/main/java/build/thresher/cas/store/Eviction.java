@@ -1,13 +1,15 @@
 package build.thresher.cas.store;
 
 import build.thresher.cas.api.Digest;
-import build.thresher.cas.store.MetadataCodec.Hold;
+import com.google.common.collect.Lists;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -15,8 +17,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import org.rocksdb.CompactRangeOptions;
 import org.rocksdb.RocksDBException;
+import org.rocksdb.RocksIterator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,7 +35,6 @@ import org.slf4j.LoggerFactory;
 final class Eviction implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Eviction.class);
   private static final int TOGETHER = 256;
-  private static final long COMPACT_AFTER_BYTES = 64L << 20;
 
   /** A pass that found nothing is not tried again for a writer within this time. */
   private static final long FRUITLESS_MILLIS = 5_000;
@@ -43,16 +44,14 @@ final class Eviction implements AutoCloseable {
   private final Room room;
   private final LastUse lastUse;
   private final Removal removal;
+  private final Compaction compaction;
   private final PartialUploads partial;
   private final InstantSource clock;
   private final Instant notBefore;
   private final ScheduledExecutorService thread =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().daemon().name("blob-evictor").factory());
-  private final CompactRangeOptions compaction =
-      new CompactRangeOptions().setExclusiveManualCompaction(false);
   private volatile boolean closing;
-  private long uncompactedBytes;
   private long fruitlessSinceMillis = Long.MIN_VALUE / 2;
 
   Eviction(
@@ -61,6 +60,7 @@ final class Eviction implements AutoCloseable {
       Room room,
       LastUse lastUse,
       Removal removal,
+      Compaction compaction,
       PartialUploads partial,
       InstantSource clock,
       Instant notBefore) {
@@ -69,6 +69,7 @@ final class Eviction implements AutoCloseable {
     this.room = room;
     this.lastUse = lastUse;
     this.removal = removal;
+    this.compaction = compaction;
     this.partial = partial;
     this.clock = clock;
     this.notBefore = notBefore;
@@ -80,11 +81,7 @@ final class Eviction implements AutoCloseable {
 
   private void workAhead() {
     try {
-      long wanted = room.shortOfBytes();
-      if (wanted > 0) {
-        evict(wanted);
-      }
-      compactIfWorthIt();
+      pass(0);
       partial.expire();
     } catch (IOException | RocksDBException | RuntimeException e) {
       log.warn("eviction failed; it is tried again in a minute", e);
@@ -99,9 +96,7 @@ final class Eviction implements AutoCloseable {
               () -> {
                 long now = clock.millis();
                 if (now - fruitlessSinceMillis > FRUITLESS_MILLIS || now < fruitlessSinceMillis) {
-                  boolean found = evict(Math.max(bytes, room.shortOfBytes()));
-                  fruitlessSinceMillis = found ? Long.MIN_VALUE / 2 : now;
-                  compactIfWorthIt();
+                  fruitlessSinceMillis = pass(bytes) ? Long.MIN_VALUE / 2 : now;
                 }
                 return null;
               })
@@ -112,8 +107,19 @@ final class Eviction implements AutoCloseable {
       throw new IOException("making room in the store failed: " + e.getCause(), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted while room was made in the store");
+      throw new InterruptedIOException("interrupted while room was made in the store");
     }
+  }
+
+  /** False when nothing could go. */
+  private boolean pass(long least) throws IOException, RocksDBException {
+    long shortOnDisk = room.shortOnDiskBytes();
+    long comesBack = compaction.deadBytes();
+    long wanted =
+        Math.max(least, Math.max(room.shortOfMaxBytes(), shortOnDisk - Math.max(0, comesBack)));
+    boolean evicted = wanted > 0 && evict(wanted);
+    compaction.startIfWorthIt(shortOnDisk > 0);
+    return evicted;
   }
 
   private boolean evict(long wanted) throws IOException, RocksDBException {
@@ -121,45 +127,59 @@ final class Eviction implements AutoCloseable {
       log.warn("store full, and nothing is evicted before {}: it was not closed", notBefore);
       return false;
     }
-    int before = epochFor(wanted);
-    if (before == Integer.MIN_VALUE) {
+    Optional<Border> found = border(wanted);
+    if (found.isEmpty()) {
       log.warn("store full: all that it holds is promised, leased or pinned");
       return false;
     }
+    Border border = found.get();
     int blobs = 0;
     long bytes = 0;
-    try (Scan scan = new Scan(database)) {
+    long left = border.bytesOfIt();
+    try (BlobScan scan = new BlobScan(database)) {
       List<Digest> group = new ArrayList<>(TOGETHER);
       for (boolean more = true; more && !closing; ) {
         more = scan.next();
-        if (more && scan.record().lastUseEpoch() <= before && !scan.isHeld(clock.millis())) {
+        if (more && border.reaches(scan.record(), left) && !scan.isHeld(clock.millis())) {
           group.add(scan.digest());
+          left -= scan.record().lastUseEpoch() == border.epoch() ? scan.record().sizeBytes() : 0;
         }
         if (group.size() == TOGETHER || (!more && !group.isEmpty())) {
-          Removal.Removed removed =
-              removal.remove(
-                  group,
-                  record ->
-                      record.lastUseEpoch() <= before
-                          && record.lastUseEpoch() < lastUse.promisedSince());
+          Removal.Removed removed = removal.remove(group, record -> mayGo(record, border));
           blobs += removed.blobs();
           bytes += removed.bytes();
+          compaction.freed(removed.inlineBytes());
           group.clear();
-          more &= bytes < wanted;
         }
       }
     }
-    int results = evictResults(before);
-    uncompactedBytes += bytes;
+    int results = evictResults(border.epoch());
     log.info("evicted blobs={} bytes={} wanted={} results={}", blobs, bytes, wanted, results);
     return blobs > 0;
   }
 
-  /** The hour up to which everything that may go must go to free so much. */
-  private int epochFor(long wanted) throws IOException {
+  /** Asked again when it goes: somebody may have used it meanwhile. */
+  private boolean mayGo(BlobRecord record, Border border) {
+    return record.lastUseEpoch() <= border.epoch()
+        && record.lastUseEpoch() < lastUse.promisedSince();
+  }
+
+  /**
+   * Which blobs go: all that were last used before an hour, and some that were in it.
+   *
+   * @param bytesOfIt how much of that hour
+   */
+  private record Border(int epoch, long bytesOfIt) {
+    boolean reaches(BlobRecord record, long left) {
+      return record.lastUseEpoch() < epoch || (record.lastUseEpoch() == epoch && left > 0);
+    }
+  }
+
+  /** What must go to free so much, or all that may; empty where nothing may. */
+  private Optional<Border> border(long wanted) throws IOException {
     TreeMap<Integer, Long> bytesByEpoch = new TreeMap<>();
     int promised = lastUse.promisedSince();
-    try (Scan scan = new Scan(database)) {
+    try (BlobScan scan = new BlobScan(database)) {
       while (!closing && scan.next()) {
         BlobRecord record = scan.record();
         if (record.lastUseEpoch() < promised && !scan.isHeld(clock.millis())) {
@@ -167,117 +187,46 @@ final class Eviction implements AutoCloseable {
         }
       }
     }
-    long sum = 0;
+    long left = wanted;
     for (Map.Entry<Integer, Long> one : bytesByEpoch.entrySet()) {
-      sum += one.getValue();
-      if (sum >= wanted) {
-        return one.getKey();
+      if (one.getValue() >= left) {
+        return Optional.of(new Border(one.getKey(), left));
       }
+      left -= one.getValue();
     }
-    return bytesByEpoch.isEmpty() ? Integer.MIN_VALUE : bytesByEpoch.lastKey();
+    return Optional.ofNullable(bytesByEpoch.lastEntry())
+        .map(last -> new Border(last.getKey(), last.getValue()));
   }
 
   /** A result that went unused as long as the blobs that go has most likely lost one of them. */
   private int evictResults(int before) throws IOException {
     List<byte[]> old = new ArrayList<>();
-    try (var results = database.db.newIterator(database.results)) {
+    try (RocksIterator results = database.db.newIterator(database.results)) {
       for (results.seekToFirst(); results.isValid() && !closing; results.next()) {
         if (ResultTable.lastUse(results.value()) <= before) {
           old.add(results.key());
         }
       }
     }
-    committer.run(
-        0,
-        batch -> {
-          for (byte[] key : old) {
-            byte[] present = batch.result(key);
-            if (present != null && ResultTable.lastUse(present) <= before) {
-              batch.removeResult(key);
+    for (List<byte[]> some : Lists.partition(old, TOGETHER)) {
+      committer.run(
+          0,
+          batch -> {
+            for (byte[] key : some) {
+              byte[] present = batch.result(key);
+              if (present != null && ResultTable.lastUse(present) <= before) {
+                batch.removeResult(key);
+              }
             }
-          }
-        });
+          });
+    }
     return old.size();
-  }
-
-  /** Gives the room of deleted values back to the file system. */
-  private void compactIfWorthIt() throws RocksDBException {
-    if (uncompactedBytes >= COMPACT_AFTER_BYTES && !closing) {
-      uncompactedBytes = 0;
-      database.db.compactRange(database.values, null, null, compaction);
-    }
-  }
-
-  /** Every blob with what holds it; both tables are read once, side by side, in order of keys. */
-  private static final class Scan implements AutoCloseable {
-    private final org.rocksdb.ReadOptions options =
-        new org.rocksdb.ReadOptions().setFillCache(false).setReadaheadSize(256 << 10);
-    private final org.rocksdb.RocksIterator metadata;
-    private final org.rocksdb.RocksIterator holds;
-    private boolean begun;
-
-    Scan(Database database) {
-      this.metadata = database.db.newIterator(database.metadata, options);
-      this.holds = database.db.newIterator(database.holds, options);
-    }
-
-    boolean next() {
-      if (begun) {
-        metadata.next();
-      } else {
-        metadata.seekToFirst();
-        holds.seekToFirst();
-        begun = true;
-      }
-      return metadata.isValid();
-    }
-
-    Digest digest() throws IOException {
-      return Digest.fromHash(metadata.key(), record().sizeBytes());
-    }
-
-    BlobRecord record() throws IOException {
-      return MetadataCodec.decodeRecord(metadata.value());
-    }
-
-    boolean isHeld(long nowMillis) throws IOException {
-      byte[] key = metadata.key();
-      while (holds.isValid() && java.util.Arrays.compareUnsigned(holds.key(), key) < 0) {
-        holds.next();
-      }
-      if (!holds.isValid() || !java.util.Arrays.equals(holds.key(), key)) {
-        return false;
-      }
-      Hold hold = MetadataCodec.decodeHold(holds.value());
-      return hold.keeps(nowMillis);
-    }
-
-    @Override
-    public void close() {
-      metadata.close();
-      holds.close();
-      options.close();
-    }
   }
 
   /** Ends the thread; must be closed before the committer and the database. */
   @Override
   public void close() {
     closing = true;
-    compaction.setCanceled(true);
-    thread.shutdown();
-    boolean interrupted = false;
-    boolean ended = false;
-    while (!ended) {
-      try {
-        ended = thread.awaitTermination(1, TimeUnit.MINUTES);
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    compaction.close();
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
+    Threads.end(thread);
   }
 }

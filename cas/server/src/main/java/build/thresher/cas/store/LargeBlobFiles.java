@@ -1,5 +1,6 @@
 package build.thresher.cas.store;
 
+import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.Digest;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -79,8 +80,20 @@ final class LargeBlobFiles {
     }
   }
 
-  FileChannel openForRead(Digest digest) throws IOException {
-    return FileChannel.open(path(digest), StandardOpenOption.READ);
+  /**
+   * @param index knows whether a file that is gone was removed or lost
+   * @throws BlobNotFoundException when it was removed
+   * @throws DamagedException when it was lost
+   */
+  FileChannel openForRead(Digest digest, BlobIndex index) throws IOException, DamagedException {
+    try {
+      return FileChannel.open(path(digest), StandardOpenOption.READ);
+    } catch (NoSuchFileException e) {
+      if (index.record(digest) == null) {
+        throw new BlobNotFoundException(digest);
+      }
+      throw new DamagedException(-1, "its file is gone");
+    }
   }
 
   void delete(Digest digest) throws IOException {

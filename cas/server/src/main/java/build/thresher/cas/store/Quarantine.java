@@ -3,6 +3,8 @@ package build.thresher.cas.store;
 import build.thresher.cas.api.CorruptBlobException;
 import build.thresher.cas.api.Digest;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Lock;
@@ -18,22 +20,16 @@ final class Quarantine {
   private static final Logger log = LoggerFactory.getLogger(Quarantine.class);
 
   private final GroupCommitter committer;
+  private final BlobIndex index;
   private final LargeBlobFiles files;
   private final DigestLocks locks;
-  private final Soundness soundness;
   private final AtomicLong count = new AtomicLong();
 
-  /** Whether a blob can be read whole now, or is not there. */
-  interface Soundness {
-    boolean isSound(Digest digest) throws IOException;
-  }
-
-  Quarantine(
-      GroupCommitter committer, LargeBlobFiles files, DigestLocks locks, Soundness soundness) {
+  Quarantine(GroupCommitter committer, BlobIndex index, LargeBlobFiles files, DigestLocks locks) {
     this.committer = committer;
+    this.index = index;
     this.files = files;
     this.locks = locks;
-    this.soundness = soundness;
   }
 
   /** Blobs that were taken away since the store was opened. */
@@ -47,7 +43,7 @@ final class Quarantine {
     Lock lock = locks.forRemover(digest);
     lock.lock();
     try {
-      if (soundness.isSound(digest)) {
+      if (isSound(digest)) {
         return new CorruptBlobException(digest, damage.what() + "; repaired since, read again");
       }
       Optional<BlobRecord> removed =
@@ -71,6 +67,33 @@ final class Quarantine {
       return told;
     } finally {
       lock.unlock();
+    }
+  }
+
+  /** Whether somebody uploaded it again between the damaged read and now. */
+  private boolean isSound(Digest digest) throws IOException {
+    BlobRecord record = index.record(digest);
+    if (record == null) {
+      return true;
+    }
+    try {
+      return switch (record.representation()) {
+        case INLINE -> index.readInline(digest, 0, (int) digest.sizeBytes()) != null;
+        case FILE -> isSoundFile(digest);
+      };
+    } catch (DamagedException e) {
+      return false;
+    }
+  }
+
+  private boolean isSoundFile(Digest digest) throws IOException, DamagedException {
+    BlockChecksums checksums = index.fileChecksums(digest);
+    ByteBuffer block = ByteBuffer.allocate(BlockChecksums.BLOCK_BYTES);
+    try (FileChannel file = files.openForRead(digest, index)) {
+      for (int i = 0; i < checksums.blocks(); i++) {
+        CheckedFileStream.readBlock(file, checksums, digest.sizeBytes(), i, block);
+      }
+      return true;
     }
   }
 }

@@ -28,8 +28,14 @@ final class Removal {
     this.clock = clock;
   }
 
-  /** What was removed. */
-  record Removed(int blobs, long bytes) {}
+  /**
+   * What was removed.
+   *
+   * @param inlineBytes those of them that stood in the database
+   */
+  record Removed(int blobs, long bytes, long inlineBytes) {}
+
+  private record Gone(Digest digest, boolean isFile) {}
 
   /**
    * Removes those of the blobs that the condition lets go and that nobody leased or pinned.
@@ -40,22 +46,27 @@ final class Removal {
     List<Lock> held = locks.forRemover(digests);
     held.forEach(Lock::lock);
     try {
-      List<Digest> gone = committer.commit(0, batch -> remove(batch, digests, condition));
-      long bytes = 0;
-      for (Digest digest : gone) {
-        bytes += digest.sizeBytes();
-        files.delete(digest);
+      List<Gone> gone = committer.commit(0, batch -> remove(batch, digests, condition));
+      long fileBytes = 0;
+      long inlineBytes = 0;
+      for (Gone one : gone) {
+        if (one.isFile()) {
+          fileBytes += one.digest().sizeBytes();
+          files.delete(one.digest());
+        } else {
+          inlineBytes += one.digest().sizeBytes();
+        }
       }
-      return new Removed(gone.size(), bytes);
+      return new Removed(gone.size(), fileBytes + inlineBytes, inlineBytes);
     } finally {
       held.forEach(Lock::unlock);
     }
   }
 
-  private List<Digest> remove(
+  private List<Gone> remove(
       Batch batch, Collection<Digest> digests, Predicate<BlobRecord> condition)
       throws IOException, org.rocksdb.RocksDBException {
-    List<Digest> gone = new ArrayList<>();
+    List<Gone> gone = new ArrayList<>();
     for (Digest digest : digests) {
       byte[] key = digest.hashBytes();
       BlobRecord record = batch.record(key);
@@ -66,7 +77,7 @@ final class Removal {
           && condition.test(record)) {
         batch.remove(key, record);
         batch.setHold(key, Hold.NONE);
-        gone.add(digest);
+        gone.add(new Gone(digest, isFile(record)));
       }
     }
     return gone;

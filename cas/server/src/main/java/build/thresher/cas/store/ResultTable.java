@@ -23,19 +23,14 @@ public final class ResultTable {
   private final Database database;
   private final NativeReads reads;
   private final GroupCommitter committer;
-  private final Reserve reserve;
+  private final BlobWrites.Reserve reserve;
   private final IntSupplier epoch;
-
-  /** Gives room for one write. */
-  interface Reserve {
-    Room.Reservation reserve(long bytes) throws IOException;
-  }
 
   ResultTable(
       Database database,
       NativeReads reads,
       GroupCommitter committer,
-      Reserve reserve,
+      BlobWrites.Reserve reserve,
       IntSupplier epoch) {
     this.database = database;
     this.reads = reads;

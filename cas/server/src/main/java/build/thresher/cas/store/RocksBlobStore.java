@@ -1,20 +1,13 @@
 package build.thresher.cas.store;
 
 import build.thresher.cas.api.Blob;
-import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
-import build.thresher.cas.api.DigestMismatchException;
 import build.thresher.cas.api.ResumableBlobStore;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.StoreFullException;
-import build.thresher.cas.store.BlobRecord.Representation;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -23,7 +16,6 @@ import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.locks.Lock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,56 +35,67 @@ import org.slf4j.LoggerFactory;
 public final class RocksBlobStore implements ResumableBlobStore {
   private static final Logger log = LoggerFactory.getLogger(RocksBlobStore.class);
 
-  private final StoreOptions options;
   private final StoreDirectory directory;
   private final WriteGate gate;
   private final Room room;
-  private final LargeBlobFiles files;
   private final PartialUploads partial;
   private final Database database;
   private final GroupCommitter committer;
   private final BlobIndex index;
-  private final ResultTable results;
   private final LastUse lastUse;
+  private final BlobReads reads;
+  private final BlobWrites writes;
+  private final ResultTable results;
   private final Holds holds;
   private final Removal removal;
-  private final Quarantine quarantine;
+  private final Compaction compaction;
   private final Eviction eviction;
-  private final DigestLocks locks = new DigestLocks();
 
   private RocksBlobStore(
       StoreOptions options,
       InstantSource clock,
       StoreDirectory directory,
       WriteGate gate,
-      Room room,
       LargeBlobFiles files,
       PartialUploads partial,
       Database database,
-      GroupCommitter committer) {
-    this.options = options;
+      GroupCommitter committer,
+      Room room) {
     this.directory = directory;
     this.gate = gate;
     this.room = room;
-    this.files = files;
     this.partial = partial;
     this.database = database;
     this.committer = committer;
-    this.lastUse = new LastUse(clock, options.lifetime(), committer, gate);
-    NativeReads reads = new NativeReads(options.readThreads());
-    this.index = new BlobIndex(database, reads);
-    this.results = new ResultTable(database, reads, committer, this::reserve, lastUse::epoch);
-    this.holds = new Holds(committer);
-    this.removal = new Removal(committer, files, locks, clock);
-    this.quarantine = new Quarantine(committer, files, locks, this::isSound);
+    DigestLocks locks = new DigestLocks();
+    NativeReads nativeReads = new NativeReads(options.readThreads());
+    lastUse = new LastUse(clock, options.lifetime(), committer, gate);
+    index = new BlobIndex(database, nativeReads);
+    reads = new BlobReads(index, files, lastUse, new Quarantine(committer, index, files, locks));
+    writes =
+        new BlobWrites(
+            options.largeBlobBytes(),
+            gate,
+            this::reserve,
+            files,
+            partial,
+            committer,
+            index,
+            lastUse,
+            locks);
+    results = new ResultTable(database, nativeReads, committer, this::reserve, lastUse::epoch);
+    holds = new Holds(committer);
+    removal = new Removal(committer, files, locks, clock);
+    compaction = new Compaction(database);
     Instant now = clock.instant();
-    this.eviction =
+    eviction =
         new Eviction(
             database,
             committer,
             room,
             lastUse,
             removal,
+            compaction,
             partial,
             clock,
             directory.wasClosedCleanly() ? now : now.plus(options.lifetime()));
@@ -124,19 +127,12 @@ public final class RocksBlobStore implements ResumableBlobStore {
               options.reserveBytes(),
               options.maxBytes(),
               () -> committer.statistics().bytes());
+      PartialUploads partial = PartialUploads.open(dir, clock);
       RocksBlobStore store =
           new RocksBlobStore(
-              options,
-              clock,
-              directory,
-              gate,
-              room,
-              files,
-              PartialUploads.open(dir, clock),
-              database,
-              committer);
+              options, clock, directory, gate, files, partial, database, committer, room);
       if (!directory.wasClosedCleanly()) {
-        store.removeOrphans();
+        store.removeOrphans(files);
       }
       store.eviction.start();
       opened = true;
@@ -154,7 +150,7 @@ public final class RocksBlobStore implements ResumableBlobStore {
   }
 
   /** Files that were renamed into place when a crash came before their metadata. */
-  private void removeOrphans() throws IOException {
+  private void removeOrphans(LargeBlobFiles files) throws IOException {
     files.forEach(
         digest -> {
           BlobRecord record = index.record(digest);
@@ -173,85 +169,18 @@ public final class RocksBlobStore implements ResumableBlobStore {
 
   @Override
   public InputStream read(Scope scope, Digest digest, long offset, long length) throws IOException {
-    if (offset < 0 || offset > digest.sizeBytes() || length < 0) {
-      throw new IllegalArgumentException(
-          "range " + offset + "+" + length + " is not inside blob " + digest);
-    }
-    if (digest.equals(Digest.EMPTY)) {
-      return InputStream.nullInputStream();
-    }
-    BlobRecord record = index.record(digest);
-    if (record == null) {
-      throw new BlobNotFoundException(digest);
-    }
-    if (record.lastUseEpoch() < lastUse.epoch()) {
-      lastUse.touch(List.of(digest));
-    }
-    long wanted = Math.min(length, digest.sizeBytes() - offset);
-    try {
-      return switch (record.representation()) {
-        case INLINE -> index.readInline(digest, (int) offset, (int) wanted);
-        case FILE -> openFile(digest, offset, wanted);
-      };
-    } catch (DamagedException e) {
-      throw quarantine.take(digest, e);
-    }
-  }
-
-  private InputStream openFile(Digest digest, long offset, long length)
-      throws IOException, DamagedException {
-    BlockChecksums checksums = index.fileChecksums(digest);
-    FileChannel file = openOrDamaged(digest);
-    return new CheckedFileStream(
-        file, checksums, digest.sizeBytes(), offset, length, e -> quarantine.take(digest, e));
-  }
-
-  private FileChannel openOrDamaged(Digest digest) throws IOException, DamagedException {
-    try {
-      return files.openForRead(digest);
-    } catch (NoSuchFileException e) {
-      if (index.record(digest) == null) {
-        throw new BlobNotFoundException(digest);
-      }
-      throw new DamagedException(-1, "its file is gone");
-    }
+    return reads.read(digest, offset, length);
   }
 
   @Override
   public BlobWriter write(Scope scope, Digest digest) throws IOException {
-    gate.check();
-    if (digest.sizeBytes() < options.largeBlobBytes()) {
-      return new SmallBlobWriter(digest, blob -> putAll(scope, List.of(blob)));
-    }
-    return newLargeWriter(digest);
-  }
-
-  private BlobWriter newLargeWriter(Digest digest) throws IOException {
-    Path path = files.newTemporary();
-    return largeWriter(digest, path, 0, done -> Files.deleteIfExists(done));
+    return writes.write(digest);
   }
 
   @Override
   public BlobWriter resume(Scope scope, Digest digest, String upload, long offset)
       throws IOException {
-    gate.check();
-    if (digest.sizeBytes() < options.largeBlobBytes()) {
-      if (offset > 0) {
-        throw new IllegalArgumentException("nothing of a small upload is kept; begin at offset 0");
-      }
-      return write(scope, digest);
-    }
-    Path path = partial.take(upload);
-    boolean opened = false;
-    try {
-      BlobWriter writer = largeWriter(digest, path, offset, partial::release);
-      opened = true;
-      return writer;
-    } finally {
-      if (!opened) {
-        partial.release(path);
-      }
-    }
+    return writes.resume(digest, upload, offset);
   }
 
   @Override
@@ -259,34 +188,9 @@ public final class RocksBlobStore implements ResumableBlobStore {
     return partial.received(upload);
   }
 
-  private BlobWriter largeWriter(
-      Digest digest, Path path, long offset, LargeBlobWriter.Ending ending) throws IOException {
-    Room.Reservation reservation = reserve(digest.sizeBytes());
-    FileChannel file = null;
-    boolean opened = false;
-    try {
-      file = PartialUploads.openAt(path, offset);
-      BlobWriter writer =
-          new LargeBlobWriter(
-              digest,
-              path,
-              file,
-              (whole, at, checksums) -> publish(digest, whole, at, checksums),
-              done -> {
-                try (reservation) {
-                  ending.end(done);
-                }
-              });
-      opened = true;
-      return writer;
-    } finally {
-      if (!opened) {
-        reservation.close();
-        if (file != null) {
-          file.close();
-        }
-      }
-    }
+  @Override
+  public void putAll(Scope scope, List<Blob> blobs) throws IOException {
+    writes.putAll(blobs);
   }
 
   /** Room for a write; where there is none, what nobody was promised makes it. */
@@ -300,69 +204,6 @@ public final class RocksBlobStore implements ResumableBlobStore {
     }
     eviction.makeRoom(bytes);
     return room.reserve(bytes);
-  }
-
-  private void publish(Digest digest, FileChannel file, Path temporary, BlockChecksums checksums)
-      throws IOException {
-    Lock lock = locks.forWriter(digest);
-    lock.lock();
-    try {
-      gate.check();
-      BlobRecord record = new BlobRecord(Representation.FILE, digest.sizeBytes(), lastUse.epoch());
-      boolean there =
-          index.record(digest) != null
-              && committer.commit(0, batch -> batch.use(digest.hashBytes(), record.lastUseEpoch()));
-      if (there) {
-        return;
-      }
-      files.publish(file, temporary, digest);
-      byte[] value = BlobIndex.fileValue(checksums);
-      committer.run(value.length, batch -> batch.putIfAbsent(digest.hashBytes(), record, value));
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  @Override
-  public void putAll(Scope scope, List<Blob> blobs) throws IOException {
-    gate.check();
-    long bytes = 0;
-    for (Blob blob : blobs) {
-      Digest actual = Digest.of(blob.bytes());
-      if (!actual.equals(blob.digest())) {
-        throw new DigestMismatchException(blob.digest(), actual.toString());
-      }
-      bytes += blob.digest().sizeBytes();
-    }
-    List<GroupCommitter.Mutation> small = new ArrayList<>(blobs.size());
-    for (Blob blob : blobs) {
-      long size = blob.digest().sizeBytes();
-      if (size >= options.largeBlobBytes()) {
-        try (BlobWriter writer = newLargeWriter(blob.digest())) {
-          writer.write(ByteBuffer.wrap(blob.bytes()));
-          writer.commit();
-        }
-      } else if (size > 0) {
-        BlobRecord record = new BlobRecord(Representation.INLINE, size, lastUse.epoch());
-        byte[] value = BlobIndex.inlineValue(blob.bytes());
-        small.add(batch -> batch.putIfAbsent(blob.digest().hashBytes(), record, value));
-      }
-    }
-    if (small.isEmpty()) {
-      return;
-    }
-    Room.Reservation reservation = reserve(bytes);
-    try {
-      committer.run(
-          bytes,
-          batch -> {
-            for (GroupCommitter.Mutation put : small) {
-              put.apply(batch);
-            }
-          });
-    } finally {
-      reservation.close();
-    }
   }
 
   @Override
@@ -385,33 +226,6 @@ public final class RocksBlobStore implements ResumableBlobStore {
     return removal.remove(List.of(digest), record -> true).blobs() > 0;
   }
 
-  /** Whether somebody uploaded it again between the damaged read and now. */
-  private boolean isSound(Digest digest) throws IOException {
-    BlobRecord record = index.record(digest);
-    if (record == null) {
-      return true;
-    }
-    try {
-      return switch (record.representation()) {
-        case INLINE -> index.readInline(digest, 0, (int) digest.sizeBytes()) != null;
-        case FILE -> isSoundFile(digest);
-      };
-    } catch (DamagedException e) {
-      return false;
-    }
-  }
-
-  private boolean isSoundFile(Digest digest) throws IOException, DamagedException {
-    BlockChecksums checksums = index.fileChecksums(digest);
-    ByteBuffer block = ByteBuffer.allocate(BlockChecksums.BLOCK_BYTES);
-    try (FileChannel file = openOrDamaged(digest)) {
-      for (int i = 0; i < checksums.blocks(); i++) {
-        CheckedFileStream.readBlock(file, checksums, digest.sizeBytes(), i, block);
-      }
-      return true;
-    }
-  }
-
   /** What is kept beside the blobs, for an action cache. */
   public ResultTable results() {
     return results;
@@ -427,6 +241,7 @@ public final class RocksBlobStore implements ResumableBlobStore {
   public void close() throws IOException {
     if (index.close()) {
       eviction.close();
+      compaction.close();
       committer.close();
       database.close();
       if (gate.isShut()) {

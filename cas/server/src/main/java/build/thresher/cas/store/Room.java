@@ -73,10 +73,14 @@ final class Room {
     return reservation;
   }
 
-  /** What should be freed ahead of writers: nothing below nine tenths of either limit. */
-  long shortOfBytes() throws IOException {
-    long overMax = heldBytes.getAsLong() - (maxBytes - maxBytes / 10);
-    long underReserve = reserveBytes + reserveBytes / 2 - fileSystem.getUsableSpace();
-    return Math.max(0, Math.max(overMax, reserveBytes == 0 ? 0 : underReserve));
+  /** What should go to stay below nine tenths of the size; 0 where it is. */
+  long shortOfMaxBytes() {
+    return Math.max(0, heldBytes.getAsLong() - (maxBytes - maxBytes / 10));
+  }
+
+  /** What should be freed on the file system to have its reserve and half as much again. */
+  long shortOnDiskBytes() throws IOException {
+    long wanted = reserveBytes + reserveBytes / 2;
+    return Math.max(0, wanted - fileSystem.getUsableSpace());
   }
 }

@@ -74,7 +74,7 @@ class CrashPointTest {
     List<BuiltSpec> all;
     try (RocksBlobStore blobs = store(live);
         RocksSpackMirror mirror = mirror(live, new Stepping(blobs, live), signers)) {
-      all = SpackFixture.builtSpecs(blobs).subList(0, 3);
+      all = SpackFixture.builtSpecs(blobs).subList(0, 4);
       for (BuiltSpec built : all) {
         mirror.publish(INSTANCE, built);
         acknowledged.add(built.node().hash());

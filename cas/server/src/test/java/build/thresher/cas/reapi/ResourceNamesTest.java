@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.reapi.ResourceNames.Compression;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -25,7 +26,22 @@ final class ResourceNamesTest {
       assertEquals(instance, upload.instance());
       assertEquals(ID, upload.id().toString());
       assertEquals(DIGEST, upload.digest());
+      assertEquals(Compression.IDENTITY, upload.compression());
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "main/", "projects/p/instances/i/"})
+  void bytesMayTravelCompressed(String prefix) {
+    String blob = "compressed-blobs/zstd/" + DIGEST;
+    ResourceNames.ToRead read = ResourceNames.parseToRead(prefix + blob);
+    assertEquals(DIGEST, read.digest());
+    assertEquals(Compression.ZSTD, read.compression());
+    ResourceNames.Upload upload =
+        ResourceNames.parseUpload(prefix + "uploads/" + ID + "/" + blob + "/a/name");
+    assertEquals(DIGEST, upload.digest());
+    assertEquals(Compression.ZSTD, upload.compression());
+    assertEquals(prefix, upload.instance().isEmpty() ? "" : upload.instance() + "/");
   }
 
   @ParameterizedTest
@@ -53,8 +69,16 @@ final class ResourceNamesTest {
         "blobs/HASH0/1",
         "blobs/sha1/HASH/1",
         "blobs/blake3/HASH/1",
-        "compressed-blobs/zstd/HASH/1",
+        "compressed-blobs/HASH/1",
+        "compressed-blobs/zstd",
+        "compressed-blobs/zstd/HASH",
+        "compressed-blobs/zstd/HASH/1/x",
+        "compressed-blobs/deflate/HASH/1",
+        "compressed-blobs/identity/HASH/1",
+        "compressed-blobs/ZSTD/HASH/1",
+        "blobs/zstd/HASH/1",
         "uploads/ID/blobs/HASH/1",
+        "uploads/ID/compressed-blobs/zstd/HASH/1",
         "blobs/ZZ/1",
         "blobs/HASH/\u0661",
         "blobs%2fHASH%2f1"
@@ -78,7 +102,11 @@ final class ResourceNamesTest {
         "uploads/ID/x/blobs/HASH/1",
         "/uploads/ID/blobs/HASH/1",
         "blobs/uploads/ID/blobs/HASH/1",
-        "uploads/ID/compressed-blobs/zstd/HASH/1",
+        "compressed-blobs/zstd/HASH/1",
+        "uploads/ID/compressed-blobs/HASH/1",
+        "uploads/ID/compressed-blobs/brotli/HASH/1",
+        "uploads/ID/compressed-blobs/zstd/HASH",
+        "compressed-blobs/uploads/ID/blobs/HASH/1",
         "uploads/ID/blobs/HASH/1e3"
       })
   void hostileNamesToWriteAreRefusedInWords(String name) {
