@@ -7,6 +7,7 @@
              spec.json into an empty store and `spack buildcache push` of all nodes
     long     one node that builds for a minute, its dependencies there already, farm against plain `spack install`
     second   the same DAG from a second client: what is built, what is uploaded, how long the answer takes
+    scheduler  the scheduler alone, in a JVM with 512 MiB: 2,000 nodes and REAPI actions for 64 executors that build nothing
     all      all of them
 
 suite, long and second need Spack (SPACK_ROOT, PATH or ~/spack; recipes in SPACK_PACKAGES or ~/spack-packages). CPU is that of every
@@ -247,7 +248,19 @@ def bench_second(args, scratch):
     farm.stop()
 
 
-BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second}
+def bench_scheduler(args, scratch):
+    top = os.path.abspath(os.path.join(HERE, "..", "..", "..", ".."))
+    if not os.path.exists(os.path.join(top, "scheduler", "pom.xml")):
+        sys.exit("this one runs in a source tree only")
+    command = ["mvn", "-B", "-ntp", "-q", "-f", top, "-pl", "scheduler", "-am", "test", "-Dtest=SchedulerBenchmark"]
+    command += ["-Dexcluded.tags=none", "-Dsurefire.failIfNoSpecifiedTests=false", "-Dthresher.bench.runs=%d" % args.runs]
+    # Compiler threads that come and go would take their share of the CPU time with them.
+    command += ["-Dtest.jvm=-Xmx512m -XX:+UseG1GC -XX:-UseDynamicNumberOfCompilerThreads"]
+    if subprocess.run(command).returncode:
+        sys.exit("the benchmark failed")
+
+
+BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler}
 
 
 def main():

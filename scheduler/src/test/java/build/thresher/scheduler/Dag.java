@@ -14,6 +14,18 @@ import java.util.Map;
 public final class Dag {
   private final Map<String, String> hashes = new LinkedHashMap<>();
   private final List<String> nodes = new ArrayList<>();
+  private final String more;
+
+  public Dag() {
+    this("");
+  }
+
+  /**
+   * @param more JSON members that each built node has besides, each with a comma before it
+   */
+  public Dag(String more) {
+    this.more = more;
+  }
 
   /**
    * An edge: {@code name} or {@code name:type,type}; all of build, link and run where none is said.
@@ -35,7 +47,7 @@ public final class Dag {
             .append(external.isEmpty() ? "1.0" : edges[0])
             .append(
                 "\",\"arch\":{\"platform\":\"linux\",\"platform_os\":\"debian12\",\"target\":\"x86_64_v3\"}")
-            .append(external);
+            .append(external.isEmpty() ? more : external);
     if (external.isEmpty() && edges.length > 0) {
       List<String> written = new ArrayList<>();
       for (String edge : edges) {

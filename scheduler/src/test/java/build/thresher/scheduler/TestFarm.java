@@ -117,13 +117,17 @@ final class TestFarm implements AutoCloseable {
     return scheduler == null ? 0 : scheduler.commits();
   }
 
-  /** A connection of its own. */
-  ManagedChannel connect() {
+  int port() {
     if (server == null) {
       throw new IllegalStateException("not started");
     }
+    return server.getPort();
+  }
+
+  /** A connection of its own. */
+  ManagedChannel connect() {
     ManagedChannel channel =
-        NettyChannelBuilder.forAddress("127.0.0.1", server.getPort())
+        NettyChannelBuilder.forAddress("127.0.0.1", port())
             .usePlaintext()
             .maxInboundMessageSize(64 << 20)
             .build();

@@ -25,10 +25,22 @@ public final class LogStore {
   static final long MAX_BYTES = 1L << 30;
 
   private final Path directory;
-  private final Cache<String, Log> logs = CacheBuilder.newBuilder().weakValues().build();
+  private final Cache<Name, Log> logs = CacheBuilder.newBuilder().weakValues().build();
 
   public LogStore(Path directory) throws IOException {
     this.directory = Files.createDirectories(directory);
+  }
+
+  private record Name(String execution, LogStream stream) {
+    String file() {
+      String text =
+          switch (stream) {
+            case BUILD -> execution;
+            case STDOUT -> execution + "/stdout";
+            case STDERR -> execution + "/stderr";
+          };
+      return Digest.of(text.getBytes(StandardCharsets.UTF_8)).hex();
+    }
   }
 
   /** One log; its monitor orders its writers and wakes its readers. */
@@ -120,9 +132,11 @@ public final class LogStore {
   /** The execution ended: whoever waits for more looks again. */
   public void ended(String execution) {
     for (LogStream stream : LogStream.values()) {
-      Log log = log(execution, stream);
-      synchronized (log) {
-        log.notifyAll();
+      Log log = logs.getIfPresent(new Name(execution, stream)); // who waits keeps it there
+      if (log != null) {
+        synchronized (log) {
+          log.notifyAll();
+        }
       }
     }
   }
@@ -144,13 +158,8 @@ public final class LogStore {
   }
 
   private Log log(String execution, LogStream stream) {
-    String text =
-        switch (stream) {
-          case BUILD -> execution;
-          case STDOUT -> execution + "/stdout";
-          case STDERR -> execution + "/stderr";
-        };
-    String name = Digest.of(text.getBytes(StandardCharsets.UTF_8)).hex();
-    return logs.asMap().computeIfAbsent(name, n -> new Log(directory.resolve(n)));
+    return logs.asMap()
+        .computeIfAbsent(
+            new Name(execution, stream), name -> new Log(directory.resolve(name.file())));
   }
 }

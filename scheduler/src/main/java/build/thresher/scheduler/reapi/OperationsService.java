@@ -128,7 +128,7 @@ public final class OperationsService extends OperationsGrpc.OperationsImplBase {
   /** Returns when the operation is done or the time is up, whichever comes first. */
   @Override
   public void waitOperation(WaitOperationRequest request, StreamObserver<Operation> observer) {
-    calls.unary(
+    calls.poll(
         observer,
         () -> {
           RequestSnapshot found = find(request.getName());

@@ -10,12 +10,17 @@ import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Runs calls as plain blocking code, each on a virtual thread of its own, and turns what they throw
- * into the status that the contract names.
+ * Runs calls as plain blocking code and turns what they throw into the status that the contract
+ * names.
+ *
+ * <p>Threading: the server runs handlers on virtual threads, so a call with one answer runs where
+ * its handler is called. That keeps what else happens to the call, its cancellation above all, from
+ * being heard: a call that has to hear it runs on a virtual thread of its own.
  */
 public final class Calls implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Calls.class);
@@ -27,20 +32,27 @@ public final class Calls implements AutoCloseable {
     void write(StreamWriter<T> answers) throws Exception;
   }
 
-  /** Answers with what the call returns. */
+  /** Answers with what the call returns, before this returns. */
   public <T> void unary(StreamObserver<T> observer, Callable<T> call) {
-    run(
-        observer,
-        () -> {
-          observer.onNext(call.call());
-          observer.onCompleted();
-        });
+    guarded(observer, answer(observer, call)).run();
+  }
+
+  /** Answers with what the call returns; it may wait long, and hears that its caller hung up. */
+  public <T> void poll(StreamObserver<T> observer, Callable<T> call) {
+    start(observer, answer(observer, call));
+  }
+
+  private static <T> Body answer(StreamObserver<T> observer, Callable<T> call) {
+    return () -> {
+      observer.onNext(call.call());
+      observer.onCompleted();
+    };
   }
 
   /** Answers with what the call writes; it waits where the reader is slow. */
   public <T> void stream(StreamObserver<T> observer, Stream<T> call) {
     StreamWriter<T> writer = new StreamWriter<>((ServerCallStreamObserver<T>) observer);
-    run(
+    start(
         observer,
         () -> {
           call.write(writer);
@@ -52,24 +64,26 @@ public final class Calls implements AutoCloseable {
     void run() throws Exception;
   }
 
-  private void run(StreamObserver<?> observer, Body body) {
-    Runnable guarded =
-        () -> {
-          try {
-            body.run();
-          } catch (StreamWriter.GoneException e) {
-            log.debug("the caller is gone", e);
-          } catch (InterruptedException e) {
-            observer.onError(stopping());
-          } catch (Exception e) {
-            fail(observer, e);
-          }
-        };
+  private void start(StreamObserver<?> observer, Body body) {
     try {
-      threads.execute(Context.current().wrap(guarded));
-    } catch (java.util.concurrent.RejectedExecutionException e) {
+      threads.execute(Context.current().wrap(guarded(observer, body)));
+    } catch (RejectedExecutionException e) {
       observer.onError(stopping());
     }
+  }
+
+  private static Runnable guarded(StreamObserver<?> observer, Body body) {
+    return () -> {
+      try {
+        body.run();
+      } catch (StreamWriter.GoneException e) {
+        log.debug("the caller is gone", e);
+      } catch (InterruptedException e) {
+        observer.onError(stopping());
+      } catch (Exception e) {
+        fail(observer, e);
+      }
+    };
   }
 
   private static StatusException stopping() {

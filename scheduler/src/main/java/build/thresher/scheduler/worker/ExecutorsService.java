@@ -147,7 +147,7 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
           polls.end(poll);
           core.post(new Event.PollGone(poll.id()));
         });
-    calls.unary(observer, () -> lease(request, poll, call));
+    calls.poll(observer, () -> lease(request, poll, call));
   }
 
   private LeaseResponse lease(

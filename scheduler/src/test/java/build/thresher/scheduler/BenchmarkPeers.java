@@ -1,0 +1,164 @@
+package build.thresher.scheduler;
+
+import build.thresher.v1.CompleteRequest;
+import build.thresher.v1.CompleteResponse;
+import build.thresher.v1.ExecutorsGrpc;
+import build.thresher.v1.Lease;
+import build.thresher.v1.LeaseRequest;
+import build.thresher.v1.LeaseResponse;
+import build.thresher.v1.RegisterRequest;
+import com.google.protobuf.Duration;
+import io.grpc.ManagedChannel;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.StreamObserver;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioSocketChannel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
+
+/**
+ * Everybody who talks to a farm in a benchmark, each over a TCP connection of its own, all on one
+ * thread: so what they cost is known, and what is left of the process is the server.
+ */
+final class BenchmarkPeers implements AutoCloseable {
+  /** The name of their thread. */
+  static final String THREAD = "peers";
+
+  private final TestFarm farm;
+  private final EventLoopGroup loop;
+  private final List<ManagedChannel> channels = new ArrayList<>();
+  private volatile boolean closing;
+
+  BenchmarkPeers(TestFarm farm) {
+    this.farm = farm;
+    this.loop =
+        new MultiThreadIoEventLoopGroup(
+            1, Thread.ofPlatform().name(THREAD).daemon().factory(), NioIoHandler.newFactory());
+  }
+
+  /** A connection of its own; answers are heard on the peers' thread. */
+  ManagedChannel connect() {
+    ManagedChannel channel =
+        NettyChannelBuilder.forAddress("127.0.0.1", farm.port())
+            .usePlaintext()
+            .eventLoopGroup(loop)
+            .channelType(NioSocketChannel.class)
+            .directExecutor()
+            .maxInboundMessageSize(64 << 20)
+            .build();
+    channels.add(channel);
+    return channel;
+  }
+
+  /** Registers executors that end every lease at once, as the script says. */
+  void startExecutors(
+      int count, int slots, BiFunction<CompleteRequest.Builder, Lease, CompleteRequest> script)
+      throws InterruptedException {
+    for (int i = 0; i < count; i++) {
+      Executor executor = new Executor(ExecutorsGrpc.newStub(connect()), "e" + i, slots, script);
+      executor.registered.await();
+      loop.execute(executor::ask);
+    }
+  }
+
+  /** Asks for as much work as it has free slots, as real ones do. On the peers' thread only. */
+  private final class Executor {
+    private final ExecutorsGrpc.ExecutorsStub stub;
+    private final BiFunction<CompleteRequest.Builder, Lease, CompleteRequest> script;
+    private final String name;
+    private final String incarnation = UUID.randomUUID().toString();
+    private final CountDownLatch registered = new CountDownLatch(1);
+    private int free;
+    private boolean asking;
+
+    Executor(
+        ExecutorsGrpc.ExecutorsStub stub,
+        String name,
+        int slots,
+        BiFunction<CompleteRequest.Builder, Lease, CompleteRequest> script) {
+      this.stub = stub;
+      this.name = name;
+      this.free = slots;
+      this.script = script;
+      stub.register(
+          RegisterRequest.newBuilder()
+              .setExecutor(name)
+              .setIncarnation(incarnation)
+              .setSlots(slots)
+              .setCapabilities(ScriptedExecutor.capabilities())
+              .build(),
+          new Answer<>(response -> registered.countDown()));
+    }
+
+    void ask() {
+      if (asking || free == 0 || closing) {
+        return;
+      }
+      asking = true;
+      stub.lease(
+          LeaseRequest.newBuilder()
+              .setExecutor(name)
+              .setIncarnation(incarnation)
+              .setMaxLeases(free)
+              .setWait(Duration.newBuilder().setSeconds(20))
+              .build(),
+          new Answer<>(this::take));
+    }
+
+    private void take(LeaseResponse response) {
+      asking = false;
+      free -= response.getLeasesCount();
+      for (Lease lease : response.getLeasesList()) {
+        CompleteRequest.Builder outcome =
+            CompleteRequest.newBuilder()
+                .setExecutor(name)
+                .setIncarnation(incarnation)
+                .setFence(lease.getFence());
+        stub.complete(script.apply(outcome, lease), new Answer<>(this::completed));
+      }
+      ask();
+    }
+
+    private void completed(CompleteResponse response) {
+      free++;
+      ask();
+    }
+  }
+
+  /** The one answer of a call. */
+  private final class Answer<T> implements StreamObserver<T> {
+    private final java.util.function.Consumer<T> then;
+
+    Answer(java.util.function.Consumer<T> then) {
+      this.then = then;
+    }
+
+    @Override
+    public void onNext(T value) {
+      then.accept(value);
+    }
+
+    @Override
+    public void onError(Throwable t) {
+      if (!closing) {
+        throw new AssertionError("an executor's call failed", t);
+      }
+    }
+
+    @Override
+    public void onCompleted() {}
+  }
+
+  @Override
+  public void close() {
+    closing = true;
+    channels.forEach(ManagedChannel::shutdownNow);
+    loop.shutdownGracefully(0, 1, TimeUnit.SECONDS).syncUninterruptibly();
+  }
+}
