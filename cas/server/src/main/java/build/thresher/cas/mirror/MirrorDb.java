@@ -4,6 +4,7 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.SyncedDirectories;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpecDependency;
+import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecNode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -113,12 +114,12 @@ final class MirrorDb implements AutoCloseable {
   }
 
   /** Makes a spec visible with the nodes that its index entry needs, all or nothing. */
-  void publish(String instance, PublishedRecord record, Collection<SpecNode> newNodes)
+  void publish(String instance, PublishedRecord record, Collection<IndexNode> newNodes)
       throws IOException {
     call(
         () -> {
           try (WriteBatch batch = new WriteBatch()) {
-            for (SpecNode node : newNodes) {
+            for (IndexNode node : newNodes) {
               batch.put(nodes, key(instance, node.hash()), nodeValue(node));
             }
             batch.put(published, key(instance, record.spec().hash()), record.toBytes());
@@ -195,7 +196,16 @@ final class MirrorDb implements AutoCloseable {
    * @param json the node's compact text
    */
   @SuppressWarnings("ArrayRecordComponent") // read once, never compared
-  record IndexNode(DagHash hash, List<DagHash> dependencies, byte[] json) {}
+  record IndexNode(DagHash hash, List<DagHash> dependencies, byte[] json) {
+    /** A node of a document, in the form that the index has. */
+    static IndexNode of(SpecDocument document, SpecNode node) throws IOException {
+      boolean legacy = document.version() == LegacyNodes.VERSION;
+      return new IndexNode(
+          node.hash(),
+          node.dependencies().stream().map(SpecDependency::hash).toList(),
+          legacy ? LegacyNodes.forIndex(node.json()) : node.json());
+    }
+  }
 
   interface Visitor<T> {
     void visit(String instance, T value) throws IOException;
@@ -245,11 +255,11 @@ final class MirrorDb implements AutoCloseable {
     }
   }
 
-  private static byte[] nodeValue(SpecNode node) {
-    List<SpecDependency> dependencies = node.dependencies();
+  private static byte[] nodeValue(IndexNode node) {
+    List<DagHash> dependencies = node.dependencies();
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     out.writeBytes(ByteBuffer.allocate(4).putInt(dependencies.size()).array());
-    dependencies.forEach(d -> out.writeBytes(d.hash().text().getBytes(StandardCharsets.US_ASCII)));
+    dependencies.forEach(d -> out.writeBytes(d.text().getBytes(StandardCharsets.US_ASCII)));
     out.writeBytes(node.json());
     return out.toByteArray();
   }

@@ -2,12 +2,15 @@ package build.thresher.cas.mirror;
 
 import com.google.common.collect.ImmutableMap;
 import java.time.Duration;
+import java.util.Collections;
 
 /**
  * Limits and timing of a mirror.
  *
  * @param installRoots the instances, by the names that stand in URLs, each with the padded root
  *     that its archives must be built for; nothing is published anywhere else
+ * @param pushed instances that take what others built, at whatever root, and in which the farm
+ *     builds nothing
  * @param maxUnpackedBytes an archive that unpacks to more is refused
  * @param maxRatio an archive that unpacks to more than this many times its size is refused, once it
  *     is over 256 MiB: gzip reaches 1,000 on zeros, software stays below 20
@@ -17,6 +20,7 @@ import java.time.Duration;
  */
 public record MirrorOptions(
     ImmutableMap<String, String> installRoots,
+    ImmutableMap<String, PushRules> pushed,
     long maxUnpackedBytes,
     int maxRatio,
     int maxEntries,
@@ -30,14 +34,38 @@ public record MirrorOptions(
     if (maxUnpackedBytes <= 0 || maxRatio <= 0 || maxEntries <= 0) {
       throw new IllegalArgumentException("the limits of a mirror are positive");
     }
+    if (!Collections.disjoint(installRoots.keySet(), pushed.keySet())) {
+      throw new IllegalArgumentException(
+          "an instance takes what the farm builds or what others push, not both");
+    }
     if (indexInterval.isNegative() || indexRetention.isNegative()) {
       throw new IllegalArgumentException("the times of a mirror are not negative");
     }
   }
 
+  /**
+   * What an instance that takes pushes asks for.
+   *
+   * @param keys of which one must have signed a spec
+   * @param unsigned whether specs without any signature are taken too
+   */
+  public record PushRules(TrustedKeys keys, boolean unsigned) {}
+
   public static MirrorOptions of(ImmutableMap<String, String> installRoots) {
     return new MirrorOptions(
-        installRoots, 64L << 30, 200, 1_000_000, Duration.ofSeconds(1), Duration.ofMinutes(15));
+        installRoots,
+        ImmutableMap.of(),
+        64L << 30,
+        200,
+        1_000_000,
+        Duration.ofSeconds(1),
+        Duration.ofMinutes(15));
+  }
+
+  /** The same with these instances for what others built. */
+  public MirrorOptions withPushed(ImmutableMap<String, PushRules> given) {
+    return new MirrorOptions(
+        installRoots, given, maxUnpackedBytes, maxRatio, maxEntries, indexInterval, indexRetention);
   }
 
   long maxUnpackedBytes(long archiveBytes) {

@@ -53,6 +53,14 @@ final class RelocationFacts {
     throw new BrokenException("has a .spack/binary_distribution that is no mapping");
   }
 
+  /** The root of the install tree that it was built in. */
+  String installRoot() throws BrokenException {
+    if (facts.get("buildpath") instanceof String root) {
+      return root;
+    }
+    throw new BrokenException("does not say in .spack/binary_distribution where it was built");
+  }
+
   /** Where it was built. */
   void requireBuiltAt(String installRoot, String prefix) throws BrokenException {
     Object root = facts.get("buildpath");

@@ -8,13 +8,16 @@ import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.cas.mirror.MirrorDb.IndexNode;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Sets;
 import com.google.common.util.concurrent.Striped;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -70,7 +73,8 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     MirrorDb db = MirrorDb.open(dir);
     try {
       RocksSpackMirror mirror = new RocksSpackMirror(db, blobs, signers, options, clock);
-      for (String instance : options.installRoots().keySet()) {
+      for (String instance :
+          Sets.union(options.installRoots().keySet(), options.pushed().keySet())) {
         InstanceName.require(instance);
         mirror.instance(instance);
       }
@@ -101,6 +105,12 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   public PublishedSpec publish(String instance, BuiltSpec built)
       throws ArchiveRefusedException, IOException {
     requireRoot(instance, built);
+    return publishAnywhere(instance, built);
+  }
+
+  /** The same for an archive of any root. The caller has made sure that the instance takes it. */
+  PublishedSpec publishAnywhere(String instance, BuiltSpec built)
+      throws ArchiveRefusedException, IOException {
     Optional<PublishedSpec> winner = whole(instance, built.node().hash());
     if (winner.isPresent()) {
       return winner.get();
@@ -203,8 +213,12 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
             ImmutableMap.copyOf(built.provenance()),
             clock.instant(),
             mirror.key().signer().clearSign(manifest.json()));
-    List<SpecNode> newNodes =
-        document.nodes().values().stream().filter(n -> !mirror.knowsNode(n.hash())).toList();
+    List<IndexNode> newNodes = new ArrayList<>();
+    for (SpecNode each : document.nodes().values()) {
+      if (!mirror.knowsNode(each.hash())) {
+        newNodes.add(IndexNode.of(document, each));
+      }
+    }
     PublishedSpec lost = mirror.find(node.hash());
     List<Digest> named = blobsOf(spec);
     // Before the commit: a crash in between leaves a pin too many, never a blob too few.

@@ -8,12 +8,16 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
+import java.util.Set;
 import java.util.zip.ZipException;
 
 /** Whether a document that Spack wrote speaks of the node that was submitted. */
 final class SpecChecker {
-  /** Version of the nodes in a db.v8 index; others would break every reader of it. */
-  private static final int SPECFILE_VERSION = 5;
+  /**
+   * Versions whose nodes can stand in a db.v8 index: its own, and the one that {@link LegacyNodes}
+   * translates. Others would break every reader of the index.
+   */
+  private static final Set<Integer> SPECFILE_VERSIONS = Set.of(5, LegacyNodes.VERSION);
 
   private final SpecNode node;
 
@@ -21,11 +25,18 @@ final class SpecChecker {
     this.node = node;
   }
 
+  /** Unpacks a spec blob. */
+  static byte[] unpacked(InputStream gzip) throws IOException {
+    try (InputStream in = new CappedStream(new GzipMember(gzip), SpecDocument.MAX_BYTES)) {
+      return in.readAllBytes();
+    }
+  }
+
   /** Unpacks and checks the spec blob of a manifest. */
   SpecDocument checkBlob(InputStream gzip) throws ArchiveRefusedException, IOException {
     byte[] json;
-    try (InputStream in = new CappedStream(new GzipMember(gzip), SpecDocument.MAX_BYTES)) {
-      json = in.readAllBytes();
+    try {
+      json = unpacked(gzip);
     } catch (CappedStream.TooLongException e) {
       throw refused("the spec blob", "unpacks to more than " + SpecDocument.MAX_BYTES + " bytes");
     } catch (ZipException | EOFException e) {
@@ -42,11 +53,10 @@ final class SpecChecker {
     } catch (SpecFormatException e) {
       throw refused(what, "cannot be read: " + e.getMessage());
     }
-    if (document.version() != SPECFILE_VERSION) {
+    if (!SPECFILE_VERSIONS.contains(document.version())) {
       throw refused(
           what,
-          "has the specfile version %d; this mirror serves version %d"
-              .formatted(document.version(), SPECFILE_VERSION));
+          "has the specfile version %d; this mirror serves 4 and 5".formatted(document.version()));
     }
     if (document.roots().isEmpty() || !document.roots().getFirst().equals(node.hash())) {
       throw refused(what, "is that of another spec, " + document.roots());

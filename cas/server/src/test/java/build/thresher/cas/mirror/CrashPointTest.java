@@ -58,6 +58,7 @@ class CrashPointTest {
     MirrorOptions options =
         new MirrorOptions(
             d.installRoots(),
+            d.pushed(),
             d.maxUnpackedBytes(),
             d.maxRatio(),
             d.maxEntries(),

@@ -33,6 +33,7 @@ final class KilledPublisher {
     MirrorOptions options =
         new MirrorOptions(
             d.installRoots(),
+            d.pushed(),
             d.maxUnpackedBytes(),
             d.maxRatio(),
             d.maxEntries(),

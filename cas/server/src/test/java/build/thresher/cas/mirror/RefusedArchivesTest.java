@@ -48,7 +48,13 @@ class RefusedArchivesTest {
     MirrorOptions d = SpackFixture.mirrorOptions("default", "other");
     MirrorOptions options =
         new MirrorOptions(
-            d.installRoots(), 2 << 20, d.maxRatio(), 200, d.indexInterval(), d.indexRetention());
+            d.installRoots(),
+            d.pushed(),
+            2 << 20,
+            d.maxRatio(),
+            200,
+            d.indexInterval(),
+            d.indexRetention());
     mirror =
         RocksSpackMirror.open(
             dir.resolve("db"), blobs, TestKeys.signers(dir), options, InstantSource.system());

@@ -75,6 +75,7 @@ class RocksSpackMirrorTest {
     MirrorOptions d = SpackFixture.mirrorOptions("default", "second");
     return new MirrorOptions(
         d.installRoots(),
+        d.pushed(),
         d.maxUnpackedBytes(),
         d.maxRatio(),
         d.maxEntries(),
