@@ -1,7 +1,6 @@
 package build.thresher.deploy;
 
 import static com.google.common.collect.ImmutableList.toImmutableList;
-import static com.google.common.collect.ImmutableMap.toImmutableMap;
 
 import build.thresher.cas.actions.CompleteActionCache;
 import build.thresher.cas.api.ActionCache;
@@ -10,8 +9,10 @@ import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.mirror.MirrorOptions;
+import build.thresher.cas.mirror.PushedSpecs;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.mirror.Signers;
+import build.thresher.cas.push.MirrorService;
 import build.thresher.cas.reapi.ActionCacheService;
 import build.thresher.cas.reapi.ByteStreamService;
 import build.thresher.cas.reapi.CapabilitiesService;
@@ -109,13 +110,13 @@ final class FarmServer implements AutoCloseable {
     try {
       farm.open(config);
       return farm;
-    } catch (IOException | RuntimeException e) {
+    } catch (ConfigException | IOException | RuntimeException e) {
       farm.close();
       throw e;
     }
   }
 
-  private void open(FarmConfig config) throws IOException {
+  private void open(FarmConfig config) throws ConfigException, IOException {
     Path data = config.get(Key.DATA);
     Files.createDirectories(
         data, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -134,10 +135,10 @@ final class FarmServer implements AutoCloseable {
         opened(RocksBlobStore.open(data.resolve("blobs"), storeOptions(config), clock));
     ActionCache results = new CompleteActionCache(blobs, blobs.results());
     Signers signers = Signers.inDirectory(data.resolve("signer"), "Thresher farm", clock);
+    MirrorOptions mirrorOptions =
+        Instances.mirrorOptions(config, installTree(config).paddedRoot(), clock);
     RocksSpackMirror mirror =
-        opened(
-            RocksSpackMirror.open(
-                data.resolve("mirror"), blobs, signers, mirrorOptions(config), clock));
+        opened(RocksSpackMirror.open(data.resolve("mirror"), blobs, signers, mirrorOptions, clock));
 
     // Core.
     Scheduler scheduler =
@@ -154,7 +155,7 @@ final class FarmServer implements AutoCloseable {
     // Adapters.
     HealthStatusManager health = new HealthStatusManager();
     List<BindableService> adapters = new ArrayList<>(scheduler.services());
-    InstanceNames instances = new InstanceNames(ImmutableList.copyOf(config.get(Key.INSTANCES)));
+    InstanceNames instances = new InstanceNames(Instances.names(config));
     ResultUpdates updates =
         new ResultUpdates(
             () -> config.get(Key.CLIENT_RESULTS),
@@ -168,6 +169,7 @@ final class FarmServer implements AutoCloseable {
             opened(
                 SourceFetcher.open(
                     data.resolve("sources"), blobs, sourceOptions(config), System::nanoTime))));
+    adapters.add(new MirrorService(new PushedSpecs(mirror, blobs, mirrorOptions)));
     adapters.add(health.getHealthService());
 
     services = adapters.stream().map(BindableService::bindService).toList();
@@ -267,12 +269,6 @@ final class FarmServer implements AutoCloseable {
         .withLifetime(config.get(Key.STORE_LIFETIME));
   }
 
-  private static MirrorOptions mirrorOptions(FarmConfig config) {
-    String root = installTree(config).paddedRoot();
-    return MirrorOptions.of(
-        config.get(Key.INSTANCES).stream().collect(toImmutableMap(name -> name, name -> root)));
-  }
-
   private static InstallTree installTree(FarmConfig config) {
     return new InstallTree(config.get(Key.INSTALL_ROOT), config.get(Key.PADDED_LENGTH));
   }
@@ -308,7 +304,7 @@ final class FarmServer implements AutoCloseable {
 
   private List<InstanceStatus> instanceStatus(FarmConfig config, RocksSpackMirror mirror) {
     List<InstanceStatus> all = new ArrayList<>();
-    for (String name : config.get(Key.INSTANCES)) {
+    for (String name : Instances.names(config)) {
       all.add(
           InstanceStatus.newBuilder()
               .setName(name)

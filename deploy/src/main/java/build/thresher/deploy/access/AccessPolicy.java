@@ -23,6 +23,7 @@ public final class AccessPolicy {
       ImmutableMap.<String, Set<Role>>builder()
           .put("thresher.v1.Farm", CLIENT)
           .put("thresher.v1.Executors", EXECUTOR)
+          .put("thresher.v1.Mirror", CLIENT)
           .put("build.bazel.remote.execution.v2.ContentAddressableStorage", WORK)
           .put("build.bazel.remote.execution.v2.ActionCache", WORK)
           .put("build.bazel.remote.execution.v2.Capabilities", WORK)

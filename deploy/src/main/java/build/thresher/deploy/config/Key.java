@@ -75,6 +75,25 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.LIST,
           "[default]",
           "Names of the trust domains; the first is the default.");
+  public static final Key<List<String>> MIRROR_PUSHED =
+      key(
+          "mirror.pushed",
+          ValueType.LIST,
+          "[]",
+          "Instances that take specs that others built (`thresher mirror import`). The farm builds nothing there.");
+  public static final Key<Map<String, String>> MIRROR_TRUSTED_KEYS =
+      key(
+          "mirror.trusted_keys",
+          ValueType.MAP,
+          "{}",
+          "For such an instance, a file or a directory with the OpenPGP public keys of which one must have signed"
+              + " a spec: {release: /etc/thresher/release-keys}.");
+  public static final Key<List<String>> MIRROR_UNSIGNED =
+      key(
+          "mirror.unsigned",
+          ValueType.LIST,
+          "[]",
+          "Those of mirror.pushed that take unsigned specs too.");
   public static final Key<String> INSTALL_ROOT =
       key(
           "install_tree.root",
@@ -238,6 +257,9 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           MIRROR_READ_OPEN,
           CLIENT_RESULTS,
           INSTANCES,
+          MIRROR_PUSHED,
+          MIRROR_TRUSTED_KEYS,
+          MIRROR_UNSIGNED,
           INSTALL_ROOT,
           PADDED_LENGTH,
           LEASE_TERM,

@@ -263,7 +263,8 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
           "the name or version of " + node.hash() + " has characters that Spack's have not");
     }
     Scope scope = Scope.farm(instance);
-    SpecChecker specs = new SpecChecker(node);
+    boolean pushed = options.pushed().containsKey(instance);
+    SpecChecker specs = new SpecChecker(node, pushed ? SpecChecker.PUSHED : SpecChecker.BUILT);
     SpecDocument document;
     try (InputStream in = blobs.read(scope, built.spec(), 0, Long.MAX_VALUE)) {
       document = specs.checkBlob(in);

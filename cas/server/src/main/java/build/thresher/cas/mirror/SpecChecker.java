@@ -4,25 +4,27 @@ import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
 import build.thresher.cas.api.spack.SpecNode;
+import com.google.common.collect.ImmutableSet;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
-import java.util.Set;
 import java.util.zip.ZipException;
 
 /** Whether a document that Spack wrote speaks of the node that was submitted. */
 final class SpecChecker {
-  /**
-   * Versions whose nodes can stand in a db.v8 index: its own, and the one that {@link LegacyNodes}
-   * translates. Others would break every reader of the index.
-   */
-  private static final Set<Integer> SPECFILE_VERSIONS = Set.of(5, LegacyNodes.VERSION);
+  /** What can be built is of the version whose nodes stand in a db.v8 index. */
+  static final ImmutableSet<Integer> BUILT = ImmutableSet.of(5);
+
+  /** Of what others built also the version that {@link LegacyNodes} translates for an index. */
+  static final ImmutableSet<Integer> PUSHED = ImmutableSet.of(LegacyNodes.VERSION, 5);
 
   private final SpecNode node;
+  private final ImmutableSet<Integer> versions;
 
-  SpecChecker(SpecNode node) {
+  SpecChecker(SpecNode node, ImmutableSet<Integer> versions) {
     this.node = node;
+    this.versions = versions;
   }
 
   /** Unpacks a spec blob. */
@@ -53,10 +55,11 @@ final class SpecChecker {
     } catch (SpecFormatException e) {
       throw refused(what, "cannot be read: " + e.getMessage());
     }
-    if (!SPECFILE_VERSIONS.contains(document.version())) {
+    if (!versions.contains(document.version())) {
       throw refused(
           what,
-          "has the specfile version %d; this mirror serves 4 and 5".formatted(document.version()));
+          "has the specfile version %d; here it must be one of %s"
+              .formatted(document.version(), versions));
     }
     if (document.roots().isEmpty() || !document.roots().getFirst().equals(node.hash())) {
       throw refused(what, "is that of another spec, " + document.roots());

@@ -56,7 +56,7 @@ public interface SpackMirror {
   record PublishedSpec(
       DagHash hash, String name, String version, Digest archive, Digest spec, String prefix) {}
 
-  /** The archive breaks a rule of DESIGN D7.6. Permanent: the same archive is refused again. */
+  /** The archive breaks a rule of the mirror. Permanent: the same archive is refused again. */
   final class ArchiveRefusedException extends Exception {
     private static final long serialVersionUID = 1L;
 

@@ -1,0 +1,87 @@
+package build.thresher.deploy;
+
+import static com.google.common.collect.ImmutableMap.toImmutableMap;
+
+import build.thresher.cas.mirror.MirrorOptions;
+import build.thresher.cas.mirror.MirrorOptions.PushRules;
+import build.thresher.cas.mirror.TrustedKeys;
+import build.thresher.deploy.config.ConfigException;
+import build.thresher.deploy.config.FarmConfig;
+import build.thresher.deploy.config.Key;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+
+/** The instances of a farm and what each is for, as configured. */
+final class Instances {
+  private Instances() {}
+
+  /** All names; the first is the instance that is meant where none is named. */
+  static ImmutableList<String> names(FarmConfig config) {
+    return ImmutableList.<String>builder()
+        .addAll(config.get(Key.INSTANCES))
+        .addAll(config.get(Key.MIRROR_PUSHED))
+        .build();
+  }
+
+  /**
+   * @param installRoot the padded root that the farm builds for
+   */
+  static MirrorOptions mirrorOptions(FarmConfig config, String installRoot, InstantSource clock)
+      throws IOException, ConfigException {
+    List<String> built = config.get(Key.INSTANCES);
+    List<String> pushed = config.get(Key.MIRROR_PUSHED);
+    for (String instance : pushed) {
+      if (built.contains(instance)) {
+        throw new ConfigException(
+            "the instance `%s` is in %s and in %s: it takes what the farm builds or what others built"
+                .formatted(instance, Key.INSTANCES.name(), Key.MIRROR_PUSHED.name()));
+      }
+    }
+    return MirrorOptions.of(
+            built.stream().collect(toImmutableMap(name -> name, name -> installRoot)))
+        .withPushed(pushRules(config, pushed, clock));
+  }
+
+  private static ImmutableMap<String, PushRules> pushRules(
+      FarmConfig config, List<String> pushed, InstantSource clock)
+      throws IOException, ConfigException {
+    Map<String, String> keys = config.get(Key.MIRROR_TRUSTED_KEYS);
+    requireAmong(pushed, keys.keySet(), Key.MIRROR_TRUSTED_KEYS);
+    requireAmong(pushed, config.get(Key.MIRROR_UNSIGNED), Key.MIRROR_UNSIGNED);
+    ImmutableMap.Builder<String, PushRules> rules = ImmutableMap.builder();
+    for (String instance : pushed) {
+      String file = keys.get(instance);
+      boolean unsigned = config.get(Key.MIRROR_UNSIGNED).contains(instance);
+      if (file == null && !unsigned) {
+        throw new ConfigException(
+            "the instance `%s` of %s would take nothing: give it keys in %s, or name it in %s"
+                .formatted(
+                    instance,
+                    Key.MIRROR_PUSHED.name(),
+                    Key.MIRROR_TRUSTED_KEYS.name(),
+                    Key.MIRROR_UNSIGNED.name()));
+      }
+      TrustedKeys trusted =
+          file == null ? TrustedKeys.NONE : TrustedKeys.read(Path.of(file), clock);
+      rules.put(instance, new PushRules(trusted, unsigned));
+    }
+    return rules.buildOrThrow();
+  }
+
+  private static void requireAmong(List<String> pushed, Collection<String> named, Key<?> key)
+      throws ConfigException {
+    for (String instance : named) {
+      if (!pushed.contains(instance)) {
+        throw new ConfigException(
+            "%s names `%s`, which is not in %s"
+                .formatted(key.name(), instance, Key.MIRROR_PUSHED.name()));
+      }
+    }
+  }
+}
