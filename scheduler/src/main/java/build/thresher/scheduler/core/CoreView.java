@@ -10,11 +10,13 @@ import java.util.Optional;
 public final class CoreView {
   private final Lifecycle life;
   private final TaskGraph graph;
+  private final Executions executions;
   private final ExecutorPool pool;
 
-  CoreView(Lifecycle life, TaskGraph graph, ExecutorPool pool) {
+  CoreView(Lifecycle life, TaskGraph graph, Executions executions, ExecutorPool pool) {
     this.life = life;
     this.graph = graph;
+    this.executions = executions;
     this.pool = pool;
   }
 
@@ -44,14 +46,12 @@ public final class CoreView {
 
   /** True while the execution holds a lease or is being published. */
   public boolean isRunning(String execution) {
-    return graph.findExecution(execution) != null;
+    return executions.find(execution) != null;
   }
 
   /** What runs under this fence. */
   public Optional<Definition> leased(Fence fence) {
-    return Optional.ofNullable(graph.findExecution(fence.execution()))
-        .filter(t -> t.holdsFence(fence) && t.state == TaskState.LEASED)
-        .map(t -> t.definition);
+    return Optional.ofNullable(executions.leasedUnder(fence)).map(t -> t.definition);
   }
 
   public Counts counts() {
@@ -62,12 +62,16 @@ public final class CoreView {
       ready += task.state == TaskState.READY ? 1 : 0;
     }
     return new Counts(
-        waiting, ready, life.leased().size(), life.publishing().size(), life.requests().size());
+        waiting,
+        ready,
+        executions.leasedCount(),
+        executions.publishing().size(),
+        life.requests().size());
   }
 
   public ImmutableList<ExecutorView> executors() {
     Map<String, Integer> busy = new HashMap<>();
-    for (Task task : life.leased()) {
+    for (Task task : executions.leased()) {
       if (task.execution != null) {
         busy.merge(task.execution.executor().name(), 1, Integer::sum);
       }

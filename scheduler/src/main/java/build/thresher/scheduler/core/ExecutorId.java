@@ -6,4 +6,10 @@ package build.thresher.scheduler.core;
  * @param name stable over restarts
  * @param incarnation new at each start
  */
-public record ExecutorId(String name, String incarnation) {}
+public record ExecutorId(String name, String incarnation) {
+
+  /** True for another start of the same executor. */
+  boolean isOtherLifeOf(ExecutorId other) {
+    return name.equals(other.name) && !incarnation.equals(other.incarnation);
+  }
+}

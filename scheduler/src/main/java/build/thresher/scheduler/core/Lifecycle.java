@@ -13,41 +13,56 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How tasks and requests move from state to state, and what that does to others.
+ * How tasks and requests begin and end, and what that does to others; what happens to a task in
+ * between is the business of {@link Attempts} and {@link Results}.
  *
  * <p>A task that ends leaves the live state at once; each request that held it keeps how it ended.
  * A request is over when all its tasks are. Nothing here recurses: a chain of 50,000 tasks is cut
  * down by a list of what is still to end.
  */
 final class Lifecycle {
-  private final CoreOptions options;
   private final TaskGraph graph;
   private final ReadyQueue ready;
+  private final Executions executions;
   private final Map<String, Request> requests = new LinkedHashMap<>();
-  private final Set<Task> leased = new LinkedHashSet<>();
-  private final Set<Task> publishing = new LinkedHashSet<>();
   private final Deque<End> ends = new ArrayDeque<>();
 
   /** A task that is to end for all who hold it, except for survivors, who get one of their own. */
   private record End(
       Task task, TaskState state, Ending ending, String phase, Predicate<Hold> survives) {}
 
-  Lifecycle(CoreOptions options, TaskGraph graph, ReadyQueue ready) {
-    this.options = options;
+  Lifecycle(TaskGraph graph, ReadyQueue ready, Executions executions) {
     this.graph = graph;
     this.ready = ready;
+    this.executions = executions;
   }
 
+  /** The live ones, by id, oldest first. */
   Map<String, Request> requests() {
     return requests;
   }
 
-  Set<Task> leased() {
-    return leased;
+  /** A new task that waits for those of its dependencies that are live. */
+  Task create(Definition definition, Journal journal) {
+    Task task = graph.create(definition);
+    journal.store(new Change.TaskDefined(task.id, definition));
+    graph.link(task);
+    return task;
   }
 
-  Set<Task> publishing() {
-    return publishing;
+  /**
+   * New tasks get their places; those that wait for nothing are ready.
+   *
+   * @param created dependencies first
+   */
+  void begin(List<Task> created, Journal journal) {
+    graph.measurePaths(created, ready::add);
+    for (Task task : created) {
+      journal.changed(task);
+      if (task.waitsFor.isEmpty()) {
+        makeReady(task, "", journal);
+      }
+    }
   }
 
   /** The task can go as soon as an executor is free. */
@@ -58,169 +73,14 @@ final class Lifecycle {
     journal.changed(task);
   }
 
-  void lease(Task task, Execution execution, Now now, Journal journal) {
-    graph.forgetExecution(task);
-    task.state = TaskState.LEASED;
-    task.phase = "";
-    task.attempt = execution.fence().attempt();
-    task.spent++;
-    task.deadlineNanos = now.nanos() + options.leaseTerm().toNanos();
-    graph.remember(task, execution);
-    leased.add(task);
-    journal.changed(task);
-  }
-
-  /** An execution ran to its end. What others will ask for is published first. */
-  void ran(Task task, Ending ending, Execution execution, Now now, Journal journal) {
-    if (task.definition.work() instanceof ActionWork action
-        && ending.outputs() instanceof ActionOutputs outputs
-        && !action.isKept(outputs)) {
-      task.ending = ending;
-      succeed(task, execution, now, journal);
-    } else {
-      publish(task, ending, execution, journal);
-    }
-  }
-
-  private void publish(Task task, Ending ending, Execution execution, Journal journal) {
-    stopRunning(task);
-    task.state = TaskState.PUBLISHING;
-    task.phase = "";
-    task.ending = ending;
-    task.publishFailures = 0;
-    publishing.add(task);
-    journal.changed(task);
-    emitPublish(task, execution, journal);
-  }
-
-  void emitPublish(Task task, Execution execution, Journal journal) {
-    Outputs outputs = task.ending.outputs();
-    if (outputs != null) {
-      task.deadlineNanos = Long.MAX_VALUE;
-      journal.effect(new Effect.Publish(task.definition, execution, outputs));
-    }
-  }
-
-  void succeed(Task task, Execution execution, Now now, Journal journal) {
-    journal.store(new Change.ExecutionEnded(task.key(), execution, task.ending, now.wall()));
-    double seconds = task.ending.usage().wall().toNanos() / 1e9;
-    if (seconds > 0 && task.definition.work() instanceof SpackWork) {
-      String name = task.definition.name();
-      journal.store(new Change.DurationPut(name, graph.learn(name, seconds)));
-    }
+  void succeed(Task task, Now now, Journal journal) {
     end(task, TaskState.SUCCEEDED, task.ending, "", hold -> false, now, journal);
-  }
-
-  /**
-   * An attempt failed: there is another one, or the task has failed.
-   *
-   * @param largestMemoryBytes of any executor; 0 where none is known
-   */
-  void attemptFailed(
-      Task task,
-      Execution execution,
-      Ending ending,
-      long largestMemoryBytes,
-      Now now,
-      Journal journal) {
-    Failure failure = ending.failure();
-    if (failure == null) {
-      throw new IllegalArgumentException("an attempt that failed says why");
-    }
-    stopRunning(task);
-    publishing.remove(task);
-    journal.store(new Change.ExecutionEnded(task.key(), execution, ending, now.wall()));
-    if (failure.failureClass().isRetried() && task.spent < options.maxAttempts()) {
-      if (failure.failureClass() == FailureClass.OUT_OF_MEMORY) {
-        task.memoryLimitBytes =
-            moreMemory(task.memoryLimitBytes, ending.usage().peakMemoryBytes(), largestMemoryBytes);
-      }
-      task.ending = Ending.NONE;
-      graph.forgetExecution(task);
-      String phase =
-          "attempt " + task.attempt + " failed (" + failure.message() + "); trying again";
-      makeReady(task, phase, journal);
-      return;
-    }
-    Ending last = ending;
-    if (failure.failureClass().isRetried()) {
-      String message = failure.message() + " (" + task.spent + " attempts)";
-      last = ending.withFailure(failure.says(message));
-    } else if (failure.isRemembered() && task.definition.work() instanceof SpackWork work) {
-      journal.store(
-          new Change.FailurePut(
-              new RememberedFailure(
-                  task.key(),
-                  work.inputs(),
-                  execution.environment().executorClass(),
-                  failure,
-                  ending.log(),
-                  execution.fence().execution(),
-                  now.wall().plus(options.failureTtl()))));
-    }
-    fail(task, last, now, journal);
-  }
-
-  /** Twice what was not enough; all of the largest executor where none has twice as much. */
-  private static long moreMemory(long limit, long peak, long largest) {
-    long notEnough = Math.max(limit, peak);
-    return largest > notEnough ? Math.min(2 * notEnough, largest) : 2 * notEnough;
-  }
-
-  /** What the task needs is made again by tasks that all who wait for it wait for, too. */
-  void makeAgain(
-      Task task,
-      Execution execution,
-      Ending ending,
-      List<Definition> producers,
-      Now now,
-      Journal journal) {
-    stopRunning(task);
-    journal.store(new Change.ExecutionEnded(task.key(), execution, ending, now.wall()));
-    graph.forgetExecution(task);
-    task.definition = task.definition.waitingFor(producers);
-    journal.store(new Change.TaskDefined(task.id, task.definition));
-    task.state = TaskState.WAITING;
-    task.phase = "waits for what was lost and is made again";
-    journal.changed(task);
-    List<Task> created = new ArrayList<>();
-    for (Definition definition : producers) {
-      Task producer = graph.find(definition.key());
-      if (producer == null) {
-        producer = graph.create(definition);
-        journal.store(new Change.TaskDefined(producer.id, definition));
-        graph.link(producer);
-        journal.changed(producer);
-        created.add(producer);
-      }
-      task.waitsFor.add(producer);
-      producer.dependents.add(task);
-      for (Hold hold : task.holds.values()) {
-        if (!producer.holds.containsKey(hold.request.head.id())) {
-          attach(hold.request.reopen(definition), producer, journal);
-        }
-      }
-    }
-    graph.measurePaths(created, ready::add);
-    for (Task producer : created) {
-      if (producer.waitsFor.isEmpty()) {
-        makeReady(producer, "", journal);
-      }
-    }
   }
 
   /** The task failed for all who wanted this very run. */
   void fail(Task task, Ending ending, Now now, Journal journal) {
     Predicate<Hold> wantsAnother = hold -> !hold.wanted().sameRunAs(task.definition);
     end(task, TaskState.FAILED, ending, "", wantsAnother, now, journal);
-  }
-
-  /** The lease was never handed over. */
-  void takeBack(Task task, Journal journal) {
-    stopRunning(task);
-    task.spent--;
-    graph.forgetExecution(task);
-    makeReady(task, "", journal);
   }
 
   /** Lets the request go of all that it waits for, and ends it. */
@@ -327,8 +187,7 @@ final class Lifecycle {
 
   private void endOne(End end, Now now, Journal journal) {
     Task task = end.task;
-    stopRunning(task);
-    publishing.remove(task);
+    executions.end(task);
     ready.remove(task);
     graph.remove(task);
     task.state = end.state;
@@ -388,17 +247,11 @@ final class Lifecycle {
   /** Whoever wanted other inputs than those that failed gets an execution of his own. */
   private Task replace(List<Hold> survivors, Journal journal) {
     Definition definition = survivors.getFirst().wanted();
-    Task task = graph.create(definition);
-    journal.store(new Change.TaskDefined(task.id, definition));
-    graph.link(task);
+    Task task = create(definition, journal);
     for (Hold hold : survivors) {
       attach(hold, task, journal);
     }
-    graph.measurePaths(List.of(task), ready::add);
-    journal.changed(task);
-    if (task.waitsFor.isEmpty()) {
-      makeReady(task, "", journal);
-    }
+    begin(List.of(task), journal);
     return task;
   }
 
@@ -412,11 +265,5 @@ final class Lifecycle {
             task.key(),
             task.id,
             hold.wanted().sameRunAs(task.definition) ? null : hold.wanted()));
-  }
-
-  private void stopRunning(Task task) {
-    if (leased.remove(task) && task.execution != null) {
-      ready.stopped(task.execution.client());
-    }
   }
 }

@@ -9,11 +9,13 @@ import java.util.Map;
 final class Loader {
   private final TaskGraph graph;
   private final ReadyQueue ready;
+  private final Executions executions;
   private final Lifecycle life;
 
-  Loader(TaskGraph graph, ReadyQueue ready, Lifecycle life) {
+  Loader(TaskGraph graph, ReadyQueue ready, Executions executions, Lifecycle life) {
     this.graph = graph;
     this.ready = ready;
+    this.executions = executions;
     this.life = life;
   }
 
@@ -34,16 +36,8 @@ final class Loader {
       if (task.state == TaskState.WAITING && task.waitsFor.isEmpty()) {
         task.state = TaskState.READY;
       }
-      switch (task.state) {
-        case READY -> ready.add(task);
-        case LEASED -> {
-          life.leased().add(task);
-          if (task.execution != null) {
-            ready.started(task.execution.client());
-          }
-        }
-        case PUBLISHING -> life.publishing().add(task);
-        case WAITING, SUCCEEDED, FAILED, SKIPPED, CANCELLED -> {}
+      if (task.state == TaskState.READY) {
+        ready.add(task);
       }
     }
   }
@@ -60,10 +54,7 @@ final class Loader {
     task.ending = was.ending();
     task.deadlineNanos = now.nanos() + options.leaseTerm().toNanos();
     if (was.execution() != null) {
-      task.execution = was.execution();
-      if (task.state == TaskState.LEASED || task.state == TaskState.PUBLISHING) {
-        graph.remember(task, was.execution());
-      }
+      executions.restore(task, was.execution());
     }
     return task;
   }

@@ -20,7 +20,6 @@ final class TaskGraph {
   private static final double NEWEST_SHARE = 0.5;
 
   private final Map<TaskKey, Task> byKey = new LinkedHashMap<>();
-  private final Map<String, Task> byExecution = new HashMap<>();
   private final Map<String, Double> durations = new HashMap<>();
   private long nextId = 1;
 
@@ -34,10 +33,6 @@ final class TaskGraph {
 
   @Nullable Task find(TaskKey key) {
     return byKey.get(key);
-  }
-
-  @Nullable Task findExecution(String name) {
-    return byExecution.get(name);
   }
 
   Task create(Definition definition) {
@@ -71,18 +66,6 @@ final class TaskGraph {
 
   void remove(Task task) {
     byKey.remove(task.key(), task);
-    forgetExecution(task);
-  }
-
-  void remember(Task task, Execution execution) {
-    task.execution = execution;
-    byExecution.put(execution.fence().execution(), task);
-  }
-
-  void forgetExecution(Task task) {
-    if (task.execution != null) {
-      byExecution.remove(task.execution.fence().execution());
-    }
   }
 
   /** Learns how long a build took; returns what is now expected. */

@@ -2,19 +2,13 @@ package build.thresher.scheduler.farm;
 
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
-import build.thresher.scheduler.core.Event;
-import build.thresher.scheduler.core.Reply;
-import build.thresher.scheduler.core.RequestSnapshot;
 import build.thresher.scheduler.core.TaskKey;
-import build.thresher.scheduler.core.TaskSnapshot;
 import build.thresher.scheduler.core.WorkKind;
 import build.thresher.scheduler.logs.LogReader;
 import build.thresher.scheduler.logs.LogStream;
-import build.thresher.scheduler.shell.Caller;
 import build.thresher.scheduler.shell.Calls;
 import build.thresher.scheduler.shell.Requests;
 import build.thresher.scheduler.shell.StreamWriter;
-import build.thresher.scheduler.spack.SubmissionRefused;
 import build.thresher.scheduler.spack.Submissions;
 import build.thresher.scheduler.store.TaskStore.Page;
 import build.thresher.scheduler.store.TaskStore.RequestQuery;
@@ -28,7 +22,6 @@ import build.thresher.v1.FarmStatus;
 import build.thresher.v1.GetProvenanceRequest;
 import build.thresher.v1.GetRequestRequest;
 import build.thresher.v1.GetStatusRequest;
-import build.thresher.v1.Heartbeat;
 import build.thresher.v1.ListRequestsRequest;
 import build.thresher.v1.ListRequestsResponse;
 import build.thresher.v1.Provenance;
@@ -45,7 +38,6 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Optional;
 import java.util.function.Supplier;
-import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,19 +45,14 @@ import org.slf4j.LoggerFactory;
 public final class FarmService extends FarmGrpc.FarmImplBase {
   private static final Logger log = LoggerFactory.getLogger(FarmService.class);
   private static final Duration HEARTBEAT = Duration.ofSeconds(15);
-  private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
-  private static final int MAX_CLIENT_NAME = 200;
-  private static final String ANONYMOUS = "anonymous";
 
   private final Requests requests;
-  private final Submissions submissions;
+  private final Acceptance acceptance;
   private final SpackMirror mirror;
   private final LogReader logReader;
   private final Calls calls;
   private final Instances instances;
   private final StatusReport status;
-  private final InstantSource wall;
-  private final Supplier<String> ids;
 
   /**
    * @param ids for requests whose client chose none
@@ -82,53 +69,17 @@ public final class FarmService extends FarmGrpc.FarmImplBase {
       InstantSource wall,
       Supplier<String> ids) {
     this.requests = requests;
-    this.submissions = submissions;
+    this.acceptance = new Acceptance(requests, submissions, instances, wall, ids);
     this.mirror = mirror;
     this.logReader = logReader;
     this.calls = calls;
     this.instances = instances;
     this.status = status;
-    this.wall = wall;
-    this.ids = ids;
   }
 
   @Override
   public void execute(ExecuteRequest request, StreamObserver<ExecuteUpdate> observer) {
-    calls.stream(observer, answers -> follow(accept(request), answers));
-  }
-
-  /** Stores the request, unless it is known, and returns its id. */
-  private String accept(ExecuteRequest request) throws Exception {
-    String instance = instances.resolve(request.getInstanceName());
-    String id = request.getRequestId().isEmpty() ? ids.get() : request.getRequestId();
-    if (!REQUEST_ID.matcher(id).matches()) {
-      throw invalid("a request_id is 1 to 128 of A-Z a-z 0-9 . _ -");
-    }
-    if (requests.find(id).isPresent()) {
-      return id;
-    }
-    String client = Caller.nameOr(request.getClient().isEmpty() ? ANONYMOUS : request.getClient());
-    if (client.length() > MAX_CLIENT_NAME) {
-      throw invalid("`client` has " + client.length() + " characters; at most " + MAX_CLIENT_NAME);
-    }
-    Event.Submit submit;
-    try {
-      submit = submissions.prepare(request, id, instance, client, wall.instant());
-    } catch (SubmissionRefused e) {
-      throw status(e).asException();
-    }
-    Reply reply = requests.submit(submit);
-    if (reply instanceof Reply.OverLimit over) {
-      throw Status.RESOURCE_EXHAUSTED.withDescription(over.message()).asException();
-    }
-    log.info(
-        "accepted request {} of {}: {} roots, {} tasks, {} cached",
-        id,
-        client,
-        submit.head().roots().size(),
-        submit.tasks().size(),
-        submit.head().cached().size());
-    return id;
+    calls.stream(observer, answers -> follow(acceptance.accept(request), answers));
   }
 
   @Override
@@ -156,49 +107,8 @@ public final class FarmService extends FarmGrpc.FarmImplBase {
   }
 
   private void follow(String id, StreamWriter<ExecuteUpdate> answers) throws Exception {
-    if (!requests.follow(id, HEARTBEAT, new Telling(answers))) {
+    if (!requests.follow(id, HEARTBEAT, new RequestUpdates(answers))) {
       throw unknown(id);
-    }
-  }
-
-  /** A request in the words of the contract. */
-  private static final class Telling implements Requests.Follower {
-    private final StreamWriter<ExecuteUpdate> answers;
-    private boolean accepted;
-
-    Telling(StreamWriter<ExecuteUpdate> answers) {
-      this.answers = answers;
-    }
-
-    @Override
-    public void joined(RequestSnapshot request) throws Exception {
-      if (accepted) {
-        for (TaskSnapshot task : request.tasks()) {
-          changed(task);
-        }
-      } else {
-        accepted = true;
-        answers.send(ExecuteUpdate.newBuilder().setAccepted(Snapshots.request(request)).build());
-      }
-    }
-
-    @Override
-    public void changed(TaskSnapshot task) throws Exception {
-      answers.send(ExecuteUpdate.newBuilder().setTask(Snapshots.task(task)).build());
-    }
-
-    @Override
-    public void idle() throws Exception {
-      answers.send(ExecuteUpdate.newBuilder().setHeartbeat(Heartbeat.getDefaultInstance()).build());
-    }
-
-    @Override
-    public void finished(RequestSnapshot request) throws Exception {
-      Request state = Snapshots.request(request);
-      if (!accepted) {
-        answers.send(ExecuteUpdate.newBuilder().setAccepted(state).build());
-      }
-      answers.send(ExecuteUpdate.newBuilder().setFinished(state).build());
     }
   }
 
@@ -322,17 +232,6 @@ public final class FarmService extends FarmGrpc.FarmImplBase {
     calls.unary(observer, status::status);
   }
 
-  private static Status status(SubmissionRefused e) {
-    Status status =
-        switch (e.kind()) {
-          case INVALID -> Status.INVALID_ARGUMENT;
-          case MISSING_BLOBS -> Status.FAILED_PRECONDITION;
-          case UNKNOWN_INSTANCE -> Status.NOT_FOUND;
-          case OVER_LIMIT -> Status.RESOURCE_EXHAUSTED;
-        };
-    return status.withDescription(e.getMessage());
-  }
-
   private static StatusException unknown(String id) {
     return Status.NOT_FOUND
         .withDescription(
@@ -340,7 +239,7 @@ public final class FarmService extends FarmGrpc.FarmImplBase {
         .asException();
   }
 
-  private static StatusException invalid(String message) {
+  static StatusException invalid(String message) {
     return Status.INVALID_ARGUMENT.withDescription(message).asException();
   }
 }

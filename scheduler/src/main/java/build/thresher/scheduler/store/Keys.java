@@ -54,9 +54,13 @@ final class Keys {
     return key("execution", name);
   }
 
-  /** What may be forgotten, oldest first. */
-  byte[] aged(Instant finished, String kind, String name) {
-    return key("aged", number(finished.toEpochMilli()), kind, name);
+  /** What may be forgotten, oldest first; a request has no value, an execution its name. */
+  byte[] agedRequest(Instant finished, String request) {
+    return key("aged", number(finished.toEpochMilli()), "request", request);
+  }
+
+  byte[] agedExecution(Instant finished, String name) {
+    return key("aged", number(finished.toEpochMilli()), "execution", name.replace('/', ':'));
   }
 
   byte[] agedBefore(Instant time) {
