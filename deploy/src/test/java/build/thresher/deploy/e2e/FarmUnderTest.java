@@ -161,6 +161,10 @@ final class FarmUnderTest implements AutoCloseable {
     return "http://" + http + "/mirror/default";
   }
 
+  String grpcAddress() {
+    return grpc;
+  }
+
   String httpAddress() {
     return http;
   }

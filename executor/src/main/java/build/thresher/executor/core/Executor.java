@@ -204,7 +204,7 @@ public final class Executor implements AutoCloseable {
         if (generation == 0) {
           registration.renew(generation);
         }
-        for (Lease lease : farm.lease(leases.awaitFree())) {
+        for (Lease lease : farm.lease(leases.awaitFree(), registration.leaseTerm())) {
           begin(lease);
         }
         backoff.reset();

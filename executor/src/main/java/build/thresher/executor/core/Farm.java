@@ -58,15 +58,19 @@ final class Farm {
     return within(CALL).register(request.build());
   }
 
-  List<Lease> lease(int free) {
+  /**
+   * @param silence how long the server may hear nothing of this executor
+   */
+  List<Lease> lease(int free, Duration silence) {
+    Duration wait = silence.compareTo(LONG_POLL) < 0 ? silence : LONG_POLL;
     LeaseRequest request =
         LeaseRequest.newBuilder()
             .setExecutor(executor)
             .setIncarnation(incarnation)
             .setMaxLeases(free)
-            .setWait(Wire.duration(LONG_POLL))
+            .setWait(Wire.duration(wait))
             .build();
-    return within(LONG_POLL.plus(CALL)).lease(request).getLeasesList();
+    return within(wait.plus(CALL)).lease(request).getLeasesList();
   }
 
   RenewResponse renew(Collection<RunningLease> held) {

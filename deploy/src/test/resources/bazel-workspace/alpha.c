@@ -1,0 +1,3 @@
+#include "alpha.h"
+
+int alpha(void) { return 40; }

@@ -1,0 +1,2 @@
+#!/bin/sh
+test "$(./hello)" -gt 40
