@@ -2,6 +2,7 @@ package build.thresher.deploy;
 
 import build.thresher.client.ClientCommands;
 import build.thresher.deploy.config.ConfigException;
+import build.thresher.deploy.load.LoadCommand;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -22,6 +23,7 @@ import picocli.CommandLine.Spec;
       ExecutorCommand.class,
       ConfigCommand.class,
       DemoCommand.class,
+      LoadCommand.class,
       WarmUpCommand.class,
       HelpCommand.class
     })
