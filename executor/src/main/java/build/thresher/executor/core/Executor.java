@@ -57,7 +57,7 @@ public final class Executor implements AutoCloseable {
   private final ActionRunner actions;
   private final LeaseRunner runner;
   private final RandomGenerator random;
-  private final boolean root;
+  private final Optional<BuildUsers> users;
   private final List<Thread> loops = new ArrayList<>();
   private volatile boolean draining;
 
@@ -67,15 +67,19 @@ public final class Executor implements AutoCloseable {
       Channel channel,
       BlobStore store,
       Capabilities capabilities,
-      boolean root)
+      Optional<BuildUsers> users)
       throws IOException {
     this.options = options;
     this.work = work;
-    this.root = root;
+    this.users = users;
     this.random = RandomGenerator.getDefault();
     InstantSource clock = InstantSource.system();
     caches = Caches.open(work, options.caches(), store, new FetchedSources(channel), clock);
-    ControlGroups groups = ControlGroups.prepare(options.name());
+    users.ifPresent(u -> log.info("builds run as the users {}", u));
+    for (String dead : work.dead()) {
+      ControlGroups.prepare(work.label(dead)).close();
+    }
+    ControlGroups groups = ControlGroups.prepare(work.label(options.name()));
     log.info("{}", groups.enforced());
     Path etc = FileTrees.createReadable(work.own("etc"));
     Bubblewrap.writeAccounts(etc);
@@ -83,7 +87,9 @@ public final class Executor implements AutoCloseable {
         SeccompFilter.write(work.own("seccomp.bpf"), System.getProperty("os.arch", ""));
     sandbox =
         new Sandbox(
-            new Bubblewrap(etc, options.hostPaths(), root, filter), groups, System::nanoTime);
+            new Bubblewrap(etc, options.hostPaths(), users.isPresent(), filter),
+            groups,
+            System::nanoTime);
     SpackBuilder builder =
         new SpackBuilder(
             store, caches.trees(), caches.prefixes(), caches.sources(), sandbox, options.builds());
@@ -99,7 +105,7 @@ public final class Executor implements AutoCloseable {
             work.own("inputs"),
             store,
             sandbox,
-            new Owner(root ? options.buildUid() + options.slots() : -1),
+            new Owner(users.map(BuildUsers::ofActions).orElse(-1)),
             options.actions(),
             clock);
     runner =
@@ -125,11 +131,17 @@ public final class Executor implements AutoCloseable {
       throws IOException {
     Host.requireTools(options.builds().python());
     WorkDirectory work = WorkDirectory.open(options.workDir(), options.name());
+    Optional<BuildUsers> users = Optional.empty();
     Executor executor;
     try {
-      boolean root = "root".equals(System.getProperty("user.name"));
-      executor = new Executor(options, work, channel, store, Host.capabilities(options), root);
+      if ("root".equals(System.getProperty("user.name"))) {
+        users = Optional.of(BuildUsers.claim(options.buildUid(), options.slots()));
+      }
+      executor = new Executor(options, work, channel, store, Host.capabilities(options), users);
     } catch (IOException | RuntimeException e) {
+      if (users.isPresent()) {
+        users.get().close();
+      }
       work.close();
       throw e;
     }
@@ -164,11 +176,11 @@ public final class Executor implements AutoCloseable {
                   List.of("/bin/true"),
                   new Limits(Duration.ofSeconds(30), 0, 100, Long.MAX_VALUE, Long.MAX_VALUE),
                   directory,
-                  options.buildUid()),
+                  users.map(BuildUsers::ofActions).orElse(-1)),
               (bytes, count) -> output.append(new String(bytes, 0, count, StandardCharsets.UTF_8)),
               new KillSwitch());
       if (result.end() != SandboxResult.End.EXITED || result.exitCode() != 0) {
-        throw new HostNotReadyException(Host.sandboxAdvice(options, root, output.toString()));
+        throw new HostNotReadyException(Host.sandboxAdvice(options, users, output.toString()));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -234,7 +246,7 @@ public final class Executor implements AutoCloseable {
         .start(
             () -> {
               try {
-                runner.run(lease, work, running, root ? options.buildUid() + slot : -1);
+                runner.run(lease, work, running, users.map(u -> u.ofSlot(slot)).orElse(-1));
               } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
               } catch (RuntimeException e) {
@@ -309,5 +321,8 @@ public final class Executor implements AutoCloseable {
     actions.close();
     caches.close();
     work.close();
+    if (users.isPresent()) {
+      users.get().close();
+    }
   }
 }

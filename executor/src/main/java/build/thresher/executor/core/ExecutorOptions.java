@@ -19,8 +19,9 @@ import java.util.Map;
  * @param hostPaths directories of the host that builds see, besides /usr and the like
  * @param caches how much is kept for further builds
  * @param logBytes of one build at most
- * @param buildUid first of the host users that builds run as, one for each slot, and one more for
- *     all actions, where the executor is root; nobody else may use them
+ * @param buildUid least of the host users that builds run as, where the executor is root: one for
+ *     each slot, and one more for all actions. Those that accounts or other executors of the host
+ *     have are passed over
  * @param drainGrace how long builds may go on when the executor is told to stop
  * @param builds limits of single builds
  * @param actions what actions are offered and may use
@@ -175,5 +176,29 @@ public record ExecutorOptions(
         drainGrace,
         limits,
         actions);
+  }
+
+  /** The same with so much of each log. */
+  public ExecutorOptions withLogBytes(long bytes) {
+    return new ExecutorOptions(
+        name,
+        workDir,
+        slots,
+        labels,
+        externals,
+        hostPaths,
+        caches,
+        bytes,
+        buildUid,
+        drainGrace,
+        builds,
+        actions);
+  }
+
+  /** The same with so much time for builds when it is told to stop. */
+  public ExecutorOptions withDrainGrace(Duration grace) {
+    return new ExecutorOptions(
+        name, workDir, slots, labels, externals, hostPaths, caches, logBytes, buildUid, grace,
+        builds, actions);
   }
 }

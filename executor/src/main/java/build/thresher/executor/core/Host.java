@@ -64,13 +64,13 @@ final class Host {
   }
 
   /** What to do when bubblewrap does not work here. */
-  static String sandboxAdvice(ExecutorOptions options, boolean root, String output)
+  static String sandboxAdvice(ExecutorOptions options, Optional<BuildUsers> users, String output)
       throws IOException {
-    if (root) {
+    if (users.isPresent()) {
       for (Path path = options.workDir(); path != null; path = path.getParent()) {
         if (!Files.getPosixFilePermissions(path).contains(PosixFilePermission.OTHERS_EXECUTE)) {
-          return "builds run as the user "
-              + options.buildUid()
+          return "builds run as the users "
+              + users.get()
               + ", who may not enter "
               + path
               + "; choose a work directory below one that all users may enter, for example"

@@ -7,6 +7,8 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
@@ -20,17 +22,19 @@ final class WorkDirectory implements Closeable {
   private final Path root;
   private final Path own;
   private final LockFile lockFile;
+  private final List<String> dead;
   private final AtomicLong builds = new AtomicLong();
 
-  private WorkDirectory(Path root, Path own, LockFile lockFile) {
+  private WorkDirectory(Path root, Path own, LockFile lockFile, List<String> dead) {
     this.root = root;
     this.own = own;
     this.lockFile = lockFile;
+    this.dead = List.copyOf(dead);
   }
 
   static WorkDirectory open(Path root, String executor) throws IOException {
     Path all = FileTrees.createReadable(root.resolve("executors"));
-    clearDead(all);
+    List<String> dead = clearDead(all);
     Path own = FileTrees.createReadable(all.resolve(executor));
     LockFile lockFile = LockFile.open(own.resolve("lock"));
     if (lockFile.tryExclusive(0).isEmpty()) {
@@ -44,11 +48,12 @@ final class WorkDirectory implements Closeable {
     }
     clear(own.resolve("builds"));
     FileTrees.createReadable(own.resolve("builds"));
-    return new WorkDirectory(root, own, lockFile);
+    return new WorkDirectory(root, own, lockFile, dead);
   }
 
   /** Those of other names may never come back to clear up themselves. */
-  private static void clearDead(Path all) throws IOException {
+  private static List<String> clearDead(Path all) throws IOException {
+    List<String> dead = new ArrayList<>();
     try (Stream<Path> executors = Files.list(all)) {
       for (Path executor : executors.filter(Files::isDirectory).toList()) {
         Path builds = executor.resolve("builds");
@@ -60,17 +65,29 @@ final class WorkDirectory implements Closeable {
           if (lock.isPresent()) {
             try (Closeable held = lock.get()) {
               clear(builds);
+              dead.add(String.valueOf(executor.getFileName()));
             }
           }
         }
       }
     }
+    return dead;
   }
 
   private static void clear(Path builds) throws IOException {
     // What an executor that was killed had mounted is still there.
     new Kernel().detachBelow(builds);
     FileTrees.delete(builds);
+  }
+
+  /** Executors that did not end as they should, whose builds' directories are cleared by now. */
+  List<String> dead() {
+    return dead;
+  }
+
+  /** A name for an executor's things outside of here: another directory may have the same names. */
+  String label(String executor) {
+    return executor + "-" + Integer.toHexString(root.toString().hashCode());
   }
 
   /** Of all executors here. */

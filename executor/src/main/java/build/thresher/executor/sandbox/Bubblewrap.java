@@ -21,6 +21,11 @@ public final class Bubblewrap {
   /** Control groups, where there are some, refuse first, because they tell that they did. */
   private static final long NPROC_MARGIN = 64;
 
+  /** What programs expect; some close all that there could be, one by one. */
+  private static final long OPEN_FILES = 4096;
+
+  private static final long MAX_OPEN_FILES = 65_536;
+
   private static final long SHARED_MEMORY_BYTES = 1L << 30;
 
   /**
@@ -49,6 +54,7 @@ public final class Bubblewrap {
   private final List<Path> hostPaths;
   private final boolean root;
   private final Optional<Path> seccompFilter;
+  private final Ceilings ceilings;
 
   /**
    * @param etc directory with the account files that every build sees, see {@link #writeAccounts}
@@ -56,11 +62,13 @@ public final class Bubblewrap {
    * @param root whether the executor runs as root and so changes to the build's user
    * @param seccompFilter compiled filter of system calls
    */
-  public Bubblewrap(Path etc, List<Path> hostPaths, boolean root, Optional<Path> seccompFilter) {
+  public Bubblewrap(Path etc, List<Path> hostPaths, boolean root, Optional<Path> seccompFilter)
+      throws IOException {
     this.etc = etc;
     this.hostPaths = List.copyOf(hostPaths);
     this.root = root;
     this.seccompFilter = seccompFilter;
+    this.ceilings = Ceilings.ofThisProcess();
   }
 
   /** Writes the synthetic account and host files below a directory of the executor. */
@@ -81,8 +89,9 @@ public final class Bubblewrap {
         List.of(
             "prlimit",
             "--core=0:0",
-            "--nproc=" + (spec.limits().processes() + NPROC_MARGIN),
-            "--fsize=" + spec.limits().diskBytes(),
+            "--nproc=" + ceilings.processes(spec.limits().processes() + NPROC_MARGIN),
+            "--nofile=" + ceilings.openFiles(OPEN_FILES) + ":" + ceilings.openFiles(MAX_OPEN_FILES),
+            "--fsize=" + ceilings.fileBytes(spec.limits().diskBytes()),
             "--"));
     if (root) {
       argv.addAll(
@@ -116,6 +125,11 @@ public final class Bubblewrap {
       argv.add(bind.host().toString());
       argv.add(bind.inside());
     }
+    // What is not bound is memory, which no limit on disks counts.
+    argv.addAll(List.of("--remount-ro", "/dev"));
+    if (spec.root().isEmpty()) {
+      argv.addAll(List.of("--remount-ro", "/"));
+    }
     spec.environment().forEach((name, value) -> argv.addAll(List.of("--setenv", name, value)));
     argv.addAll(List.of("--chdir", spec.workingDirectory(), "--"));
     argv.addAll(spec.command());
@@ -127,7 +141,9 @@ public final class Bubblewrap {
    * becomes the next program: a process builder can do none of this.
    */
   private List<String> launcher(List<Path> controlGroups, Optional<Path> status) {
-    StringBuilder script = new StringBuilder("n=$1; shift; ");
+    // When the host itself has no memory left, builds are to go before the executor.
+    StringBuilder script = new StringBuilder("echo 500 2>/dev/null > /proc/$$/oom_score_adj; ");
+    script.append("n=$1; shift; ");
     script.append("while [ \"$n\" -gt 0 ]; do echo $$ > \"$1/cgroup.procs\" || exit 125; ");
     script.append("shift; n=$((n-1)); done; ");
     List<String> argv = new ArrayList<>(List.of("/bin/sh", "-c"));

@@ -1,10 +1,12 @@
 package build.thresher.executor.spack;
 
 import build.thresher.executor.sandbox.KillSwitch;
+import com.google.common.base.Throwables;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -61,12 +63,11 @@ final class ParallelInputs {
           throw new IOException("killed while its inputs were fetched", e);
         }
       } catch (ExecutionException e) {
-        switch (e.getCause()) {
-          case IOException failure -> throw failure;
-          case RuntimeException failure -> throw failure;
-          case InterruptedException failure -> throw failure;
-          case null, default -> throw new IOException("cannot fetch an input", e.getCause());
-        }
+        Throwable cause = Objects.requireNonNullElse(e.getCause(), e);
+        Throwables.throwIfInstanceOf(cause, IOException.class);
+        Throwables.throwIfInstanceOf(cause, InterruptedException.class);
+        Throwables.throwIfUnchecked(cause);
+        throw new IOException("cannot fetch an input", cause);
       }
     }
   }

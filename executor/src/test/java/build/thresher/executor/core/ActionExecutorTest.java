@@ -5,17 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import build.bazel.remote.execution.v2.Action;
 import build.bazel.remote.execution.v2.ActionResult;
 import build.bazel.remote.execution.v2.Command;
 import build.bazel.remote.execution.v2.OutputFile;
-import build.bazel.remote.execution.v2.Platform;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.LocalTree;
 import build.thresher.cas.client.TreeUploader;
 import build.thresher.executor.testing.DirectoryBlobStore;
-import build.thresher.v1.ActionRun;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.Failure;
 import build.thresher.v1.FailureClass;
@@ -45,6 +42,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A whole executor with real actions in real sandboxes against a scripted scheduler. */
 final class ActionExecutorTest {
   private static final Scope SCOPE = Scope.farm("default");
+  private static final String NAME = "action-" + ProcessHandle.current().pid();
 
   private final Path temporary;
   private final ScriptedFarm farm = new ScriptedFarm();
@@ -72,10 +70,7 @@ final class ActionExecutorTest {
     channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
     executor =
         Executor.start(
-            ExecutorOptions.of("action-" + ProcessHandle.current().pid(), temporary.resolve("work"))
-                .withSlots(2),
-            channel,
-            store);
+            ExecutorOptions.of(NAME, temporary.resolve("work")).withSlots(2), channel, store);
   }
 
   @AfterEach
@@ -186,36 +181,15 @@ final class ActionExecutorTest {
 
   private Fence offer(Command.Builder command, Digest inputs, String... properties)
       throws Exception {
-    Action action =
-        Action.newBuilder()
-            .setCommandDigest(Wire.digest(store.put(SCOPE, command.build().toByteArray())))
-            .setInputRootDigest(Wire.digest(inputs))
-            .build();
-    Platform.Builder platform = Platform.newBuilder();
-    Stream.of(properties)
-        .filter(p -> !p.isEmpty())
-        .forEach(
-            p ->
-                platform
-                    .addPropertiesBuilder()
-                    .setName(p.substring(0, p.indexOf('=')))
-                    .setValue(p.substring(p.indexOf('=') + 1)));
-    Fence fence =
-        Fence.newBuilder()
-            .setExecution("default/operations/" + ++executions)
-            .setEpoch(1)
-            .setAttempt(1)
-            .build();
-    farm.offer(
-        Lease.newBuilder()
-            .setFence(fence)
-            .setInstanceName("default")
-            .setActionRun(
-                ActionRun.newBuilder()
-                    .setAction(Wire.digest(store.put(SCOPE, action.toByteArray())))
-                    .setPlatform(platform))
-            .build());
-    return fence;
+    Lease lease =
+        TestLeases.of(
+            store,
+            command,
+            inputs,
+            Stream.of(properties).filter(p -> !p.isEmpty()).toList(),
+            ++executions);
+    farm.offer(lease);
+    return lease.getFence();
   }
 
   private CompleteRequest completion(Fence fence) throws Exception {
@@ -228,7 +202,7 @@ final class ActionExecutorTest {
   }
 
   private int builds() {
-    try (Stream<Path> left = Files.list(temporary.resolve("work/builds"))) {
+    try (Stream<Path> left = Files.list(temporary.resolve("work/executors/" + NAME + "/builds"))) {
       return (int) left.count();
     } catch (java.io.IOException e) {
       return -1;

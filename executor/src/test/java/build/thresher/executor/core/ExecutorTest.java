@@ -8,8 +8,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.SpecNode;
-import build.thresher.executor.inputs.BuiltPrefix;
-import build.thresher.executor.inputs.SourceFile;
 import build.thresher.executor.outputs.PushedSpec;
 import build.thresher.executor.spack.SpackTask;
 import build.thresher.executor.testing.DirectoryBlobStore;
@@ -21,12 +19,7 @@ import build.thresher.v1.Failure;
 import build.thresher.v1.FailureClass;
 import build.thresher.v1.Fence;
 import build.thresher.v1.Lease;
-import build.thresher.v1.Prefix;
-import build.thresher.v1.Source;
-import build.thresher.v1.SpackBuild;
 import build.thresher.v1.SpackBuildResult;
-import build.thresher.v1.SpackInputs;
-import com.google.protobuf.ByteString;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.Status;
@@ -34,7 +27,6 @@ import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -260,47 +252,9 @@ final class ExecutorTest {
   }
 
   private Fence offer(SpackTask task) {
-    Fence fence =
-        Fence.newBuilder()
-            .setExecution("default/operations/" + ++executions)
-            .setEpoch(1)
-            .setAttempt(1)
-            .build();
-    SpackBuild.Builder build =
-        SpackBuild.newBuilder()
-            .setHash(task.hash())
-            .setName(task.name())
-            .setVersion(task.version())
-            .setSpecVersion(task.specVersion())
-            .setInputs(
-                SpackInputs.newBuilder()
-                    .setCore(Wire.digest(task.core()))
-                    .setRecipes(Wire.digest(task.recipes()))
-                    .setConfiguration(Wire.digest(task.configuration())))
-            .addAllRegister(task.register())
-            .setPrefix(task.prefix())
-            .setInstallTreeRoot(task.installTreeRoot())
-            .setPaddedLength(task.paddedLength());
-    for (SourceFile source : task.sources()) {
-      build.addSources(
-          Source.newBuilder()
-              .setSha256(source.sha256())
-              .setMirrorPath(source.mirrorPath())
-              .setDigest(Wire.digest(source.digest().orElseThrow())));
-    }
-    for (BuiltPrefix prefix : task.prefixes()) {
-      build.addPrefixes(
-          Prefix.newBuilder()
-              .setHash(prefix.hash())
-              .setPath(prefix.path())
-              .setArchive(Wire.digest(prefix.archive())));
-    }
-    ByteBuffer texts = ByteBuffer.allocate(36 * task.nodes().size());
-    task.nodes().forEach(n -> texts.put(n.hashBytes()).putInt((int) n.sizeBytes()));
-    build.setNodeTexts(ByteString.copyFrom(texts.flip()));
-    farm.offer(
-        Lease.newBuilder().setFence(fence).setInstanceName("default").setSpackBuild(build).build());
-    return fence;
+    Lease lease = TestLeases.of(task, ++executions);
+    farm.offer(lease);
+    return lease.getFence();
   }
 
   private CompleteRequest awaitCompletion(int count) throws Exception {

@@ -52,6 +52,21 @@ final class ScriptedFarm extends ExecutorsGrpc.ExecutorsImplBase {
     queue.add(lease);
   }
 
+  /** Hands a lease out and waits for its end. */
+  CompleteRequest run(Lease lease) throws InterruptedException {
+    offer(lease);
+    long deadline = System.nanoTime() + java.time.Duration.ofMinutes(2).toNanos();
+    while (System.nanoTime() < deadline) {
+      for (CompleteRequest end : completed()) {
+        if (end.getFence().equals(lease.getFence())) {
+          return end;
+        }
+      }
+      Thread.sleep(10);
+    }
+    throw new IllegalStateException("no end of " + lease.getFence() + "\n" + log(lease.getFence()));
+  }
+
   /** As after a restart: every executor is unknown. */
   synchronized void forgetExecutors() {
     known.clear();

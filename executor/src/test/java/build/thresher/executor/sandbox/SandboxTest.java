@@ -235,7 +235,7 @@ final class SandboxTest {
   void aBuildThatFillsTheDiskIsKilled() throws Exception {
     Limits limits = new Limits(Duration.ofMinutes(1), 0, 500, 1L << 20, 100_000);
     SandboxResult result =
-        run(limits, new KillSwitch(), "head -c 3000000 /dev/zero > /tmp/big; sleep 4324");
+        run(limits, new KillSwitch(), "head -c 900000 /dev/zero | tee /tmp/a > /tmp/b; sleep 4324");
     assertEquals(End.DISK_LIMIT, result.end());
   }
 
@@ -274,9 +274,12 @@ final class SandboxTest {
 
   @Test
   void sharedMemoryIsLimitedToo() throws Exception {
-    assertEquals(
-        "No space",
-        run("head -c 1500000000 /dev/zero 2>&1 > /dev/shm/x | grep -o 'No space'; rm /dev/shm/x"));
+    Limits limits = new Limits(Duration.ofMinutes(1), 0, 500, 4L << 30, 100_000);
+    run(
+        limits,
+        new KillSwitch(),
+        "head -c 1500000000 /dev/zero 2>&1 > /dev/shm/x | grep -o 'No space'; rm /dev/shm/x");
+    assertEquals("No space", output.toString().strip());
   }
 
   @Test

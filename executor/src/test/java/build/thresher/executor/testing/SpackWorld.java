@@ -64,8 +64,9 @@ public final class SpackWorld {
     Files.createDirectories(directory.resolve("configuration"));
   }
 
-  /** Where the recipes can be changed before they are first used. */
+  /** Where the recipes can be changed before they are next used. */
   public Path recipes() {
+    trees.remove("recipes");
     return directory.resolve("recipes");
   }
 

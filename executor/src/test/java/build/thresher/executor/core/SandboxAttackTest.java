@@ -1,0 +1,259 @@
+package build.thresher.executor.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import build.bazel.remote.execution.v2.Command;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.cas.client.LocalTree;
+import build.thresher.cas.client.TreeUploader;
+import build.thresher.executor.core.ExecutorProcess.Bounds;
+import build.thresher.executor.outputs.PushedSpec;
+import build.thresher.executor.testing.Attacks;
+import build.thresher.executor.testing.DirectoryBlobStore;
+import build.thresher.executor.testing.RealSpack;
+import build.thresher.executor.testing.SpackWorld;
+import build.thresher.v1.CompleteRequest;
+import build.thresher.v1.Lease;
+import build.thresher.v1.LogStream;
+import build.thresher.v1.SpackBuildResult;
+import io.grpc.Server;
+import io.grpc.netty.NettyServerBuilder;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Executors;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Every attack of the corpus, run as a real build and as a real action by a real executor: as root,
+ * and as an ordinary user. docs/SANDBOX.md lists the modes and what each cannot stop.
+ */
+final class SandboxAttackTest {
+  private static final Scope SCOPE = Scope.farm(TestLeases.INSTANCE);
+  private static final boolean ROOT = "root".equals(System.getProperty("user.name"));
+  private static final String NAME = "attacked-" + ProcessHandle.current().pid();
+
+  private final Path temporary;
+  private final ScriptedFarm farm = new ScriptedFarm();
+  private Server server;
+  private DirectoryBlobStore store;
+  private Attacks attacks;
+  private Optional<ExecutorProcess> executor = Optional.empty();
+  private Path work;
+  private int executions;
+
+  SandboxAttackTest(@TempDir Path temporary) {
+    this.temporary = temporary;
+  }
+
+  @BeforeEach
+  void open() throws Exception {
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
+    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
+    store = new DirectoryBlobStore(temporary.resolve("blobs"));
+    Files.setPosixFilePermissions(
+        temporary.resolve("blobs"), PosixFilePermissions.fromString("rwxrwxrwx"));
+    server =
+        NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
+            .executor(Executors.newVirtualThreadPerTaskExecutor())
+            .addService(farm)
+            .build()
+            .start();
+    attacks = new Attacks(Files.createDirectory(temporary.resolve("host")));
+    work = Files.createDirectory(temporary.resolve("work"));
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    if (executor.isPresent()) {
+      executor.get().close();
+    }
+    if (attacks != null) {
+      attacks.close();
+    }
+    if (server != null) {
+      server.shutdownNow();
+    }
+  }
+
+  private void start(List<String> as) throws Exception {
+    ExecutorProcess started =
+        ExecutorProcess.start(
+            as,
+            Map.of("THRESHER_TOKEN", attacks.canary()),
+            temporary,
+            NAME,
+            work,
+            server.getPort(),
+            temporary.resolve("blobs"),
+            2,
+            Bounds.WIDE);
+    executor = Optional.of(started);
+    assertTrue(started.isReady(), started.said());
+  }
+
+  @Test
+  void asRootNoBuildAndNoActionGetsOut() throws Exception {
+    assumeTrue(ROOT, "only root can start an executor as root");
+    start(List.of());
+    anActionGetsNowhere();
+    anActionInItsOwnRootGetsNowhere();
+    aBuildGetsNowhere();
+  }
+
+  @Test
+  void asAnOrdinaryUserNoBuildAndNoActionGetsOut() throws Exception {
+    if (ROOT) {
+      ExecutorProcess.ownedByOrdinaryUser(work);
+      start(ExecutorProcess.asOrdinaryUser());
+    } else {
+      start(List.of());
+    }
+    anActionGetsNowhere();
+    anActionInItsOwnRootGetsNowhere();
+    aBuildGetsNowhere();
+  }
+
+  private Path own(String name) {
+    return work.resolve("executors").resolve(NAME).resolve(name);
+  }
+
+  private void anActionGetsNowhere() throws Exception {
+    LocalTree.Builder inputs = LocalTree.builder();
+    attacks.addTo(
+        inputs,
+        work,
+        Map.of("shared", List.of("/thresher/action", "/usr/bin", "/etc"), "chroot", false));
+    inputs.addBytes("data/input", bytes("shared by many actions"), false);
+    inputs.addBytes("data/program", bytes("#!/bin/sh\necho shared by many actions\n"), true);
+    Digest root = upload(inputs);
+    Command.Builder command = command("python3", "attacks/run.py", "attacks/world.json");
+    run(Command.newBuilder().addArguments("true"), root, List.of());
+    List<String> before = Attacks.state(own("inputs"));
+    attacks.check("action", run(command, root, List.of()));
+    assertEquals(before, Attacks.state(own("inputs")), "an action changed shared inputs");
+  }
+
+  private void anActionInItsOwnRootGetsNowhere() throws Exception {
+    LocalTree.Builder inputs = LocalTree.builder();
+    attacks.addTo(inputs, work, Map.of("shared", List.of("/data"), "chroot", true));
+    inputs.addBytes("data/input", bytes("shared by many actions"), false);
+    Attacks.addPython(inputs);
+    Digest root = upload(inputs);
+    Command.Builder command = command(Attacks.python(), "/attacks/run.py", "/attacks/world.json");
+    List<String> properties = List.of("chrootIntoInputRoot=true");
+    run(command(Attacks.python(), "-c", ""), root, properties);
+    List<String> before = Attacks.state(own("inputs"));
+    attacks.check("action in its own root", run(command, root, properties));
+    assertEquals(before, Attacks.state(own("inputs")), "an action changed shared inputs");
+  }
+
+  private static Command.Builder command(String... words) {
+    return Command.newBuilder().addAllArguments(List.of(words));
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  private Digest upload(LocalTree.Builder builder) throws IOException {
+    LocalTree tree = builder.build();
+    new TreeUploader(store, SCOPE).upload(tree);
+    return tree.root();
+  }
+
+  /** Both outputs. */
+  private String run(Command.Builder command, Digest root, List<String> properties)
+      throws Exception {
+    Lease lease = TestLeases.of(store, command, root, properties, ++executions);
+    CompleteRequest done = farm.run(lease);
+    String output =
+        farm.log(lease.getFence(), LogStream.LOG_STREAM_STDOUT)
+            + farm.log(lease.getFence(), LogStream.LOG_STREAM_STDERR);
+    assertTrue(done.hasActionResult(), () -> done + output);
+    assertEquals(0, done.getActionResult().getExitCode(), () -> done + output);
+    return output;
+  }
+
+  /** The attacks run as the recipe's own code, where Spack loads it. */
+  private void aBuildGetsNowhere() throws Exception {
+    SpackWorld world =
+        new SpackWorld(RealSpack.orSkip(), temporary.resolve("world"), store, "fl-suite.json");
+    List<SpecNode> nodes = world.toBuild("fl-core");
+    for (SpecNode node : nodes.subList(0, nodes.size() - 1)) {
+      build(world, node);
+    }
+    Path recipe = world.recipes().resolve("farmlab/packages/fl_core");
+    attacks.writeTo(
+        recipe,
+        work,
+        Map.of(
+            "chroot",
+            false,
+            "shared",
+            List.of(
+                "/thresher/spack/bin",
+                "/thresher/repos",
+                "/thresher/config",
+                "/thresher/sources",
+                "/thresher/order",
+                "/thresher/store",
+                "/usr/bin",
+                "/etc")));
+    Files.writeString(
+        recipe.resolve("package.py"),
+        """
+
+        import os as _os, subprocess as _subprocess, sys as _sys
+        _here = _os.path.dirname(__file__) + "/attacks/"
+        _subprocess.run([_sys.executable, _here + "run.py", _here + "world.json"])
+        """,
+        StandardOpenOption.APPEND);
+    List<String> before = state();
+    Lease lease = TestLeases.of(world.task(nodes.getLast()), ++executions);
+    farm.run(lease);
+    attacks.check("build", farm.log(lease.getFence()));
+    List<String> after = state();
+    assertEquals(before, after.stream().filter(Set.copyOf(before)::contains).toList());
+    for (Path tree : Attacks.children(work.resolve("trees"))) {
+      assertEquals(
+          String.valueOf(tree.getFileName()),
+          LocalTree.scan(tree.resolve("content"), p -> true).root().hex(),
+          "the tree is what its name says");
+    }
+  }
+
+  private List<String> state() throws IOException {
+    return Attacks.state(work.resolve("prefixes"), work.resolve("trees"), work.resolve("sources"));
+  }
+
+  private void build(SpackWorld world, SpecNode node) throws Exception {
+    Lease lease = TestLeases.of(world.task(node), ++executions);
+    CompleteRequest done = farm.run(lease);
+    assertTrue(done.hasSpackBuild(), () -> done + farm.log(lease.getFence()));
+    SpackBuildResult built = Objects.requireNonNull(done.getSpackBuild());
+    world.built(
+        node,
+        new PushedSpec(
+            Wire.digest(built.getArchive()),
+            built.getArchiveMediaType(),
+            Wire.digest(built.getSpec()),
+            built.getSpecMediaType()));
+  }
+}

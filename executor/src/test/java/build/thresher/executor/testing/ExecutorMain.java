@@ -1,0 +1,66 @@
+package build.thresher.executor.testing;
+
+import build.thresher.executor.core.Executor;
+import build.thresher.executor.core.ExecutorOptions;
+import build.thresher.executor.spack.SpackOptions;
+import io.grpc.ManagedChannel;
+import io.grpc.netty.NettyChannelBuilder;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+
+/**
+ * An executor in a process of its own, which tests kill, stop and run as other users. Prints
+ * "ready" when it serves, drains on SIGTERM.
+ *
+ * <p>Arguments: name, work directory, port of the farm, directory of blobs, slots, and limits of
+ * builds: seconds, bytes of memory, processes, bytes of disk, files, bytes of log, seconds of
+ * grace.
+ */
+public final class ExecutorMain {
+  private ExecutorMain() {}
+
+  public static void main(String[] arguments) throws Exception {
+    ManagedChannel channel =
+        NettyChannelBuilder.forAddress("127.0.0.1", Integer.parseInt(arguments[2]))
+            .usePlaintext()
+            .build();
+    ExecutorOptions options =
+        ExecutorOptions.of(arguments[0], Path.of(arguments[1]))
+            .withSlots(Integer.parseInt(arguments[4]))
+            .withBuilds(
+                new SpackOptions(
+                    "/usr/bin/python3",
+                    2,
+                    Duration.ofSeconds(Long.parseLong(arguments[5])),
+                    Long.parseLong(arguments[6]),
+                    Long.parseLong(arguments[7]),
+                    Long.parseLong(arguments[8]),
+                    Long.parseLong(arguments[9])))
+            .withLogBytes(Long.parseLong(arguments[10]))
+            .withDrainGrace(Duration.ofSeconds(Long.parseLong(arguments[11])));
+    Executor executor;
+    try {
+      executor = Executor.start(options, channel, new DirectoryBlobStore(Path.of(arguments[3])));
+    } catch (java.io.IOException e) {
+      System.out.println("refused: " + e.getMessage());
+      System.exit(1);
+      return;
+    }
+    CountDownLatch stopped = new CountDownLatch(1);
+    Runtime.getRuntime()
+        .addShutdownHook(
+            new Thread(
+                () -> {
+                  try {
+                    executor.drain();
+                    System.out.println("drained");
+                  } catch (Exception e) {
+                    System.out.println("not drained: " + e);
+                  }
+                  stopped.countDown();
+                }));
+    System.out.println("ready");
+    stopped.await();
+  }
+}
