@@ -112,12 +112,10 @@ final class ExecutorProcess implements AutoCloseable {
         "--");
   }
 
-  /** A directory of the ordinary user's. */
-  static Path ownedByOrdinaryUser(Path directory) throws IOException {
-    Files.createDirectories(directory);
-    Files.setAttribute(directory, "unix:uid", ORDINARY_USER);
-    Files.setAttribute(directory, "unix:gid", ORDINARY_USER);
-    return directory;
+  /** Gives a file or directory to the ordinary user. */
+  static void giveToOrdinaryUser(Path path) throws IOException {
+    Files.setAttribute(path, "unix:uid", ORDINARY_USER);
+    Files.setAttribute(path, "unix:gid", ORDINARY_USER);
   }
 
   /** The class path may lie below a home that others may not enter. */

@@ -29,9 +29,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Executors;
@@ -56,6 +56,7 @@ final class SandboxAttackTest {
   private Attacks attacks;
   private Optional<ExecutorProcess> executor = Optional.empty();
   private Path work;
+  private String user = "";
   private int executions;
 
   SandboxAttackTest(@TempDir Path temporary) {
@@ -105,6 +106,7 @@ final class SandboxAttackTest {
             2,
             Bounds.WIDE);
     executor = Optional.of(started);
+    user = as.isEmpty() && ROOT ? "as root" : "as an ordinary user";
     assertTrue(started.isReady(), started.said());
   }
 
@@ -120,7 +122,7 @@ final class SandboxAttackTest {
   @Test
   void asAnOrdinaryUserNoBuildAndNoActionGetsOut() throws Exception {
     if (ROOT) {
-      ExecutorProcess.ownedByOrdinaryUser(work);
+      ExecutorProcess.giveToOrdinaryUser(work);
       start(ExecutorProcess.asOrdinaryUser());
     } else {
       start(List.of());
@@ -128,6 +130,58 @@ final class SandboxAttackTest {
     anActionGetsNowhere();
     anActionInItsOwnRootGetsNowhere();
     aBuildGetsNowhere();
+  }
+
+  /** Else a corpus that finds nothing would prove nothing. */
+  @Test
+  void attacksWorkWhereThereIsNoSandbox() throws Exception {
+    Path scripts = Files.createDirectory(temporary.resolve("scripts"));
+    Files.createDirectories(work.resolve("executors/other"));
+    Files.writeString(work.resolve("data"), "shared by many");
+    attacks.writeTo(scripts, work, Map.of("shared", List.of(work.toString()), "chroot", false));
+    Set<String> expected =
+        Set.of(
+            "read-a-secret-that-all-users-of-the-host-may-read",
+            "read-the-farms-token",
+            "read-accounts-of-the-host",
+            "list-the-executors-directory",
+            "list-the-directory-of-another-build",
+            "list-run-and-var",
+            "go-up-beyond-the-root",
+            "follow-an-own-link-out",
+            "find-processes-of-the-host",
+            "tcp-to-a-service-of-the-host",
+            "udp-to-a-service-of-the-host",
+            "unix-socket-of-the-host",
+            "abstract-unix-socket-of-the-host",
+            "shared-memory-of-the-host",
+            "posix-shared-memory-of-the-host",
+            "add-a-key-to-a-keyring",
+            "read-keyrings",
+            "overwrite-an-input",
+            "append-to-an-input",
+            "truncate-an-input",
+            "change-the-mode-of-an-input",
+            "change-the-time-of-an-input",
+            "rename-an-input",
+            "make-a-file-beside-an-input",
+            "write-an-input-by-a-hard-link",
+            "write-an-input-by-its-open-descriptor",
+            "write-an-input-through-memory",
+            "remove-an-input");
+    List<String> command = new ArrayList<>();
+    if (ROOT) {
+      command.addAll(ExecutorProcess.asOrdinaryUser());
+      ExecutorProcess.giveToOrdinaryUser(work);
+      ExecutorProcess.giveToOrdinaryUser(work.resolve("data"));
+    }
+    command.addAll(List.of("/usr/bin/python3", "attacks/run.py", "attacks/world.json"));
+    command.addAll(expected);
+    Process process = new ProcessBuilder(command).directory(scripts.toFile()).start();
+    Set<String> worked =
+        Attacks.worked(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
+    assertEquals(0, process.waitFor());
+    assertEquals(expected, worked);
   }
 
   private Path own(String name) {
@@ -146,7 +200,7 @@ final class SandboxAttackTest {
     Command.Builder command = command("python3", "attacks/run.py", "attacks/world.json");
     run(Command.newBuilder().addArguments("true"), root, List.of());
     List<String> before = Attacks.state(own("inputs"));
-    attacks.check("action", run(command, root, List.of()));
+    attacks.check("action " + user, run(command, root, List.of()));
     assertEquals(before, Attacks.state(own("inputs")), "an action changed shared inputs");
   }
 
@@ -160,7 +214,7 @@ final class SandboxAttackTest {
     List<String> properties = List.of("chrootIntoInputRoot=true");
     run(command(Attacks.python(), "-c", ""), root, properties);
     List<String> before = Attacks.state(own("inputs"));
-    attacks.check("action in its own root", run(command, root, properties));
+    attacks.check("action in its own root " + user, run(command, root, properties));
     assertEquals(before, Attacks.state(own("inputs")), "an action changed shared inputs");
   }
 
@@ -228,7 +282,7 @@ final class SandboxAttackTest {
     List<String> before = state();
     Lease lease = TestLeases.of(world.task(nodes.getLast()), ++executions);
     farm.run(lease);
-    attacks.check("build", farm.log(lease.getFence()));
+    attacks.check("build " + user, farm.log(lease.getFence()));
     List<String> after = state();
     assertEquals(before, after.stream().filter(Set.copyOf(before)::contains).toList());
     for (Path tree : Attacks.children(work.resolve("trees"))) {
@@ -247,7 +301,7 @@ final class SandboxAttackTest {
     Lease lease = TestLeases.of(world.task(node), ++executions);
     CompleteRequest done = farm.run(lease);
     assertTrue(done.hasSpackBuild(), () -> done + farm.log(lease.getFence()));
-    SpackBuildResult built = Objects.requireNonNull(done.getSpackBuild());
+    SpackBuildResult built = done.getSpackBuild();
     world.built(
         node,
         new PushedSpec(

@@ -13,9 +13,11 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
@@ -129,7 +131,9 @@ public final class Attacks implements AutoCloseable {
         except ImportError:
             pass
         found = [getattr(m, "__file__", None) for m in list(sys.modules.values())]
-        found += [line.split()[-1] for line in open("/proc/self/maps") if ".so" in line]
+        for library in {line.split()[-1] for line in open("/proc/self/maps") if ".so" in line}:
+            names = glob.glob(os.path.dirname(library) + "/*.so*")
+            found += [n for n in names if os.path.realpath(n) == os.path.realpath(library)]
         found += ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"]
         print("\\n".join(sorted({f for f in found if f and os.path.exists(f)})))
         """;
@@ -143,11 +147,13 @@ public final class Attacks implements AutoCloseable {
   }
 
   /**
-   * Reads what {@code run.py} printed.
+   * Reads what {@code run.py} printed, and keeps it in target/attacks.
    *
-   * @param mode for messages
+   * @param mode for messages and the name of the file
    */
   public void check(String mode, String printed) throws IOException, InterruptedException {
+    Path report = Files.createDirectories(Path.of("target/attacks"));
+    Files.writeString(report.resolve(mode.replace(' ', '-') + ".txt"), printed);
     assertTrue(printed.contains("ATTACKS DONE"), () -> mode + ":\n" + printed);
     List<String> escaped = new ArrayList<>();
     int count = 0;
@@ -162,6 +168,18 @@ public final class Attacks implements AutoCloseable {
     assertTrue(count >= AT_LEAST, mode + ": only " + count + " attacks:\n" + printed);
     assertTrue(host.isAlive(), mode + ": the process of the host was hit");
     assertEquals(List.of(), hits(), mode);
+  }
+
+  /** Names of attacks that reached something. */
+  public static Set<String> worked(String printed) {
+    Set<String> worked = new HashSet<>();
+    Matcher lines = LINE.matcher(printed);
+    while (lines.find()) {
+      if (!lines.group(2).equals("denied")) {
+        worked.add(lines.group(1));
+      }
+    }
+    return worked;
   }
 
   /** Visits to what stands on the host. */

@@ -16,7 +16,8 @@ def read_shadow(world):
 def read_accounts_of_the_host(world):
     with open("/etc/passwd", encoding="utf-8") as f:
         names = [line.split(":")[0] for line in f]
-    assert "root" not in names and "daemon" not in names, names
+    if "root" in names or "daemon" in names:
+        return str(names)
     raise OSError(0, "the only accounts are " + " ".join(names))
 
 

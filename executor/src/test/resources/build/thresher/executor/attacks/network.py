@@ -10,8 +10,8 @@ def _connect(family, kind, address):
     with socket.socket(family, kind) as s:
         s.settimeout(2)
         s.connect(address)
-        s.send(b"attack")
         if kind == socket.SOCK_DGRAM:
+            s.send(b"attack")
             s.recv(10)
     return "reached %s" % (address,)
 

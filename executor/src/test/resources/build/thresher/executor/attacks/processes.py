@@ -23,7 +23,7 @@ def signal_by_a_descriptor(world):
 
 @attack
 def trace_a_process(world):
-    return first([1, os.getppid(), world["pid"]], lambda pid: "%d: %d" % (pid, syscall(numbered(101, 117), 16, pid, 0, 0)))
+    return first([1, os.getppid(), world["pid"]], lambda pid: "%d: %d" % (pid, syscall(numbered(101, 117), 0x4206, pid, 0, 0)))
 
 
 @attack
@@ -33,10 +33,29 @@ def read_the_memory_of_another(world):
     return first([1, os.getppid(), world["pid"]], lambda p: syscall(numbered(310, 270), p, local, 1, local, 1, 0))
 
 
+def _rights(pid):
+    with open("/proc/%s/status" % pid, encoding="utf-8") as f:
+        lines = dict(line.rstrip("\n").split(":", 1) for line in f)
+    return {k: v.split() for k, v in lines.items() if k.startswith("Cap") or k in ("Uid", "Gid", "Seccomp", "NoNewPrivs")}
+
+
 @attack
-def write_the_memory_of_the_first_process(world):
-    with open("/proc/1/mem", "r+b", buffering=0) as f:
-        return "opened %d" % f.fileno()
+def take_over_the_first_process(world):
+    # It is the sandbox's own, of the same user, and its memory can be written. So it must have no more rights.
+    first_process, own = _rights(1), _rights("self")
+    assert first_process != own, "it has no rights that this process does not have"
+    return "%s instead of %s" % (first_process, own)
+
+
+@attack
+def enter_directories_that_the_first_process_has_open(world):
+    def enter(name):
+        path = "/proc/1/fd/" + name
+        if os.path.isdir(path):
+            return "%s is a directory: %s" % (path, os.listdir(path)[:5])
+        raise OSError(0, "it is " + os.readlink(path))
+
+    return first(os.listdir("/proc/1/fd"), enter)
 
 
 @attack
