@@ -116,7 +116,7 @@ public abstract class HostileBytes {
             .resolve(HexFormat.of().toHexDigits(Arrays.hashCode(input)));
     Files.createDirectories(file.getParent());
     Files.write(file, input);
-    return "%s does not take the %d bytes in %s as documented; again: -Dhostile.seed=%d -Dtest=%s; keep it as a file of src/test/resources/…/%s"
+    return "%s fails for the %d bytes in %s; the same again: -Dhostile.seed=%d -Dtest=%s; keep it as a file of src/test/resources/…/%s"
         .formatted(target.getName(), input.length, file, seed, getClass().getSimpleName(), name);
   }
 

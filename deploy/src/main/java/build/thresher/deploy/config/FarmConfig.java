@@ -1,6 +1,7 @@
 package build.thresher.deploy.config;
 
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -13,7 +14,6 @@ import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.constructor.SafeConstructor;
-import org.yaml.snakeyaml.error.YAMLException;
 
 /**
  * The configuration in force: flags before environment before {@code farm.yaml} before defaults. A
@@ -99,11 +99,16 @@ public final class FarmConfig {
       yaml = Files.readString(file);
     } catch (NoSuchFileException e) {
       throw new ConfigException("there is no configuration file " + file);
+    } catch (CharacterCodingException e) {
+      throw new ConfigException(file + " is not UTF-8");
     }
+    LoaderOptions limits = new LoaderOptions();
+    limits.setMaxAliasesForCollections(0); // one that holds itself has no end
+    limits.setAllowDuplicateKeys(false);
     Object document;
     try {
-      document = new Yaml(new SafeConstructor(new LoaderOptions())).load(yaml);
-    } catch (YAMLException e) {
+      document = new Yaml(new SafeConstructor(limits)).load(yaml);
+    } catch (RuntimeException e) { // of YAML, and of whatever reads its numbers, dates and base64
       throw new ConfigException(file + " is not YAML: " + e.getMessage());
     }
     if (document == null) {

@@ -91,6 +91,8 @@ record PublishedRecord(
           provenance.buildOrThrow(),
           publishedAt,
           new String(text, StandardCharsets.UTF_8));
+    } catch (IllegalArgumentException e) {
+      throw new IOException("a published spec is stored damaged: " + e.getMessage(), e);
     }
   }
 

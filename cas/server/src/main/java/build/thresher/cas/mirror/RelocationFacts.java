@@ -7,7 +7,6 @@ import java.util.function.Predicate;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.constructor.SafeConstructor;
-import org.yaml.snakeyaml.error.YAMLException;
 
 /**
  * {@code .spack/binary_distribution} of an archive: what Spack rewrites after it has unpacked it.
@@ -47,7 +46,7 @@ final class RelocationFacts {
       if (read instanceof Map<?, ?> facts) {
         return new RelocationFacts(facts);
       }
-    } catch (YAMLException e) {
+    } catch (RuntimeException e) { // of YAML, and of whatever reads its numbers, dates and base64
       throw new BrokenException("has a .spack/binary_distribution that cannot be read");
     }
     throw new BrokenException("has a .spack/binary_distribution that is no mapping");

@@ -28,6 +28,11 @@ final class TarReader {
 
   private static final int BLOCK = 512;
   private static final int MAX_HEADER_BYTES = 64 << 10;
+  private static final int MTIME = 136;
+
+  /** Time and device: of no use here, but other readers refuse a header for them. */
+  private static final int[] UNUSED_NUMBERS = {MTIME, 329, 337};
+
   private static final String POSIX = "ustar\00000";
   private static final String GNU = "ustar  \0";
   private static final Set<String> PAX_KEYS =
@@ -146,14 +151,9 @@ final class TarReader {
     return owner.isEmpty() || owner.equals(root);
   }
 
-  /** A prefix field is part of the name in POSIX; in GNU, where Python adds it too, it is none. */
-  private String headerName() throws TarException {
+  private String headerName() {
     String prefix = text(345, 155);
-    if (prefix.isEmpty()) {
-      return text(0, 100);
-    }
-    requireThat(isPosix(), "has a GNU header with a prefix");
-    return prefix + "/" + text(0, 100);
+    return prefix.isEmpty() ? text(0, 100) : prefix + "/" + text(0, 100);
   }
 
   private boolean isPosix() {
@@ -171,11 +171,18 @@ final class TarReader {
       return false;
     }
     requireThat(isPosix() || raw(257, 8).equals(GNU), "has a header that is no tar header");
+    // A part of the name in POSIX; in GNU times and holes to some readers, to Python the name
+    // still.
+    requireThat(
+        isPosix() || raw(345, 167).chars().allMatch(c -> c == 0), "has a GNU header with a prefix");
     long sum = 8 * ' ';
     for (int i = 0; i < BLOCK; i++) {
       sum += i >= 148 && i < 156 ? 0 : block[i] & 0xff;
     }
     requireThat(octal(148, 8) == sum, "has a header with a wrong checksum");
+    for (int number : UNUSED_NUMBERS) {
+      octal(number, number == MTIME ? 12 : 8);
+    }
     return true;
   }
 
@@ -270,8 +277,9 @@ final class TarReader {
   }
 
   private long octal(int offset, int length) throws TarException {
-    String digits = text(offset, length).strip();
-    requireThat(digits.matches("[0-7]{0,12}"), "has a header with a number that is none");
+    String field = text(offset, length);
+    requireThat(field.matches(" *[0-7]{0,12} *"), "has a header with a number that is none");
+    String digits = field.strip();
     return digits.isEmpty() ? 0 : Long.parseLong(digits, 8);
   }
 
