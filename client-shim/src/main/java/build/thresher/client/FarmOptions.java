@@ -73,7 +73,8 @@ final class FarmOptions {
     }
   }
 
-  private @Nullable String token() throws IOException, ClientException {
+  /** What lets us in; null where nothing is needed. */
+  @Nullable String token() throws IOException, ClientException {
     String direct = System.getenv("THRESHER_TOKEN");
     if (direct != null && !direct.isBlank()) {
       return checked(direct, "THRESHER_TOKEN");

@@ -11,7 +11,12 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "mirror",
     description = "Use the farm's mirror from plain Spack. Without a subcommand: list.",
-    subcommands = {MirrorCommand.ListCommand.class, MirrorCommand.AddCommand.class})
+    subcommands = {
+      MirrorCommand.ListCommand.class,
+      MirrorCommand.AddCommand.class,
+      MirrorImportCommand.class,
+      MirrorExportCommand.class
+    })
 final class MirrorCommand extends MirrorListing {
   @Command(
       name = "list",

@@ -19,6 +19,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import java.util.Set;
 import java.util.zip.GZIPOutputStream;
 import java.util.zip.ZipException;
@@ -73,12 +74,16 @@ public final class PushedSpecs {
       throws BadSignatureException, ArchiveRefusedException, IOException {
     Verified said = vouchedFor(instance, manifest);
     IncomingText.SpecManifest named = IncomingText.SpecManifest.parse(said.text());
-    byte[] json = unpackedSpec(instance, named.spec().digest());
+    SpecNode node = root(unpackedSpec(instance, named.spec().digest()));
+    Optional<Taken> there = there(instance, node, named.archive().digest());
+    if (there.isPresent()) {
+      return there.get();
+    }
     BuiltAt builtAt = builtAt(instance, named.archive().digest());
     return publish(
         instance,
         new BuiltSpec(
-            root(json),
+            node,
             named.archive().digest(),
             named.archive().mediaType(),
             named.spec().digest(),
@@ -103,9 +108,13 @@ public final class PushedSpecs {
           "the spec file vouches for an archive with the sha256 %s, not for %s"
               .formatted(checksum, archive.hex()));
     }
-    BuiltAt builtAt = builtAt(instance, archive);
     SpecDocument document = document(said.text().getBytes(StandardCharsets.UTF_8));
     SpecNode root = document.node(document.roots().getFirst());
+    Optional<Taken> there = there(instance, root, archive);
+    if (there.isPresent()) {
+      return there.get();
+    }
+    BuiltAt builtAt = builtAt(instance, archive);
     Blob spec = Blob.of(gzip(document.subDocument(root.hash(), document.nodes().keySet())));
     blobs.put(Scope.farm(instance), spec.bytes());
     return publish(
@@ -121,17 +130,22 @@ public final class PushedSpecs {
             provenance(source, said)));
   }
 
+  /** To look is enough where the instance has a whole result already. */
+  private Optional<Taken> there(String instance, SpecNode node, Digest archive) throws IOException {
+    return mirror
+        .whole(instance, node.hash())
+        .map(
+            served ->
+                new Taken(
+                    served.archive().equals(archive) ? Outcome.IDENTICAL : Outcome.DIFFERENT,
+                    served));
+  }
+
   private Taken publish(String instance, BuiltSpec built)
       throws ArchiveRefusedException, IOException {
-    boolean known = mirror.find(instance, built.node().hash()).isPresent();
     PublishedSpec served = mirror.publishAnywhere(instance, built);
-    Outcome outcome;
-    if (!served.archive().equals(built.archive())) {
-      outcome = Outcome.DIFFERENT;
-    } else {
-      outcome = known ? Outcome.IDENTICAL : Outcome.PUBLISHED;
-    }
-    return new Taken(outcome, served);
+    boolean won = served.archive().equals(built.archive());
+    return new Taken(won ? Outcome.PUBLISHED : Outcome.DIFFERENT, served);
   }
 
   private Verified vouchedFor(String instance, String text)

@@ -126,7 +126,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   }
 
   /** What was published, unless the store has lost what it names: then the next one may win. */
-  private Optional<PublishedSpec> whole(String instance, DagHash hash) throws IOException {
+  Optional<PublishedSpec> whole(String instance, DagHash hash) throws IOException {
     Optional<PublishedSpec> spec = find(instance, hash);
     boolean lost =
         spec.isPresent() && !blobs.findMissing(Scope.farm(instance), blobsOf(spec.get())).isEmpty();
