@@ -10,8 +10,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A live task. Plain mutable state of the core; who may change what is the business of {@link
- * Lifecycle}. Compared by identity.
+ * A live task. Plain mutable state of the core; how it moves is the business of {@link Lifecycle},
+ * {@link Attempts} and {@link Results}. Compared by identity.
  */
 final class Task {
   final long id;

@@ -11,6 +11,9 @@ import java.util.HexFormat;
  * is the order in which it is wanted.
  */
 final class Keys {
+  /** Of the store as a whole. */
+  static final byte[] FORMAT = "format".getBytes(StandardCharsets.UTF_8);
+
   private final String pool;
 
   Keys(String pool) {

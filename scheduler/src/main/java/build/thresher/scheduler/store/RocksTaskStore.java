@@ -21,6 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -31,6 +32,7 @@ import java.util.Optional;
  */
 public final class RocksTaskStore implements TaskStore {
   private static final int MAX_PAGE = 1000;
+  private static final byte[] FORMAT = "thresher tasks 1".getBytes(StandardCharsets.UTF_8);
 
   private final Keys keys;
   private final Rocks db;
@@ -49,7 +51,31 @@ public final class RocksTaskStore implements TaskStore {
    * @param pool name of the pool of executors that the scheduler serves
    */
   public static RocksTaskStore at(Path directory, String pool) throws IOException {
-    return new RocksTaskStore(new Keys(pool), Rocks.at(directory));
+    Rocks db = Rocks.at(directory);
+    try {
+      checkFormat(db, directory);
+      return new RocksTaskStore(new Keys(pool), db);
+    } catch (IOException e) {
+      db.close();
+      throw e;
+    }
+  }
+
+  /** What an older version cannot read, a newer one says by another format. */
+  private static void checkFormat(Rocks db, Path directory) throws IOException {
+    byte[] found = db.get(Keys.FORMAT);
+    if (found == null) {
+      db.write("begin", writes -> writes.put(Keys.FORMAT, FORMAT));
+    } else if (!Arrays.equals(found, FORMAT)) {
+      throw new IOException(
+          "the task store in "
+              + directory
+              + " has the format '"
+              + new String(found, StandardCharsets.UTF_8)
+              + "', and this version reads '"
+              + new String(FORMAT, StandardCharsets.UTF_8)
+              + "'; open it with the version that wrote it");
+    }
   }
 
   @Override

@@ -1,6 +1,7 @@
 package build.thresher.scheduler.store;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.scheduler.core.Change;
@@ -8,6 +9,7 @@ import build.thresher.scheduler.core.RequestHead;
 import build.thresher.scheduler.core.WorkKind;
 import com.google.common.collect.ImmutableList;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
@@ -41,5 +43,20 @@ class RocksTaskStoreTest extends TaskStoreContract {
       assertTrue(store.open() > first);
       assertEquals(head, store.loadLive().requests().get(0).head());
     }
+  }
+
+  @Test
+  void aStoreOfAnotherFormatIsRefusedByName() throws Exception {
+    try (TaskStore store = create(directory)) {
+      store.open();
+    }
+    try (Rocks db = Rocks.at(directory)) {
+      byte[] later = "thresher tasks 99".getBytes(StandardCharsets.UTF_8);
+      db.write("change the format", writes -> writes.put(Keys.FORMAT, later));
+    }
+    IOException refused = assertThrows(IOException.class, () -> create(directory));
+    String message = String.valueOf(refused.getMessage());
+    assertTrue(message.contains("'thresher tasks 99'"), message);
+    assertTrue(message.contains(directory.toString()), message);
   }
 }
