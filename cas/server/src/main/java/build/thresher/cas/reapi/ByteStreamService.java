@@ -76,19 +76,31 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
       }
       long limit = request.getReadLimit() == 0 ? Long.MAX_VALUE : request.getReadLimit();
       InputStream blob = store.read(scope, digest, offset, limit);
-      StreamPump.start(observer, compressed ? new ZstdChunks(blob) : new Chunks(blob));
+      long bytes = Math.min(limit, digest.sizeBytes() - offset);
+      StreamPump.start(observer, compressed ? new ZstdChunks(blob) : new Chunks(blob, bytes));
     } catch (IOException | RuntimeException e) {
       observer.onError(Statuses.of(e).asRuntimeException());
     }
   }
 
-  private record Chunks(InputStream in) implements StreamPump.Source<ReadResponse> {
+  private static final class Chunks implements StreamPump.Source<ReadResponse> {
+    private final InputStream in;
+    private long left;
+
+    Chunks(InputStream in, long bytes) {
+      this.in = in;
+      this.left = bytes;
+    }
+
     @Override
     public @Nullable ReadResponse next() throws IOException {
-      byte[] chunk = in.readNBytes(CHUNK_BYTES);
-      return chunk.length == 0
+      // InputStream.readNBytes(int) would gather many small arrays.
+      byte[] chunk = new byte[(int) Math.min(left, CHUNK_BYTES)];
+      int n = in.readNBytes(chunk, 0, chunk.length);
+      left -= n;
+      return n == 0
           ? null
-          : ReadResponse.newBuilder().setData(UnsafeByteOperations.unsafeWrap(chunk)).build();
+          : ReadResponse.newBuilder().setData(UnsafeByteOperations.unsafeWrap(chunk, 0, n)).build();
     }
 
     @Override

@@ -10,7 +10,10 @@ import build.bazel.remote.execution.v2.FindMissingBlobsRequest;
 import build.bazel.remote.execution.v2.FindMissingBlobsResponse;
 import build.bazel.remote.execution.v2.GetTreeRequest;
 import build.bazel.remote.execution.v2.GetTreeResponse;
+import build.thresher.cas.api.Blob;
+import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.CorruptBlobException;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import com.github.luben.zstd.Zstd;
@@ -84,32 +87,45 @@ public final class ContentAddressableStorageService
             bytes += digest.sizeBytes();
             checkBatch(bytes);
           }
-          boolean zstd = request.getAcceptableCompressorsList().contains(Compressor.Value.ZSTD);
-          BatchReadBlobsResponse.Builder response = BatchReadBlobsResponse.newBuilder();
-          for (Digest digest : digests) {
-            response.addResponses(readOne(scope, digest, zstd));
-          }
-          return response.build();
+          return read(
+              scope,
+              digests,
+              request.getAcceptableCompressorsList().contains(Compressor.Value.ZSTD));
         });
   }
 
-  private BatchReadBlobsResponse.Response readOne(Scope scope, Digest digest, boolean zstd) {
-    BatchReadBlobsResponse.Response.Builder one =
-        BatchReadBlobsResponse.Response.newBuilder().setDigest(Wire.toWire(digest));
+  /** All in one look, or each by itself where one of them is missing or damaged. */
+  private BatchReadBlobsResponse read(Scope scope, List<Digest> digests, boolean zstd)
+      throws IOException {
+    BatchReadBlobsResponse.Builder response = BatchReadBlobsResponse.newBuilder();
     try {
-      byte[] bytes = store.readAll(scope, digest);
-      if (zstd && bytes.length >= WORTH_COMPRESSING_BYTES) {
-        byte[] compressed = Zstd.compress(bytes, ZstdChunks.LEVEL);
-        if (compressed.length < bytes.length) {
-          bytes = compressed;
-          one.setCompressor(Compressor.Value.ZSTD);
+      for (Blob blob : store.readAll(scope, digests)) {
+        put(response.addResponsesBuilder(), blob, zstd);
+      }
+    } catch (BlobNotFoundException | CorruptBlobException whichOne) {
+      response.clear();
+      for (Digest digest : digests) {
+        BatchReadBlobsResponse.Response.Builder one = response.addResponsesBuilder();
+        try {
+          put(one, new Blob(digest, store.readAll(scope, digest)), zstd);
+        } catch (IOException e) {
+          one.setDigest(Wire.toWire(digest)).setStatus(Statuses.toRpc(Statuses.of(e)));
         }
       }
-      one.setData(UnsafeByteOperations.unsafeWrap(bytes));
-    } catch (IOException e) {
-      one.setStatus(Statuses.toRpc(Statuses.of(e)));
     }
-    return one.build();
+    return response.build();
+  }
+
+  private static void put(BatchReadBlobsResponse.Response.Builder one, Blob blob, boolean zstd) {
+    byte[] bytes = blob.bytes();
+    if (zstd && bytes.length >= WORTH_COMPRESSING_BYTES) {
+      byte[] compressed = Zstd.compress(bytes, ZstdChunks.LEVEL);
+      if (compressed.length < bytes.length) {
+        bytes = compressed;
+        one.setCompressor(Compressor.Value.ZSTD);
+      }
+    }
+    one.setDigest(Wire.toWire(blob.digest())).setData(UnsafeByteOperations.unsafeWrap(bytes));
   }
 
   private static void checkBatch(long bytes) {

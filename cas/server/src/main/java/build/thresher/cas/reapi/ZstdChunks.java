@@ -20,6 +20,7 @@ final class ZstdChunks implements StreamPump.Source<ReadResponse> {
   private final ZstdCompressCtx context = new ZstdCompressCtx().setLevel(LEVEL);
   private final ByteBuffer in = ByteBuffer.allocateDirect(BLOCK_BYTES).limit(0);
   private final ByteBuffer out = ByteBuffer.allocateDirect(BLOCK_BYTES);
+  private final byte[] block = new byte[BLOCK_BYTES];
   private boolean allRead;
   private boolean allSent;
 
@@ -32,9 +33,9 @@ final class ZstdChunks implements StreamPump.Source<ReadResponse> {
     out.clear();
     while (!allSent && out.hasRemaining()) {
       if (!in.hasRemaining() && !allRead) {
-        byte[] block = blob.readNBytes(BLOCK_BYTES);
-        allRead = block.length < BLOCK_BYTES;
-        in.clear().put(block).flip();
+        int n = blob.readNBytes(block, 0, block.length);
+        allRead = n < block.length;
+        in.clear().put(block, 0, n).flip();
       }
       boolean flushed =
           context.compressDirectByteBufferStream(

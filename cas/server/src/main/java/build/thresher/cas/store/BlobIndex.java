@@ -1,20 +1,24 @@
 package build.thresher.cas.store;
 
-import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.Digest;
-import java.io.ByteArrayInputStream;
+import com.google.common.collect.Lists;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
+import org.rocksdb.ColumnFamilyHandle;
 
 /**
  * What RocksDB says of blobs. Existence checks read the metadata column family and nothing else.
  */
 final class BlobIndex {
+  /** More are looked up by several threads at once, each this many. */
+  private static final int LOOKED_UP_TOGETHER = 1_000;
+
   private final Database database;
   private final NativeReads reads;
   private final AtomicBoolean closed = new AtomicBoolean();
@@ -34,26 +38,60 @@ final class BlobIndex {
     if (digests.isEmpty()) {
       return List.of();
     }
-    List<byte[]> keys = digests.stream().map(Digest::hashBytes).toList();
-    List<byte[]> found =
-        reads.call(
-            () ->
-                database.db.multiGetAsList(
-                    java.util.Collections.nCopies(keys.size(), database.metadata), keys));
+    List<Callable<List<byte[]>>> lookups = new ArrayList<>();
+    for (List<Digest> some : Lists.partition(digests, LOOKED_UP_TOGETHER)) {
+      List<byte[]> keys = some.stream().map(Digest::hashBytes).toList();
+      List<ColumnFamilyHandle> families = Collections.nCopies(keys.size(), database.metadata);
+      lookups.add(() -> database.db.multiGetAsList(families, keys));
+    }
+    List<byte[]> found = new ArrayList<>(digests.size());
+    reads.callAll(lookups).forEach(found::addAll);
     List<@Nullable BlobRecord> records = new ArrayList<>(digests.size());
     for (int i = 0; i < digests.size(); i++) {
-      byte[] bytes = found.get(i);
-      BlobRecord record = bytes == null ? null : MetadataCodec.decodeRecord(bytes);
-      records.add(
-          record != null && record.sizeBytes() == digests.get(i).sizeBytes() ? record : null);
+      records.add(record(digests.get(i), found.get(i)));
     }
     return records;
   }
 
+  /**
+   * What the database has of a blob.
+   *
+   * @param value its checksums, and behind them the bytes where it is inline
+   */
+  record Stored(BlobRecord record, ByteBuffer value) {}
+
+  /** Record and value of many blobs, in their order; null where there is none. */
+  List<@Nullable Stored> stored(List<Digest> digests) throws IOException {
+    int count = digests.size();
+    List<ColumnFamilyHandle> families = new ArrayList<>(2 * count);
+    families.addAll(Collections.nCopies(count, database.metadata));
+    families.addAll(Collections.nCopies(count, database.values));
+    List<byte[]> keys = new ArrayList<>(2 * count);
+    for (Digest digest : digests) {
+      keys.add(digest.hashBytes());
+    }
+    keys.addAll(keys.subList(0, count));
+    List<byte[]> found = reads.call(() -> database.db.multiGetAsList(families, keys));
+    List<@Nullable Stored> stored = new ArrayList<>(count);
+    for (int i = 0; i < count; i++) {
+      BlobRecord record = record(digests.get(i), found.get(i));
+      byte[] value = found.get(count + i);
+      // Both go in one batch: where the value is gone, the blob was removed just now.
+      stored.add(
+          record == null || value == null ? null : new Stored(record, ByteBuffer.wrap(value)));
+    }
+    return stored;
+  }
+
+  private static @Nullable BlobRecord record(Digest digest, byte @Nullable [] bytes)
+      throws IOException {
+    BlobRecord record = bytes == null ? null : MetadataCodec.decodeRecord(bytes);
+    return record != null && record.sizeBytes() == digest.sizeBytes() ? record : null;
+  }
+
   /** A range of a blob whose bytes stand in the database, checked. */
-  InputStream readInline(Digest digest, int offset, int length)
-      throws IOException, DamagedException {
-    ByteBuffer value = ByteBuffer.wrap(value(digest));
+  static byte[] inline(Digest digest, ByteBuffer value, int offset, int length)
+      throws DamagedException {
     BlockChecksums checksums =
         BlockChecksums.decode(value, BlockChecksums.blocks(digest.sizeBytes()));
     if (value.remaining() != digest.sizeBytes()) {
@@ -69,22 +107,11 @@ final class BlobIndex {
     }
     byte[] range = new byte[length];
     value.get(start + offset, range);
-    return new ByteArrayInputStream(range);
+    return range;
   }
 
-  BlockChecksums fileChecksums(Digest digest) throws IOException, DamagedException {
-    return BlockChecksums.decode(
-        ByteBuffer.wrap(value(digest)), BlockChecksums.blocks(digest.sizeBytes()));
-  }
-
-  private byte[] value(Digest digest) throws IOException {
-    byte @Nullable [] found =
-        reads.<byte @Nullable []>call(() -> database.db.get(database.values, digest.hashBytes()));
-    if (found == null) {
-      // Metadata and value go in one batch, so it was deleted since.
-      throw new BlobNotFoundException(digest);
-    }
-    return found;
+  static BlockChecksums fileChecksums(Digest digest, ByteBuffer value) throws DamagedException {
+    return BlockChecksums.decode(value, BlockChecksums.blocks(digest.sizeBytes()));
   }
 
   static byte[] inlineValue(byte[] bytes) {

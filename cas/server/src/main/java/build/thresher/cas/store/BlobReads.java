@@ -1,11 +1,15 @@
 package build.thresher.cas.store;
 
+import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.store.BlobIndex.Stored;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.channels.FileChannel;
+import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reading blobs: every byte is checked before it is given out, and a blob that fails is
@@ -32,29 +36,63 @@ final class BlobReads {
     if (digest.equals(Digest.EMPTY)) {
       return InputStream.nullInputStream();
     }
-    BlobRecord record = index.record(digest);
-    if (record == null) {
+    Stored stored = index.stored(List.of(digest)).getFirst();
+    if (stored == null) {
       throw new BlobNotFoundException(digest);
     }
-    if (record.lastUseEpoch() < lastUse.epoch()) {
+    if (stored.record().lastUseEpoch() < lastUse.epoch()) {
       lastUse.touch(List.of(digest));
     }
-    long wanted = Math.min(length, digest.sizeBytes() - offset);
+    return open(digest, stored, offset, Math.min(length, digest.sizeBytes() - offset));
+  }
+
+  private InputStream open(Digest digest, Stored stored, long offset, long length)
+      throws IOException {
     try {
-      return switch (record.representation()) {
-        case INLINE -> index.readInline(digest, (int) offset, (int) wanted);
-        case FILE -> openFile(digest, offset, wanted);
+      return switch (stored.record().representation()) {
+        case INLINE ->
+            new ByteArrayInputStream(
+                BlobIndex.inline(digest, stored.value(), (int) offset, (int) length));
+        case FILE ->
+            new CheckedFileStream(
+                files.openForRead(digest, index),
+                BlobIndex.fileChecksums(digest, stored.value()),
+                digest.sizeBytes(),
+                offset,
+                length,
+                e -> quarantine.take(digest, e));
       };
     } catch (DamagedException e) {
       throw quarantine.take(digest, e);
     }
   }
 
-  private InputStream openFile(Digest digest, long offset, long length)
-      throws IOException, DamagedException {
-    BlockChecksums checksums = index.fileChecksums(digest);
-    FileChannel file = files.openForRead(digest, index);
-    return new CheckedFileStream(
-        file, checksums, digest.sizeBytes(), offset, length, e -> quarantine.take(digest, e));
+  /** Whole blobs, asked for together. */
+  List<Blob> readAll(List<Digest> digests) throws IOException {
+    List<Blob> blobs = new ArrayList<>(digests.size());
+    List<Digest> used = new ArrayList<>();
+    List<@Nullable Stored> all = index.stored(digests);
+    for (int i = 0; i < digests.size(); i++) {
+      Digest digest = digests.get(i);
+      Stored stored = all.get(i);
+      if (digest.isEmpty()) {
+        blobs.add(Blob.of(new byte[0]));
+      } else if (stored == null) {
+        throw new BlobNotFoundException(digest);
+      } else {
+        blobs.add(new Blob(digest, whole(digest, stored)));
+        if (stored.record().lastUseEpoch() < lastUse.epoch()) {
+          used.add(digest);
+        }
+      }
+    }
+    lastUse.touch(used);
+    return blobs;
+  }
+
+  private byte[] whole(Digest digest, Stored stored) throws IOException {
+    try (InputStream in = open(digest, stored, 0, digest.sizeBytes())) {
+      return in.readAllBytes();
+    }
   }
 }

@@ -3,6 +3,8 @@ package build.thresher.cas.store;
 import build.thresher.cas.api.StoreUnavailableException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -24,12 +26,31 @@ final class NativeReads implements AutoCloseable {
   }
 
   <T> T call(Callable<T> read) throws IOException {
-    Future<T> result;
+    return await(submit(read));
+  }
+
+  /** Several at once; their results in the order of the calls. */
+  <T> List<T> callAll(List<Callable<T>> reads) throws IOException {
+    List<Future<T>> running = new ArrayList<>(reads.size());
+    for (Callable<T> read : reads) {
+      running.add(submit(read));
+    }
+    List<T> results = new ArrayList<>(reads.size());
+    for (Future<T> one : running) {
+      results.add(await(one));
+    }
+    return results;
+  }
+
+  private <T> Future<T> submit(Callable<T> read) throws IOException {
     try {
-      result = threads.submit(read);
+      return threads.submit(read);
     } catch (RejectedExecutionException e) {
       throw new StoreUnavailableException("the store is closed", e);
     }
+  }
+
+  private static <T> T await(Future<T> result) throws IOException {
     try {
       return result.get();
     } catch (ExecutionException e) {

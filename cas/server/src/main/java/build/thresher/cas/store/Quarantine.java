@@ -2,9 +2,11 @@ package build.thresher.cas.store;
 
 import build.thresher.cas.api.CorruptBlobException;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.store.BlobIndex.Stored;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Lock;
@@ -72,22 +74,23 @@ final class Quarantine {
 
   /** Whether somebody uploaded it again between the damaged read and now. */
   private boolean isSound(Digest digest) throws IOException {
-    BlobRecord record = index.record(digest);
-    if (record == null) {
+    Stored stored = index.stored(List.of(digest)).getFirst();
+    if (stored == null) {
       return true;
     }
     try {
-      return switch (record.representation()) {
-        case INLINE -> index.readInline(digest, 0, (int) digest.sizeBytes()) != null;
-        case FILE -> isSoundFile(digest);
+      return switch (stored.record().representation()) {
+        case INLINE ->
+            BlobIndex.inline(digest, stored.value(), 0, (int) digest.sizeBytes()).length > 0;
+        case FILE -> isSoundFile(digest, BlobIndex.fileChecksums(digest, stored.value()));
       };
     } catch (DamagedException e) {
       return false;
     }
   }
 
-  private boolean isSoundFile(Digest digest) throws IOException, DamagedException {
-    BlockChecksums checksums = index.fileChecksums(digest);
+  private boolean isSoundFile(Digest digest, BlockChecksums checksums)
+      throws IOException, DamagedException {
     ByteBuffer block = ByteBuffer.allocate(BlockChecksums.BLOCK_BYTES);
     try (FileChannel file = files.openForRead(digest, index)) {
       for (int i = 0; i < checksums.blocks(); i++) {

@@ -173,6 +173,16 @@ public final class RocksBlobStore implements ResumableBlobStore {
   }
 
   @Override
+  public byte[] readAll(Scope scope, Digest digest) throws IOException {
+    return reads.readAll(List.of(digest)).getFirst().bytes();
+  }
+
+  @Override
+  public List<Blob> readAll(Scope scope, List<Digest> digests) throws IOException {
+    return reads.readAll(digests);
+  }
+
+  @Override
   public BlobWriter write(Scope scope, Digest digest) throws IOException {
     return writes.write(digest);
   }
