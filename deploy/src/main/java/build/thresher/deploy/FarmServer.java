@@ -164,11 +164,11 @@ final class FarmServer implements AutoCloseable {
     adapters.add(new ByteStreamService(blobs, scheduler.liveOutputs(), instances));
     adapters.add(new ActionCacheService(results, blobs, instances, updates));
     adapters.add(new CapabilitiesService(instances, updates, ExecutionOffer.OF_THE_SCHEDULER));
-    adapters.add(
-        new SourceFetchService(
-            opened(
-                SourceFetcher.open(
-                    data.resolve("sources"), blobs, sourceOptions(config), System::nanoTime))));
+    SourceFetcher sources =
+        opened(
+            SourceFetcher.open(
+                data.resolve("sources"), blobs, sourceOptions(config), System::nanoTime));
+    adapters.add(new SourceFetchService(sources));
     adapters.add(new MirrorService(new PushedSpecs(mirror, blobs, mirrorOptions)));
     adapters.add(health.getHealthService());
 
@@ -177,7 +177,7 @@ final class FarmServer implements AutoCloseable {
 
     // Servers.
     MirrorServer http =
-        MirrorServer.start(httpOptions(config), mirror, blobs, mirrorAccess(config));
+        MirrorServer.start(httpOptions(config), mirror, blobs, sources::find, mirrorAccess(config));
     opened.push(http::stop);
     httpAddress = address(config.get(Key.HTTP_LISTEN), http.port());
     Server local = localServer().start();

@@ -2,6 +2,7 @@ package build.thresher.cas.http;
 
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.StoreUnavailableException;
 import build.thresher.cas.mirror.InstanceName;
@@ -21,11 +22,14 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Answers every request: {@code /healthz} and {@code /mirror/<instance>/…}, GET and HEAD.
+ * Answers every request: {@code /healthz} and {@code /mirror/<instance>/…} with what is built and
+ * the sources that the farm fetched, GET and HEAD.
  *
  * <p>An answer is streamed through one buffer; a client that reads slowly holds that buffer and its
  * virtual thread, nothing more, and a client that stops reading is disconnected.
@@ -35,8 +39,14 @@ final class MirrorHandler implements Handler {
   private static final int BUFFER_BYTES = 64 << 10;
   private static final String MIRROR = "mirror/";
 
+  /** Where a source mirror of Spack keeps archives, under their sha256. */
+  private static final Pattern SOURCE =
+      Pattern.compile(
+          "_source-cache/archive/([0-9a-f]{2})/(\\1[0-9a-f]{62})(?:\\.[A-Za-z0-9][A-Za-z0-9.]{0,19})?");
+
   private final RocksSpackMirror mirror;
   private final BlobStore blobs;
+  private final SourceLookup sources;
   private final AccessCheck access;
   private final BooleanSupplier healthy;
   private final StallGuard guard;
@@ -44,11 +54,13 @@ final class MirrorHandler implements Handler {
   MirrorHandler(
       RocksSpackMirror mirror,
       BlobStore blobs,
+      SourceLookup sources,
       AccessCheck access,
       BooleanSupplier healthy,
       StallGuard guard) {
     this.mirror = mirror;
     this.blobs = blobs;
+    this.sources = sources;
     this.access = access;
     this.healthy = healthy;
     this.guard = guard;
@@ -107,12 +119,24 @@ final class MirrorHandler implements Handler {
     if (!allowed(AccessCheck.Role.MIRROR_READ, instance, request, response)) {
       return;
     }
-    Optional<Served> served = mirror.get(instance, split.get().path());
+    Optional<Served> served = find(instance, split.get().path());
     if (served.isEmpty()) {
       text(response, Status.NOT_FOUND_404, "not found");
       return;
     }
     serve(request, response, Scope.farm(instance), served.get(), transfer);
+  }
+
+  /** A path of the binary mirror, or of the source mirror beside it. */
+  private Optional<Served> find(String instance, String path) throws IOException {
+    Matcher source = SOURCE.matcher(path);
+    if (!source.matches()) {
+      return mirror.get(instance, path);
+    }
+    Optional<Digest> digest = sources.find(Digest.parse(source.group(2), 0));
+    return digest.isPresent() && blobs.contains(Scope.farm(instance), digest.get())
+        ? Optional.of(new Served.StoredBlob(digest.get(), "application/octet-stream"))
+        : Optional.empty();
   }
 
   private void health(ServerRequest request, ServerResponse response) {

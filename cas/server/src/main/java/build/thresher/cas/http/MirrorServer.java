@@ -31,21 +31,27 @@ public final class MirrorServer implements AutoCloseable {
 
   /** Listens when it returns. */
   public static MirrorServer start(
-      MirrorHttpOptions options, RocksSpackMirror mirror, BlobStore blobs, AccessCheck access) {
-    return start(options, mirror, blobs, access, () -> true);
+      MirrorHttpOptions options,
+      RocksSpackMirror mirror,
+      BlobStore blobs,
+      SourceLookup sources,
+      AccessCheck access) {
+    return start(options, mirror, blobs, sources, access, () -> true);
   }
 
   /**
+   * @param sources what is served below {@code _source-cache}
    * @param healthy what {@code /healthz} answers: 200 or 503
    */
   public static MirrorServer start(
       MirrorHttpOptions options,
       RocksSpackMirror mirror,
       BlobStore blobs,
+      SourceLookup sources,
       AccessCheck access,
       BooleanSupplier healthy) {
     StallGuard guard = new StallGuard(options.stallTimeout(), System::nanoTime);
-    MirrorHandler handler = new MirrorHandler(mirror, blobs, access, healthy, guard);
+    MirrorHandler handler = new MirrorHandler(mirror, blobs, sources, access, healthy, guard);
     WebServerConfig.Builder config =
         WebServer.builder()
             .host(options.host())

@@ -12,7 +12,8 @@ public final class InstanceName {
       "(?!(?:v3|build_cache|blobs|compressed-blobs|uploads|actions|actionResults|operations"
           + "|capabilities)(?:/|$))[A-Za-z0-9][A-Za-z0-9._-]*";
   private static final Pattern NAME = Pattern.compile("|" + COMPONENT + "(?:/" + COMPONENT + ")*");
-  private static final Pattern IN_PATH = Pattern.compile("(.+?)/((?:v3|build_cache|blobs)/.*)");
+  private static final Pattern IN_PATH =
+      Pattern.compile("(.+?)/((?:v3|build_cache|blobs|_source-cache)/.*)");
   private static final int MAX_LENGTH = 200;
 
   private InstanceName() {}

@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -77,6 +78,16 @@ public final class SourceFetcher implements AutoCloseable {
     }
     return new SourceFetcher(
         spool, KnownSources.open(dir.resolve("known")), blobs, options, nanoTime);
+  }
+
+  /**
+   * A source that was fetched once; its blob may have been evicted since.
+   *
+   * @param sha256 digest of size 0
+   * @return the same with its size
+   */
+  public Optional<Digest> find(Digest sha256) throws IOException {
+    return Optional.ofNullable(known.find(sha256));
   }
 
   /**

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
 import build.thresher.cas.mirror.MemoryBlobStore;
 import build.thresher.cas.mirror.RocksSpackMirror;
@@ -43,6 +45,9 @@ class MirrorServerTest {
   private MirrorServer server;
   private BuiltSpec built;
 
+  private static final byte[] SOURCE = "a source".getBytes(StandardCharsets.UTF_8);
+  private Digest source = Digest.EMPTY;
+
   @BeforeAll
   void start(@TempDir Path dir) throws Exception {
     mirror =
@@ -58,11 +63,13 @@ class MirrorServerTest {
       mirror.publish("team/project", each);
     }
     built = SpackFixture.builtSpec(blobs, "fl-core");
+    source = blobs.put(Scope.farm(""), SOURCE);
     server =
         MirrorServer.start(
             MirrorHttpOptions.listeningOn("127.0.0.1", 0),
             mirror,
             blobs,
+            sha256 -> sha256.hex().equals(source.hex()) ? Optional.of(source) : Optional.empty(),
             (role, instance, token) ->
                 !instance.equals("closed") || token.equals(Optional.of("sesame")));
   }
@@ -99,6 +106,28 @@ class MirrorServerTest {
     assertEquals(Long.toString(built.archive().sizeBytes()), header(r, "content-length"));
     assertEquals(built.archiveMediaType(), header(r, "content-type"));
     assertEquals("\"" + built.archive().hex() + "\"", header(r, "etag"));
+  }
+
+  @Test
+  void aSourceIsReadUnderItsChecksumAndNothingElseIs() throws Exception {
+    String hex = source.hex();
+    String path = "_source-cache/archive/" + hex.substring(0, 2) + "/" + hex;
+    for (String good : List.of(path, path + ".tar.gz", path + ".patch")) {
+      HttpResponse<byte[]> r = send(request(good));
+      assertEquals(200, r.statusCode(), good);
+      assertArrayEquals(SOURCE, r.body());
+    }
+    String archive = built.archive().hex();
+    for (String bad :
+        List.of(
+            "_source-cache/archive/" + archive.substring(0, 2) + "/" + archive + ".tar.gz",
+            "_source-cache/archive/00/" + hex,
+            "_source-cache/archive/" + hex,
+            "_source-cache/git/x/y.tar.gz",
+            path + "/more",
+            path.toUpperCase(java.util.Locale.ROOT))) {
+      assertEquals(404, send(request(bad)).statusCode(), bad);
+    }
   }
 
   @Test
