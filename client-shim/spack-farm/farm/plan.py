@@ -36,16 +36,13 @@ def make_plan(asked, args, work):
     dag = os.path.join(work, "dag.json")
     with open(dag, "w") as out:
         out.write(asked.document)
-    wanted = set()
-    if args.upload_sources:
-        wanted = {node.dag_hash() for node in built} if args.plan_out else mirror.missing(asked)
-    sources = Sources(wanted, work)
+    sources = Sources(wanted(asked, built, args), work)
     return {
         "version": 1,
         "dag": dag,
         "roots": asked.hashes_for_farm(),
         "trees": {"core": core_tree(), "recipes": entries(recipe_directories(asked.nodes)), "configuration": configuration_tree(work)},
-        "sources": [{"hash": node.dag_hash(), "sources": sources.of(node)} for node in built],
+        "sources": [{"hash": node.dag_hash(), "sources": sources.of(node)} for node in built if sources.concern(node)],
         "options": {
             "build_jobs": args.jobs,
             "fail_fast": args.fail_fast,
@@ -53,6 +50,13 @@ def make_plan(asked, args, work):
             "verbose": args.farm_verbose,
         },
     }
+
+
+def wanted(asked, built, args):
+    """Hashes of the nodes whose sources are uploaded; None where the farm fetches them all."""
+    if not args.upload_sources:
+        return None
+    return {node.dag_hash() for node in built} if args.plan_out else mirror.missing(asked)
 
 
 def entry(path, source):

@@ -27,10 +27,15 @@ def command():
     return [found]
 
 
+def environment():
+    """It names commands as the user knows them."""
+    return dict(os.environ, THRESHER_COMMAND="spack farm")
+
+
 def run(arguments):
     """Runs it on this terminal; returns its exit code."""
     sys.stdout.flush()
-    process = subprocess.Popen(command() + arguments)
+    process = subprocess.Popen(command() + arguments, env=environment())
     while True:
         try:
             return process.wait()
@@ -40,7 +45,7 @@ def run(arguments):
 
 def answer(arguments):
     """What it says as JSON; ends this command where it fails."""
-    done = subprocess.run(command() + arguments, stdout=subprocess.PIPE)
+    done = subprocess.run(command() + arguments, stdout=subprocess.PIPE, env=environment())
     if done.returncode:
         sys.exit(done.returncode)
     return json.loads(done.stdout.decode())

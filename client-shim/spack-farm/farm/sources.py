@@ -11,12 +11,16 @@ FETCHED_BY_THE_FARM = ("http", "https", "ftp")
 
 
 class Sources:
-    """The sources of nodes. Those of some are fetched here, to be uploaded."""
+    """The sources of nodes: fetched by the farm, or here, to be uploaded."""
 
     def __init__(self, upload, work):
-        #: Hashes of the nodes whose sources are uploaded.
-        self.upload = upload
+        #: Hashes of the nodes whose sources are uploaded; None: the farm fetches them.
+        self._upload = upload
         self._directory = os.path.join(work, "sources")
+
+    def concern(self, node):
+        """Whether the farm is told of this node's. Of what it has built already it needs none, and so the same plan stays the same."""
+        return self._upload is None or node.dag_hash() in self._upload
 
     def of(self, node):
         package = node.package
@@ -35,7 +39,7 @@ class Sources:
         if len(digest) != 64:
             return {"unsupported": "%s has no sha256 for %s" % (described(node), fetcher.url)}
         source = {"sha256": digest, "urls": urls(stage), "mirror_path": stage.mirror_layout.path}
-        if node.dag_hash() in self.upload:
+        if self._upload is not None:
             source["file"] = self._fetched(stage)
         elif node.package.manual_download:
             source["unsupported"] = "%s has to be downloaded by hand: put it into a source mirror and use --upload-sources" % described(node)

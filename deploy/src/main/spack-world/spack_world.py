@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""spack_world.py DIR SPACK_ROOT [BUILTIN_REPO]: a small Spack world below DIR that needs no network.
+"""A small Spack world below DIR that needs no network, and in which solving takes a second or two.
 
 Writes a repo `fl` of small C packages with their sources, and a private configuration for the Spack at SPACK_ROOT; `. DIR/env.sh`
 switches to it. Nothing outside DIR is written. The demo and the end-to-end tests build these packages:
@@ -8,16 +8,29 @@ switches to it. Nothing outside DIR is written. The demo and the end-to-end test
     fl-suite: all of them.  fl-top+shout: with a patch.  fl-slow nap=N: sleeps N seconds (20).  fl-broken: does not compile.
     fl-rogue deed=hang|eat|fill|fork: a build that never ends, takes all memory, fills the disk, forks without end.
 
-compiler-wrapper, which every compiled package needs, must be in Spack's own source cache or reachable.
+Of Spack's own packages it holds only those that these need, unless told otherwise. compiler-wrapper, which every compiled package
+needs, must be in Spack's own source cache or reachable.
 """
+import argparse
 import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+
+#: Host tools that become externals.
+TOOLS = "gmake cmake perl pkgconf diffutils tar python gzip findutils sed gawk m4 bison".split()
+
+#: What else of Spack's packages the solver asks for.
+NEEDED = TOOLS + "gcc gcc_runtime glibc musl compiler_wrapper gnuconfig ninja".split()
+
+#: A package of whose variants a recipe speaks, in a string of the recipe: the solver looks it up, even where nothing depends on it.
+SPOKEN_OF = re.compile(r"(?:^|[\s^])([a-z0-9][\w-]*)(?:@[\w.:,=-]*)? ?\w*[+~=]")
+STRING = re.compile(r'"([^"\n]*)"')
 
 LIBRARY, PROGRAM = "library", "program"
 VERSION = "1.0"
@@ -273,6 +286,28 @@ class World:
         self.write("packages/fl_suite/package.py", BUNDLE)
 
 
+def small_copy(builtin, top):
+    """A repo with those packages of `builtin` alone that the solver looks at; all 8,000 cost it many seconds."""
+    copy = os.path.join(top, "repos", "spack_repo", "builtin")
+    os.makedirs(copy)
+    for name in os.listdir(builtin):
+        if name != "packages" and not name.startswith((".", "__pycache__")):
+            path = os.path.join(builtin, name)
+            (shutil.copytree if os.path.isdir(path) else shutil.copy)(path, os.path.join(copy, name))
+    queue, seen = list(NEEDED), set()
+    while queue:
+        package = queue.pop()
+        recipe = os.path.join(builtin, "packages", package, "package.py")
+        if package in seen or not os.path.isfile(recipe):
+            continue
+        seen.add(package)
+        shutil.copytree(os.path.dirname(recipe), os.path.join(copy, "packages", package), ignore=shutil.ignore_patterns("__pycache__"))
+        with open(recipe, encoding="utf-8") as text:
+            for string in STRING.findall(text.read()):
+                queue += [name.replace("-", "_") for name in SPOKEN_OF.findall(string)]
+    return copy
+
+
 def configure(top, spack_root, builtin):
     python = os.environ.get("SPACK_PYTHON") or shutil.which("python3")
     config = os.path.join(top, "config")
@@ -302,8 +337,7 @@ def configure(top, spack_root, builtin):
         out.writelines(f"export {k}='{v}'\n" for k, v in env.items())
         out.write(f"export PATH='{spack_root}/bin':\"$PATH\"\n")
     spack = [os.path.join(spack_root, "bin", "spack")]
-    tools = "gmake cmake perl pkgconf diffutils tar python gzip findutils sed gawk m4 bison".split()
-    for arguments in (["compiler", "find"], ["external", "find", "--not-buildable", *tools]):
+    for arguments in (["compiler", "find"], ["external", "find", "--not-buildable", *TOOLS]):
         # Only what an executor would find too: no tools out of somebody's home.
         run = subprocess.run(spack + arguments, env={**os.environ, **env, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if run.returncode:
@@ -311,12 +345,15 @@ def configure(top, spack_root, builtin):
 
 
 def main():
-    if len(sys.argv) not in (3, 4):
-        sys.exit(__doc__)
-    top, spack_root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-    builtin = os.path.abspath(sys.argv[3]) if len(sys.argv) == 4 else ""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dir", metavar="DIR")
+    parser.add_argument("spack_root", metavar="SPACK_ROOT")
+    parser.add_argument("builtin", metavar="BUILTIN_REPO", nargs="?", help="default: what this Spack has configured, whole")
+    parser.add_argument("--whole", action="store_true", help="use all of BUILTIN_REPO")
+    args = parser.parse_args()
+    top, builtin = os.path.abspath(args.dir), args.builtin and os.path.abspath(args.builtin)
     World(top).populate()
-    configure(top, spack_root, builtin)
+    configure(top, os.path.abspath(args.spack_root), builtin if args.whole or not builtin else small_copy(builtin, top))
 
 
 if __name__ == "__main__":

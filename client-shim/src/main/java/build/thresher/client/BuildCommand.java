@@ -168,7 +168,8 @@ final class BuildCommand implements Callable<Integer> {
       }
       if (update.hasAccepted()) {
         progress.accepted(update.getAccepted());
-        progress.note("==> To wait for it: thresher wait " + request.getRequestId());
+        progress.note("==> To wait for it: " + Text.command("wait " + request.getRequestId()));
+        progress.note("==> To cancel it: " + Text.command("cancel " + request.getRequestId()));
         return 0;
       }
     }

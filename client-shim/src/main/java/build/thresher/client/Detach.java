@@ -20,7 +20,9 @@ final class Detach {
             () -> {
               err.println();
               err.println(
-                  "==> Detached; the farm goes on. To cancel: thresher cancel " + requestId);
+                  "==> Detached; the farm goes on. To cancel: "
+                      + Text.command("cancel " + requestId));
+              err.println("==> To wait for it again: " + Text.command("wait " + requestId));
               err.flush();
               Runtime.getRuntime().halt(ClientException.DETACHED);
             },

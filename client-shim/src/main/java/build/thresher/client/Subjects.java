@@ -54,7 +54,9 @@ final class Subjects {
           (matching.isEmpty()
                   ? "the farm knows no request `" + Text.clean(given) + "`"
                   : matching.size() + " requests begin with `" + Text.clean(given) + "`")
-              + "; `thresher requests` lists them");
+              + "; `"
+              + Text.command("requests")
+              + "` lists them");
     }
     return farm.getRequest(
         GetRequestRequest.newBuilder().setRequestId(matching.getFirst().getRequestId()).build());

@@ -10,6 +10,12 @@ final class Text {
 
   private Text() {}
 
+  /** A command of this program as the user types it, who may know it by another one's name. */
+  static String command(String rest) {
+    String calledAs = System.getenv("THRESHER_COMMAND");
+    return (calledAs == null || calledAs.isBlank() ? "thresher" : clean(calledAs)) + " " + rest;
+  }
+
   /** The text in one line, without anything that a terminal would obey. */
   static String clean(String text) {
     StringBuilder clean = new StringBuilder(text.length());

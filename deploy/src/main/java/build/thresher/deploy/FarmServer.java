@@ -106,6 +106,7 @@ final class FarmServer implements AutoCloseable {
    */
   static FarmServer start(FarmConfig config) throws ConfigException, IOException {
     ListenRules.check(config);
+    ListenRules.checkFree(config);
     FarmServer farm = new FarmServer();
     try {
       farm.open(config);

@@ -3,7 +3,10 @@ package build.thresher.deploy;
 import build.thresher.deploy.config.ConfigException;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
+import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.util.List;
 
 /**
  * Where a server may listen: what leaves the machine is encrypted, what is open stays on the
@@ -22,6 +25,32 @@ final class ListenRules {
     }
     checkOne(config, Key.GRPC_LISTEN, tls);
     checkOne(config, Key.HTTP_LISTEN, tls);
+  }
+
+  /**
+   * Says that a port is taken before anything is opened: a farm without one of its ports is none.
+   *
+   * @throws ConfigException naming the key
+   */
+  static void checkFree(FarmConfig config) throws ConfigException {
+    for (Key<InetSocketAddress> key : List.of(Key.GRPC_LISTEN, Key.HTTP_LISTEN)) {
+      InetSocketAddress address = config.get(key);
+      try (ServerSocket probe = new ServerSocket()) {
+        probe.setReuseAddress(true); // connections of a server before this one may still fade away
+        probe.bind(address);
+      } catch (IOException e) {
+        throw new ConfigException(
+            "cannot listen on "
+                + key.name()
+                + " "
+                + address.getAddress().getHostAddress()
+                + ":"
+                + address.getPort()
+                + " ("
+                + e.getMessage()
+                + "): is another `thresher serve` running? Stop it, or set another port");
+      }
+    }
   }
 
   private static void checkOne(FarmConfig config, Key<InetSocketAddress> key, boolean tls)

@@ -1,8 +1,10 @@
 package build.thresher.deploy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import build.thresher.deploy.config.ConfigException;
 import build.thresher.deploy.config.FarmConfig;
 import com.google.common.io.ByteStreams;
 import io.grpc.CallOptions;
@@ -19,6 +21,8 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -125,6 +129,19 @@ class FarmServerTest {
     try (FarmServer farm = start()) {
       assertEquals(200, get(farm, "/healthz", null), before);
     }
+  }
+
+  @Test
+  void aPortThatIsTakenIsNamed() throws Exception {
+    try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      for (String key : List.of("grpc.listen", "http.listen")) {
+        var e =
+            assertThrows(
+                ConfigException.class, () -> start(key + "=127.0.0.1:" + taken.getLocalPort()));
+        assertTrue(String.valueOf(e.getMessage()).contains(key), e.getMessage());
+      }
+    }
+    start().close(); // and nothing of the refused ones stays open
   }
 
   private static int get(FarmServer farm, String path, @Nullable String token) throws Exception {

@@ -48,7 +48,7 @@ class CrowdTest {
         FarmUnderTest.start(
             directory.resolve("farm"),
             "executor.slots=2",
-            "executor.build_memory=256MiB",
+            "executor.build_memory=512MiB",
             "executor.build_disk=256MiB",
             "executor.build_processes=200",
             "scheduler.executor_grace=3s");
@@ -91,7 +91,7 @@ class CrowdTest {
       assertEquals(RequestState.REQUEST_SUCCEEDED, ended.getState(), () -> logs());
       requests.add(ended.getRequestId());
       for (Task task : ended.getTasksList()) {
-        assertEquals(1, task.getAttempt(), task.getName());
+        assertEquals(1, task.getAttempt(), () -> task.getName() + logs());
         executions.add(task.getExecution());
         assertTrue(first.contains(task), () -> task + " is not what the first client got");
       }
@@ -140,8 +140,9 @@ class CrowdTest {
     Processes.until(
         "its files are gone",
         () -> {
-          try (var builds = Files.list(farm.directory().resolve("executor-local/builds"))) {
-            return builds.findAny().isEmpty();
+          Path executors = farm.directory().resolve("executor-local/executors");
+          try (var below = Files.find(executors, 3, (path, is) -> path.endsWith("builds"))) {
+            return below.allMatch(builds -> builds.toFile().list().length == 0);
           }
         });
   }

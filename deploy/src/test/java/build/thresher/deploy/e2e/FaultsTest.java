@@ -64,12 +64,13 @@ class FaultsTest {
   @Test
   void anExecutorThatIsKilledInMidBuildIsReplacedByAnother() throws Exception {
     Process killed = farm.startExecutor("a");
-    Solved.Root slow = solved.root("fl-slow", "nap", "4.011");
+    Solved.Root slow = asleep("3600.011");
     FarmUnderTest.Client client = farm.startThresher("build", slow.plan().toString());
-    awaitSleeping("4.011");
+    awaitSleeping("3600.011");
     FarmUnderTest.kill(killed);
-    Processes.until("its build has died with it", () -> sleeping("4.011").isEmpty());
+    Processes.until("its build has died with it", () -> sleeping("3600.011").isEmpty());
     farm.startExecutor("b");
+    wake("3600.011");
     assertEquals(0, client.await().exit(), () -> said(client));
     Task task = task(slow);
     assertEquals(TaskState.TASK_SUCCEEDED, task.getState());
@@ -80,11 +81,13 @@ class FaultsTest {
   @Test
   void anExecutorThatWasKilledTakesItsWorkUpAgain() throws Exception {
     Process killed = farm.startExecutor("c");
-    Solved.Root slow = solved.root("fl-slow", "nap", "4.012");
+    Solved.Root slow = asleep("3600.012");
     FarmUnderTest.Client client = farm.startThresher("build", slow.plan().toString());
-    awaitSleeping("4.012");
+    awaitSleeping("3600.012");
     FarmUnderTest.kill(killed);
+    Processes.until("its build has died with it", () -> sleeping("3600.012").isEmpty());
     farm.startExecutor("c");
+    wake("3600.012");
     assertEquals(0, client.await().exit(), () -> said(client));
     assertEquals("c", task(slow).getExecutor());
   }
@@ -92,35 +95,40 @@ class FaultsTest {
   @Test
   void aServerThatIsKilledInMidBuildGoesOnWhereItWas() throws Exception {
     farm.startExecutor("d");
-    Solved.Root slow = solved.root("fl-slow", "nap", "9.013");
+    Solved.Root slow = asleep("3600.013");
     Task before = taskByHash(solved.hash("fl-core"));
     FarmUnderTest.Client client = farm.startThresher("build", slow.plan().toString());
-    awaitSleeping("9.013");
-    List<Long> sleepers = pids("9.013");
+    awaitSleeping("3600.013");
+    List<Long> sleepers = pids("3600.013");
     farm.killServer();
     farm.startServer();
+    Processes.until(
+        "the client has seen it",
+        () -> client.output().contains("the connection to the farm broke"));
+    assertEquals(sleepers, pids("3600.013"), "the running build was kept, not done again");
+    wake("3600.013");
     assertEquals(0, client.await().exit(), () -> said(client));
-    assertTrue(said(client).contains("the connection to the farm broke"), said(client));
     Task task = task(slow);
     assertEquals(TaskState.TASK_SUCCEEDED, task.getState());
-    assertEquals(1, task.getAttempt(), "the running build was kept, not done again: " + sleepers);
+    assertEquals(1, task.getAttempt());
     assertEquals(before, taskByHash(solved.hash("fl-core")), "what was done stays done");
   }
 
   @Test
   void aCancelByOneOfTwoLeavesTheBuildToTheOther() throws Exception {
     farm.startExecutor("e");
-    Solved.Root slow = solved.root("fl-slow", "nap", "6.014");
+    Solved.Root slow = asleep("3600.014");
     FarmUnderTest.Client leaving = farm.startThresher("build", slow.plan().toString());
-    awaitSleeping("6.014");
-    List<Long> sleepers = pids("6.014");
+    awaitSleeping("3600.014");
+    List<Long> sleepers = pids("3600.014");
     String first = activeRequests().getFirst();
     FarmUnderTest.Client staying = farm.startThresher("build", slow.plan().toString());
     Processes.until("both wait", () -> activeRequests().size() == 2);
     farm.thresher("cancel", first).succeeded();
     assertNotEquals(0, leaving.await().exit());
     assertTrue(said(leaving).contains("cancelled"), said(leaving));
-    assertEquals(sleepers, pids("6.014"), "the same build goes on");
+    assertEquals(sleepers, pids("3600.014"), "the same build goes on");
+    wake("3600.014");
     assertEquals(0, staying.await().exit(), () -> said(staying));
     assertEquals(1, task(slow).getAttempt());
   }
@@ -128,7 +136,7 @@ class FaultsTest {
   @Test
   void aBuildThatEverybodyCancelledIsKilledWithAllItsProcesses() throws Exception {
     farm.startExecutor("f");
-    Solved.Root slow = solved.root("fl-slow", "nap", "3600.015");
+    Solved.Root slow = asleep("3600.015");
     FarmUnderTest.Client one = farm.startThresher("build", slow.plan().toString());
     FarmUnderTest.Client two = farm.startThresher("build", slow.plan().toString());
     Processes.until("both wait", () -> activeRequests().size() == 2);
@@ -140,7 +148,7 @@ class FaultsTest {
     assertNotEquals(0, two.await().exit());
     Processes.until("no process is left", () -> sleeping("3600.015").isEmpty());
     Processes.until(
-        "no sandbox is left", () -> Processes.withCommandLine("executor-f/builds").isEmpty());
+        "no sandbox is left", () -> Processes.withCommandLine("executors/f/builds").isEmpty());
     Processes.until(
         "the slot is free", () -> farm.thresher("status").output().contains("f: 0 of 2"));
   }
@@ -148,11 +156,12 @@ class FaultsTest {
   @Test
   void aBuildGoesOnWithoutItsClientAndWaitFindsIt() throws Exception {
     farm.startExecutor("g");
-    Solved.Root slow = solved.root("fl-slow", "nap", "5.016");
+    Solved.Root slow = asleep("3600.016");
     FarmUnderTest.Client client = farm.startThresher("build", slow.plan().toString());
-    awaitSleeping("5.016");
+    awaitSleeping("3600.016");
     String request = activeRequests().getFirst();
     FarmUnderTest.kill(client.process());
+    wake("3600.016");
     Processes.Ended byHash = farm.thresher("wait", "/" + slow.hash()).succeeded();
     assertTrue(byHash.output().contains("fl-slow@1.0"), byHash.output());
     farm.thresher("wait", request).succeeded();
@@ -162,11 +171,12 @@ class FaultsTest {
   @Test
   void aServerThatIsStoppedLeavesTheBuildsToTheNextOne() throws Exception {
     farm.startExecutor("h");
-    Solved.Root slow = solved.root("fl-slow", "nap", "7.017");
+    Solved.Root slow = asleep("3600.017");
     FarmUnderTest.Client client = farm.startThresher("build", slow.plan().toString());
-    awaitSleeping("7.017");
+    awaitSleeping("3600.017");
     farm.stopServer();
     farm.startServer();
+    wake("3600.017");
     assertEquals(0, client.await().exit(), () -> said(client));
     assertEquals(1, task(slow).getAttempt());
   }
@@ -174,13 +184,24 @@ class FaultsTest {
   @Test
   void anExecutorThatIsStoppedEndsItsBuildFirst() throws Exception {
     Process executor = farm.startExecutor("i");
-    Solved.Root slow = solved.root("fl-slow", "nap", "2.018");
+    Solved.Root slow = asleep("3600.018");
     FarmUnderTest.Client client = farm.startThresher("build", slow.plan().toString());
-    awaitSleeping("2.018");
+    awaitSleeping("3600.018");
     executor.destroy();
+    wake("3600.018");
     assertEquals(0, client.await().exit(), () -> said(client));
     executor.waitFor();
     assertEquals(1, task(slow).getAttempt());
+  }
+
+  /** A build that sleeps until it is woken, and then succeeds. */
+  private Solved.Root asleep(String nap) throws Exception {
+    return solved.root("fl-slow", "nap", nap + " || true");
+  }
+
+  private void wake(String nap) throws Exception {
+    awaitSleeping(nap);
+    sleeping(nap).forEach(ProcessHandle::destroy);
   }
 
   private void awaitSleeping(String nap) throws Exception {
@@ -188,7 +209,7 @@ class FaultsTest {
   }
 
   private static List<ProcessHandle> sleeping(String nap) {
-    return Processes.withCommandLine("sleep " + nap);
+    return Processes.withCommandLineEnd("sleep " + nap);
   }
 
   private static List<Long> pids(String nap) {

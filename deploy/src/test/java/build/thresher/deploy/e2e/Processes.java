@@ -54,6 +54,13 @@ final class Processes {
         .toList();
   }
 
+  /** The processes of this machine whose command line ends with a text. */
+  static List<ProcessHandle> withCommandLineEnd(String text) {
+    return withCommandLine(text).stream()
+        .filter(p -> p.info().commandLine().orElse("").endsWith(text))
+        .toList();
+  }
+
   static Process start(Path log, Map<String, String> environment, List<String> command)
       throws IOException {
     ProcessBuilder builder =

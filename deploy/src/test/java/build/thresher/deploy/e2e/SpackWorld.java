@@ -15,6 +15,7 @@ import java.util.Optional;
 final class SpackWorld {
   private static final Path SCRIPT =
       Path.of("src/main/spack-world/spack_world.py").toAbsolutePath();
+  private static final Path TERMINAL = Path.of("src/test/python/terminal.py").toAbsolutePath();
 
   private final Path directory;
   private final SpackInstallation spack;
@@ -28,13 +29,23 @@ final class SpackWorld {
 
   /** Makes one, or skips the test where there is no Spack. */
   static SpackWorld make(Path directory) throws Exception {
+    return make(directory, present());
+  }
+
+  /** One with all packages of Spack, in which solving takes long. */
+  static SpackWorld makeWhole(Path directory) throws Exception {
+    return make(directory, present(), "--whole");
+  }
+
+  private static SpackInstallation present() throws Exception {
     Optional<SpackInstallation> found = SpackInstallation.find(System.getenv());
     assumeTrue(
         found.isPresent(), "SKIPPED: no Spack found (SPACK_ROOT, PATH, ~/spack); see README");
-    return make(directory, found.orElseThrow());
+    return found.orElseThrow();
   }
 
-  static SpackWorld make(Path directory, SpackInstallation spack) throws Exception {
+  static SpackWorld make(Path directory, SpackInstallation spack, String... options)
+      throws Exception {
     List<String> command =
         new ArrayList<>(
             List.of("python3", SCRIPT.toString(), directory.toString(), spack.root().toString()));
@@ -42,6 +53,7 @@ final class SpackWorld {
     if (builtin != null) {
       command.add(builtin.toString());
     }
+    command.addAll(List.of(options));
     Files.createDirectories(directory);
     Processes.run(directory, Map.of(), command).succeeded();
     Map<String, String> environment = new HashMap<>();
@@ -114,6 +126,20 @@ final class SpackWorld {
   /** Runs {@code spack farm …} against a farm. */
   Processes.Ended farm(FarmUnderTest farm, String... arguments) throws Exception {
     return Processes.run(directory, farmEnvironment(farm), farmCommand(arguments));
+  }
+
+  /**
+   * Runs {@code spack farm …} on a terminal.
+   *
+   * @param interruptAt Ctrl-C is typed once this has been shown; "" for never
+   */
+  Processes.Ended farmOnTerminal(String interruptAt, FarmUnderTest farm, String... arguments)
+      throws Exception {
+    List<String> all = new ArrayList<>(List.of("python3", TERMINAL.toString(), interruptAt));
+    all.addAll(farmCommand(arguments));
+    Map<String, String> onTerminal = farmEnvironment(farm);
+    onTerminal.put("TERM", "xterm");
+    return Processes.run(directory, onTerminal, all);
   }
 
   /** Runs {@code spack farm …} in an environment. */

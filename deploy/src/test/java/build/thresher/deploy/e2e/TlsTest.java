@@ -71,7 +71,7 @@ class TlsTest {
         world.spack(
             Map.of("SSL_CERT_FILE", certificate.toString()),
             "-c",
-            "mirrors:thresher:" + url,
+            "mirrors:thresher:\"" + url + '"',
             "buildcache",
             "list",
             "--allarch");

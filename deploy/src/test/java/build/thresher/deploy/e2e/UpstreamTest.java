@@ -41,7 +41,7 @@ class UpstreamTest {
   @Test
   void tmuxIsBuiltFromUpstreamArchivesAndRunsWhereSpackInstalledIt(@TempDir Path directory)
       throws Exception {
-    SpackWorld world = SpackWorld.make(directory.resolve("world"));
+    SpackWorld world = SpackWorld.makeWhole(directory.resolve("world"));
     Path sources = world.directory().resolve("sources");
     for (Map.Entry<String, String> archive : ARCHIVES.entrySet()) {
       download(archive.getValue(), cached(sources, archive.getKey()));
