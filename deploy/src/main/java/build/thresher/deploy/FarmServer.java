@@ -267,7 +267,8 @@ final class FarmServer implements AutoCloseable {
     return StoreOptions.DEFAULTS
         .withReserveBytes(config.get(Key.STORE_RESERVE))
         .withMaxBytes(max == 0 ? Long.MAX_VALUE : max)
-        .withLifetime(config.get(Key.STORE_LIFETIME));
+        .withLifetime(config.get(Key.STORE_LIFETIME))
+        .withScrubBytesPerSecond(config.get(Key.STORE_SCRUB));
   }
 
   private static InstallTree installTree(FarmConfig config) {

@@ -149,6 +149,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           "6h",
           "A blob that was reported as present, or named by a result that was found, is kept for at least this long"
               + " from then on. Bazel counts on 3h (--experimental_remote_cache_ttl).");
+  public static final Key<Long> STORE_SCRUB =
+      key(
+          "store.scrub_rate",
+          ValueType.BYTES,
+          "4MiB",
+          "Bytes of stored blobs that are read each second to find damage, in a tenth of the disk's time at most, each"
+              + " blob once a day at most. Damaged ones are quarantined until their next upload. 0: not at all.");
   public static final Key<List<String>> SOURCE_MIRRORS =
       key(
           "sources.mirrors",
@@ -269,6 +276,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           STORE_RESERVE,
           STORE_MAX,
           STORE_LIFETIME,
+          STORE_SCRUB,
           SOURCE_MIRRORS,
           SOURCES_PRIVATE,
           SOURCES_MAX,

@@ -11,6 +11,8 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.ColumnFamilyHandle;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.Status;
 
 /**
  * What RocksDB says of blobs. Existence checks read the metadata column family and nothing else.
@@ -76,11 +78,32 @@ final class BlobIndex {
     for (int i = 0; i < count; i++) {
       BlobRecord record = record(digests.get(i), found.get(i));
       byte[] value = found.get(count + i);
+      if (record != null && value == null) {
+        value = unreadable(digests.get(i));
+      }
       // Both go in one batch: where the value is gone, the blob was removed just now.
       stored.add(
           record == null || value == null ? null : new Stored(record, ByteBuffer.wrap(value)));
     }
     return stored;
+  }
+
+  /**
+   * A value that many were asked for together with: the library gives nothing for one that is
+   * damaged either. No bytes, which no blob has, where it is; null where there is none.
+   */
+  private byte @Nullable [] unreadable(Digest digest) throws IOException {
+    try {
+      return reads.<byte @Nullable []>call(
+          () -> database.db.get(database.values, digest.hashBytes()));
+    } catch (IOException e) {
+      if (e.getCause() instanceof RocksDBException cause
+          && cause.getStatus() != null
+          && cause.getStatus().getCode() == Status.Code.Corruption) {
+        return new byte[0];
+      }
+      throw e;
+    }
   }
 
   private static @Nullable BlobRecord record(Digest digest, byte @Nullable [] bytes)

@@ -57,7 +57,7 @@ final class NativeReads implements AutoCloseable {
       if (e.getCause() instanceof IOException io) {
         throw io;
       }
-      throw new IOException("reading the blob database failed: " + e.getCause(), e);
+      throw new IOException("reading the blob database failed: " + e.getCause(), e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("interrupted while reading the blob database");

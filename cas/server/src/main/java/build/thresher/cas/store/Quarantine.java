@@ -1,5 +1,6 @@
 package build.thresher.cas.store;
 
+import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.CorruptBlobException;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.store.BlobIndex.Stored;
@@ -39,6 +40,23 @@ final class Quarantine {
     return count.get();
   }
 
+  /** Told of what was read, before more is. */
+  interface Progress {
+    void read(long bytes);
+  }
+
+  /** Reads all of a blob, and takes it away when it is damaged; true when it is sound or gone. */
+  boolean check(Digest digest, Progress progress) throws IOException {
+    try {
+      requireSound(digest, progress);
+      return true;
+    } catch (DamagedException e) {
+      CorruptBlobException taken = take(digest, e);
+      log.debug("found by scrubbing", taken);
+      return false;
+    }
+  }
+
   /** Takes the blob away and gives what its reader is told. */
   CorruptBlobException take(Digest digest, DamagedException damage) {
     log.error("blob damaged, quarantined blob={} what={}", digest, damage.what());
@@ -74,29 +92,39 @@ final class Quarantine {
 
   /** Whether somebody uploaded it again between the damaged read and now. */
   private boolean isSound(Digest digest) throws IOException {
-    Stored stored = index.stored(List.of(digest)).getFirst();
-    if (stored == null) {
-      return true;
-    }
     try {
-      return switch (stored.record().representation()) {
-        case INLINE ->
-            BlobIndex.inline(digest, stored.value(), 0, (int) digest.sizeBytes()).length > 0;
-        case FILE -> isSoundFile(digest, BlobIndex.fileChecksums(digest, stored.value()));
-      };
+      requireSound(digest, bytes -> {});
+      return true;
     } catch (DamagedException e) {
       return false;
     }
   }
 
-  private boolean isSoundFile(Digest digest, BlockChecksums checksums)
+  private void requireSound(Digest digest, Progress progress) throws IOException, DamagedException {
+    Stored stored = index.stored(List.of(digest)).getFirst();
+    if (stored == null) {
+      return;
+    }
+    switch (stored.record().representation()) {
+      case INLINE -> {
+        byte[] whole = BlobIndex.inline(digest, stored.value(), 0, (int) digest.sizeBytes());
+        progress.read(whole.length);
+      }
+      case FILE ->
+          requireSoundFile(digest, BlobIndex.fileChecksums(digest, stored.value()), progress);
+    }
+  }
+
+  private void requireSoundFile(Digest digest, BlockChecksums checksums, Progress progress)
       throws IOException, DamagedException {
     ByteBuffer block = ByteBuffer.allocate(BlockChecksums.BLOCK_BYTES);
     try (FileChannel file = files.openForRead(digest, index)) {
       for (int i = 0; i < checksums.blocks(); i++) {
         CheckedFileStream.readBlock(file, checksums, digest.sizeBytes(), i, block);
+        progress.read(block.limit());
       }
-      return true;
+    } catch (BlobNotFoundException e) {
+      log.debug("removed while it was checked", e);
     }
   }
 }

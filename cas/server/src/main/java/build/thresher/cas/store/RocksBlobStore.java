@@ -16,6 +16,7 @@ import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.rocksdb.RocksDBException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -50,6 +51,7 @@ public final class RocksBlobStore implements ResumableBlobStore {
   private final Removal removal;
   private final Compaction compaction;
   private final Eviction eviction;
+  private final Scrubber scrubber;
 
   private RocksBlobStore(
       StoreOptions options,
@@ -71,7 +73,11 @@ public final class RocksBlobStore implements ResumableBlobStore {
     NativeReads nativeReads = new NativeReads(options.readThreads());
     lastUse = new LastUse(clock, options.lifetime(), committer, gate);
     index = new BlobIndex(database, nativeReads);
-    reads = new BlobReads(index, files, lastUse, new Quarantine(committer, index, files, locks));
+    Quarantine quarantine = new Quarantine(committer, index, files, locks);
+    reads = new BlobReads(index, files, lastUse, quarantine);
+    scrubber =
+        new Scrubber(
+            database, quarantine, options.scrubBytesPerSecond(), (byte) (clock.millis() / 1_000));
     writes =
         new BlobWrites(
             options.largeBlobBytes(),
@@ -135,6 +141,7 @@ public final class RocksBlobStore implements ResumableBlobStore {
         store.removeOrphans(files);
       }
       store.eviction.start();
+      store.scrubber.start();
       opened = true;
       Statistics held = store.statistics();
       log.info("store open dir={} blobs={} bytes={}", dir, held.blobs(), held.bytes());
@@ -246,9 +253,15 @@ public final class RocksBlobStore implements ResumableBlobStore {
     return committer.statistics();
   }
 
+  /** Looks for damage in everything, as fast as it goes. */
+  Scrubber.Round scrub() throws IOException, RocksDBException {
+    return scrubber.everything();
+  }
+
   /** Waits for writes and reads in the database; open streams of large blobs can be read on. */
   @Override
   public void close() throws IOException {
+    scrubber.close();
     if (index.close()) {
       eviction.close();
       compaction.close();

@@ -9,6 +9,7 @@ import java.time.Duration;
  * @param reserveBytes writes are refused while the file system has less room than this
  * @param maxBytes sum of the blobs' sizes; what was used least recently is evicted to stay below
  * @param lifetime a blob that was reported as present is kept for at least this long from then on
+ * @param scrubBytesPerSecond how fast blobs are read to find damage; 0: not at all
  * @param readThreads threads that ask RocksDB; its calls would pin virtual threads
  * @param blockCacheBytes memory for RocksDB's block cache
  */
@@ -17,12 +18,14 @@ public record StoreOptions(
     long reserveBytes,
     long maxBytes,
     Duration lifetime,
+    long scrubBytesPerSecond,
     int readThreads,
     long blockCacheBytes) {
 
   /** The border is measured: see docs/adr/0002-blobs-in-rocksdb-and-files.md. */
   public static final StoreOptions DEFAULTS =
-      new StoreOptions(256 << 10, 1L << 30, Long.MAX_VALUE, Duration.ofHours(6), 8, 32L << 20);
+      new StoreOptions(
+          256 << 10, 1L << 30, Long.MAX_VALUE, Duration.ofHours(6), 4L << 20, 8, 32L << 20);
 
   public StoreOptions {
     if (largeBlobBytes < 1 || largeBlobBytes > 16 << 20) {
@@ -33,27 +36,52 @@ public record StoreOptions(
     if (readThreads < 1) {
       throw new IllegalArgumentException("a store needs at least one read thread");
     }
-    if (maxBytes < 1 || lifetime.isNegative()) {
-      throw new IllegalArgumentException("a store needs a size and a lifetime above nothing");
+    if (maxBytes < 1 || lifetime.isNegative() || scrubBytesPerSecond < 0) {
+      throw new IllegalArgumentException(
+          "a store needs a size, a lifetime and a rate of scrubbing above nothing");
     }
   }
 
   public StoreOptions withLargeBlobBytes(int bytes) {
-    return new StoreOptions(bytes, reserveBytes, maxBytes, lifetime, readThreads, blockCacheBytes);
+    return new StoreOptions(
+        bytes, reserveBytes, maxBytes, lifetime, scrubBytesPerSecond, readThreads, blockCacheBytes);
   }
 
   public StoreOptions withReserveBytes(long bytes) {
     return new StoreOptions(
-        largeBlobBytes, bytes, maxBytes, lifetime, readThreads, blockCacheBytes);
+        largeBlobBytes,
+        bytes,
+        maxBytes,
+        lifetime,
+        scrubBytesPerSecond,
+        readThreads,
+        blockCacheBytes);
   }
 
   public StoreOptions withMaxBytes(long bytes) {
     return new StoreOptions(
-        largeBlobBytes, reserveBytes, bytes, lifetime, readThreads, blockCacheBytes);
+        largeBlobBytes,
+        reserveBytes,
+        bytes,
+        lifetime,
+        scrubBytesPerSecond,
+        readThreads,
+        blockCacheBytes);
   }
 
   public StoreOptions withLifetime(Duration guaranteed) {
     return new StoreOptions(
-        largeBlobBytes, reserveBytes, maxBytes, guaranteed, readThreads, blockCacheBytes);
+        largeBlobBytes,
+        reserveBytes,
+        maxBytes,
+        guaranteed,
+        scrubBytesPerSecond,
+        readThreads,
+        blockCacheBytes);
+  }
+
+  public StoreOptions withScrubBytesPerSecond(long bytes) {
+    return new StoreOptions(
+        largeBlobBytes, reserveBytes, maxBytes, lifetime, bytes, readThreads, blockCacheBytes);
   }
 }
