@@ -7,7 +7,8 @@
              spec.json into an empty store and `spack buildcache push` of all nodes
     long     one node that builds for a minute, its dependencies there already, farm against plain `spack install`
     second   the same DAG from a second client: what is built, what is uploaded, how long the answer takes
-    scheduler  the scheduler alone, in a JVM with 512 MiB: 2,000 nodes and REAPI actions for 64 executors that build nothing
+    scheduler  the scheduler alone, then a whole server, in JVMs with 512 MiB: DAGs of 2,000 nodes, and REAPI actions, for
+             executors that build nothing
     all      all of them
 
 suite, long and second need Spack (SPACK_ROOT, PATH or ~/spack; recipes in SPACK_PACKAGES or ~/spack-packages). CPU is that of every
@@ -252,7 +253,7 @@ def bench_scheduler(args, scratch):
     top = os.path.abspath(os.path.join(HERE, "..", "..", "..", ".."))
     if not os.path.exists(os.path.join(top, "scheduler", "pom.xml")):
         sys.exit("this one runs in a source tree only")
-    command = ["mvn", "-B", "-ntp", "-q", "-f", top, "-pl", "scheduler", "-am", "test", "-Dtest=SchedulerBenchmark"]
+    command = ["mvn", "-B", "-ntp", "-q", "-f", top, "-pl", "scheduler,deploy", "-am", "test", "-Dtest=SchedulerBenchmark,FarmBenchmark"]
     command += ["-Dexcluded.tags=none", "-Dsurefire.failIfNoSpecifiedTests=false", "-Dthresher.bench.runs=%d" % args.runs]
     # Compiler threads that come and go would take their share of the CPU time with them.
     command += ["-Dtest.jvm=-Xmx512m -XX:+UseG1GC -XX:-UseDynamicNumberOfCompilerThreads"]

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.scheduler.wire.Wire;
+import build.thresher.testing.Dag;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.ExecuteUpdate;
 import build.thresher.v1.FailureClass;

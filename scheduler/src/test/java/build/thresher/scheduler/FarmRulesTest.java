@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import build.thresher.testing.Dag;
 import build.thresher.v1.AppendLogRequest;
 import build.thresher.v1.CancelRequest;
 import build.thresher.v1.CompleteRequest;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.testing.Dag;
 import build.thresher.v1.Lease;
 import build.thresher.v1.Prefix;
 import build.thresher.v1.Request;

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import build.thresher.scheduler.shell.Caller;
+import build.thresher.testing.Dag;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.GetProvenanceRequest;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.scheduler.wire.Wire;
+import build.thresher.testing.Dag;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.ExecuteUpdate;

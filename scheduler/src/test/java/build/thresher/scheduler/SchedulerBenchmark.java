@@ -1,15 +1,15 @@
 package build.thresher.scheduler;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import build.bazel.remote.execution.v2.Action;
 import build.bazel.remote.execution.v2.ActionResult;
-import build.bazel.remote.execution.v2.Command;
-import build.bazel.remote.execution.v2.Directory;
-import build.bazel.remote.execution.v2.ExecutionGrpc;
-import build.thresher.scheduler.ThreadCosts.Kind;
 import build.thresher.scheduler.wire.Wire;
+import build.thresher.testing.Dag;
+import build.thresher.testing.bench.Figures;
+import build.thresher.testing.bench.NoOpActions;
+import build.thresher.testing.bench.Peers;
+import build.thresher.testing.bench.SyntheticDags;
+import build.thresher.v1.Capabilities;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.ExecuteUpdate;
@@ -17,24 +17,8 @@ import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.Lease;
 import build.thresher.v1.RequestState;
 import build.thresher.v1.SpackBuildResult;
-import com.google.longrunning.Operation;
-import com.google.protobuf.Message;
-import io.grpc.stub.StreamObserver;
-import java.lang.management.ManagementFactory;
-import java.lang.management.MemoryPoolMXBean;
-import java.lang.management.MemoryType;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.EnumMap;
-import java.util.EnumSet;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -45,9 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
  * asserted: {@code ./thresher bench scheduler}. Blobs, mirror and action cache are in memory, and
  * executors build nothing: what is measured is the scheduler.
  *
- * <p>CPU of the server is what the process used, less the one thread on which all clients and
- * executors are, and less the JVM's compiler, which falls silent in time; it says more than leases
- * a second do where other programs share the machine. The first runs warm up and are not counted.
+ * <p>The first runs warm up and are not counted.
  */
 @Tag("benchmark")
 @Timeout(900)
@@ -63,94 +45,89 @@ class SchedulerBenchmark {
 
   @TempDir Path directory = Path.of("");
 
-  /** Values of each row, in the order in which rows were first named. */
-  private final Map<String, List<Double>> rows = new LinkedHashMap<>();
+  private final Figures figures = new Figures();
 
   @Test
   void figures() throws Exception {
     for (int run = 0; run < WARM_UP_RUNS + RUNS; run++) {
       try (TestFarm farm = new TestFarm(directory.resolve("run" + run));
-          BenchmarkPeers peers = new BenchmarkPeers(farm)) {
+          Peers peers = new Peers("127.0.0.1:" + farm.port(), "")) {
         Script script = new Script(farm);
         spack(farm, peers, script, run);
         actions(farm, peers, run);
       }
       if (run + 1 == WARM_UP_RUNS) {
-        rows.clear();
+        figures.clear();
       }
     }
-    rows.forEach(SchedulerBenchmark::print);
-    System.out.println(
-        "peak heap, clients and executors included: " + (peakHeapBytes() >> 20) + " MiB");
+    figures.print();
   }
 
-  private void spack(TestFarm farm, BenchmarkPeers peers, Script script, int run) throws Exception {
+  private void spack(TestFarm farm, Peers peers, Script script, int run) throws Exception {
     FarmGrpc.FarmStub client = FarmGrpc.newStub(peers.connect());
     Dag deep = SyntheticDags.layered(NODES, "deep" + run);
-    Following first = new Following(client, farm.request(deep, "alice").build());
-    row("2,000 nodes in 40 layers, Execute to accepted, s", first.accepted.get() / 1e9);
+    ExecuteRequest request = farm.request(deep, "alice").build();
+    Figures.Measured accepting = figures.measure();
+    Following first = new Following(peers, client, request);
+    first.accepted.get();
+    accepting.end("2,000 nodes in 40 layers, Execute to accepted");
 
     // One after the other, so that a DAG is there as a whole when the first executor comes.
-    Measured building = new Measured(farm);
-    peers.startExecutors(EXECUTORS, SLOTS, script::end);
-    assertEquals(RequestState.REQUEST_SUCCEEDED, first.finished.get());
-    building.rows("the same, built by 64 executors with 4 slots", NODES);
+    Capabilities capabilities = ScriptedExecutor.capabilities().build();
+    measured(
+        farm,
+        "the same, built by 64 executors with 4 slots",
+        NODES,
+        () -> {
+          peers.startExecutors(EXECUTORS, SLOTS, capabilities, script::end);
+          assertEquals(RequestState.REQUEST_SUCCEEDED, first.finished.get());
+        });
 
     ExecuteRequest wide = farm.request(SyntheticDags.flat(NODES, "flat" + run), "bob").build();
-    building = new Measured(farm);
-    assertEquals(RequestState.REQUEST_SUCCEEDED, new Following(client, wide).finished.get());
-    building.rows("2,000 nodes that wait for nothing, Execute included", NODES);
+    measured(
+        farm,
+        "2,000 nodes that wait for nothing, Execute included",
+        NODES,
+        () -> {
+          Following all = new Following(peers, client, wide);
+          assertEquals(RequestState.REQUEST_SUCCEEDED, all.finished.get());
+        });
 
     ExecuteRequest suite = farm.request(SyntheticDags.suite("suite" + run), "carol").build();
-    new Following(client, suite).finished.get();
+    new Following(peers, client, suite).finished.get();
     FarmGrpc.FarmStub second = FarmGrpc.newStub(peers.connect());
     for (int i = 0; i < REPEATS; i++) {
       long begun = System.nanoTime();
-      new Following(second, suite).finished.get();
-      row("9 nodes from a second client, Execute to answer, ms", (System.nanoTime() - begun) / 1e6);
+      new Following(peers, second, suite).finished.get();
+      figures.add(
+          "9 nodes from a second client, Execute to answer, ms", (System.nanoTime() - begun) / 1e6);
     }
     long begun = System.nanoTime();
-    new Following(second, farm.request(deep, "dora").build()).finished.get();
-    row("2,000 nodes from a second client, Execute to answer, s", since(begun));
+    new Following(peers, second, farm.request(deep, "dora").build()).finished.get();
+    figures.add("2,000 nodes from a second client, Execute to answer, s", since(begun));
   }
 
-  /** Distinct actions that run nothing, so many at once. */
-  private void actions(TestFarm farm, BenchmarkPeers peers, int run) throws Exception {
-    List<build.bazel.remote.execution.v2.ExecuteRequest> requests = new ArrayList<>();
-    for (int i = 0; i < ACTIONS; i++) {
-      Command command =
-          Command.newBuilder().addArguments("/bin/true").addArguments(run + "." + i).build();
-      Action action =
-          Action.newBuilder()
-              .setCommandDigest(put(farm, command))
-              .setInputRootDigest(put(farm, Directory.getDefaultInstance()))
-              .build();
-      requests.add(
-          build.bazel.remote.execution.v2.ExecuteRequest.newBuilder()
-              .setActionDigest(put(farm, action))
-              .build());
-    }
-    ExecutionGrpc.ExecutionStub client = ExecutionGrpc.newStub(peers.connect());
-    Semaphore room = new Semaphore(ACTIONS_AT_ONCE);
-    Measured running = new Measured(farm);
-    for (build.bazel.remote.execution.v2.ExecuteRequest request : requests) {
-      room.acquire();
-      client.execute(
-          request,
-          new Answers<Operation>(
-              operation -> {
-                if (operation.getDone()) {
-                  assertTrue(operation.hasResponse());
-                  room.release();
-                }
-              }));
-    }
-    assertTrue(room.tryAcquire(ACTIONS_AT_ONCE, 60, TimeUnit.SECONDS));
-    running.rows("actions that run nothing, 64 at once by one client", ACTIONS);
+  private void actions(TestFarm farm, Peers peers, int run) throws Exception {
+    NoOpActions actions = new NoOpActions(ACTIONS, "run" + run);
+    actions.blobs().forEach(farm.blobs::add);
+    measured(
+        farm,
+        "actions that run nothing, 64 at once by one client",
+        ACTIONS,
+        () -> actions.run(peers, ACTIONS_AT_ONCE));
   }
 
-  private static build.bazel.remote.execution.v2.Digest put(TestFarm farm, Message message) {
-    return Wire.digest(farm.blobs.add(message.toByteArray()));
+  private interface Body {
+    void run() throws Exception;
+  }
+
+  /** So many leases, with the synced writes that they cost. */
+  private void measured(TestFarm farm, String what, int leases, Body body) throws Exception {
+    long commits = farm.commits();
+    Figures.Measured measured = figures.measure();
+    body.run();
+    measured.endOfLeases(what, leases);
+    figures.add("  synced writes a lease", (farm.commits() - commits) / (double) leases, what);
   }
 
   /** What executors answer: a success that names blobs which are there. */
@@ -179,17 +156,16 @@ class SchedulerBenchmark {
 
   /** A client of a request, from Execute to its end. */
   private static final class Following {
-    final CompletableFuture<Long> accepted = new CompletableFuture<>();
+    final CompletableFuture<Boolean> accepted = new CompletableFuture<>();
     final CompletableFuture<RequestState> finished = new CompletableFuture<>();
 
-    Following(FarmGrpc.FarmStub client, ExecuteRequest request) {
-      long begun = System.nanoTime();
+    Following(Peers peers, FarmGrpc.FarmStub client, ExecuteRequest request) {
       client.execute(
           request,
-          new Answers<ExecuteUpdate>(
+          peers.<ExecuteUpdate>each(
               update -> {
                 switch (update.getUpdateCase()) {
-                  case ACCEPTED -> accepted.complete(System.nanoTime() - begun);
+                  case ACCEPTED -> accepted.complete(true);
                   case FINISHED -> finished.complete(update.getFinished().getState());
                   case TASK, HEARTBEAT, UPDATE_NOT_SET -> {}
                 }
@@ -197,81 +173,7 @@ class SchedulerBenchmark {
     }
   }
 
-  private record Answers<T>(Consumer<T> each) implements StreamObserver<T> {
-    @Override
-    public void onNext(T value) {
-      each.accept(value);
-    }
-
-    @Override
-    public void onError(Throwable t) {
-      throw new AssertionError("a client's call failed", t);
-    }
-
-    @Override
-    public void onCompleted() {}
-  }
-
-  /** What a number of leases costs, from now on. */
-  private final class Measured {
-    private final TestFarm farm;
-    private final long begun = System.nanoTime();
-    private final long commits;
-    private final ThreadCosts before = ThreadCosts.now();
-
-    Measured(TestFarm farm) {
-      this.farm = farm;
-      this.commits = farm.commits();
-    }
-
-    void rows(String what, int leases) {
-      double seconds = since(begun);
-      ThreadCosts after = ThreadCosts.now();
-      Map<Kind, Double> costs = new EnumMap<>(Kind.class);
-      for (Kind kind : Kind.values()) {
-        costs.put(kind, (after.of(kind) - before.of(kind)) / 1e6 / leases);
-      }
-      double server =
-          EnumSet.complementOf(EnumSet.of(Kind.PEERS, Kind.COMPILER)).stream()
-              .mapToDouble(costs::get)
-              .sum();
-      row(what + ", leases/s", leases / seconds);
-      row("  synced writes a lease", (farm.commits() - commits) / (double) leases, what);
-      row("  CPU of the server, ms a lease", server, what);
-      costs.forEach((kind, cost) -> row("    " + kind.title, cost, what));
-    }
-  }
-
-  private void row(String name, double value) {
-    rows.computeIfAbsent(name, n -> new ArrayList<>()).add(value);
-  }
-
-  /** A row that belongs to another. */
-  private void row(String name, double value, String of) {
-    row(name + "\0" + of, value);
-  }
-
-  private static void print(String name, List<Double> values) {
-    List<Double> sorted = values.stream().sorted().toList();
-    System.out.printf(
-        Locale.ROOT,
-        "%-64s median %8.3f   (%.3f to %.3f, n=%d)%n",
-        name.split("\0", 2)[0],
-        sorted.get(sorted.size() / 2),
-        sorted.getFirst(),
-        sorted.getLast(),
-        sorted.size());
-  }
-
   private static double since(long begun) {
     return (System.nanoTime() - begun) / 1e9;
-  }
-
-  private static long peakHeapBytes() {
-    return ManagementFactory.getMemoryPoolMXBeans().stream()
-        .filter(pool -> pool.getType() == MemoryType.HEAP)
-        .map(MemoryPoolMXBean::getPeakUsage)
-        .mapToLong(usage -> usage.getUsed())
-        .sum();
   }
 }

@@ -5,6 +5,7 @@ import build.thresher.cas.api.LiveStreams;
 import build.thresher.scheduler.core.CoreOptions;
 import build.thresher.scheduler.shell.Requests;
 import build.thresher.scheduler.wire.Wire;
+import build.thresher.testing.Dag;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.ExecuteUpdate;
 import build.thresher.v1.ExecutorsGrpc;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecNode;
-import build.thresher.scheduler.Dag;
+import build.thresher.testing.Dag;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;

@@ -1,4 +1,4 @@
-package build.thresher.scheduler;
+package build.thresher.testing;
 
 import com.google.common.io.BaseEncoding;
 import java.nio.charset.StandardCharsets;

@@ -1,5 +1,6 @@
-package build.thresher.scheduler;
+package build.thresher.testing.bench;
 
+import build.thresher.v1.Capabilities;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.CompleteResponse;
 import build.thresher.v1.ExecutorsGrpc;
@@ -8,8 +9,12 @@ import build.thresher.v1.LeaseRequest;
 import build.thresher.v1.LeaseResponse;
 import build.thresher.v1.RegisterRequest;
 import com.google.protobuf.Duration;
+import io.grpc.Channel;
+import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -21,31 +26,43 @@ import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 
 /**
  * Everybody who talks to a farm in a benchmark, each over a TCP connection of its own, all on one
  * thread: so what they cost is known, and what is left of the process is the server.
  */
-final class BenchmarkPeers implements AutoCloseable {
+public final class Peers implements AutoCloseable {
   /** The name of their thread. */
   static final String THREAD = "peers";
 
-  private final TestFarm farm;
+  private static final Metadata.Key<String> AUTHORIZATION =
+      Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+
+  private final String target;
+  private final Metadata headers = new Metadata();
   private final EventLoopGroup loop;
   private final List<ManagedChannel> channels = new ArrayList<>();
   private volatile boolean closing;
 
-  BenchmarkPeers(TestFarm farm) {
-    this.farm = farm;
+  /**
+   * @param target {@code host:port} of the farm
+   * @param token empty where the farm wants none
+   */
+  public Peers(String target, String token) {
+    this.target = target;
+    if (!token.isEmpty()) {
+      headers.put(AUTHORIZATION, "Bearer " + token);
+    }
     this.loop =
         new MultiThreadIoEventLoopGroup(
             1, Thread.ofPlatform().name(THREAD).daemon().factory(), NioIoHandler.newFactory());
   }
 
   /** A connection of its own; answers are heard on the peers' thread. */
-  ManagedChannel connect() {
+  public Channel connect() {
     ManagedChannel channel =
-        NettyChannelBuilder.forAddress("127.0.0.1", farm.port())
+        NettyChannelBuilder.forTarget(target)
             .usePlaintext()
             .eventLoopGroup(loop)
             .channelType(NioSocketChannel.class)
@@ -53,15 +70,20 @@ final class BenchmarkPeers implements AutoCloseable {
             .maxInboundMessageSize(64 << 20)
             .build();
     channels.add(channel);
-    return channel;
+    return ClientInterceptors.intercept(
+        channel, MetadataUtils.newAttachHeadersInterceptor(headers));
   }
 
   /** Registers executors that end every lease at once, as the script says. */
-  void startExecutors(
-      int count, int slots, BiFunction<CompleteRequest.Builder, Lease, CompleteRequest> script)
+  public void startExecutors(
+      int count,
+      int slots,
+      Capabilities capabilities,
+      BiFunction<CompleteRequest.Builder, Lease, CompleteRequest> script)
       throws InterruptedException {
     for (int i = 0; i < count; i++) {
-      Executor executor = new Executor(ExecutorsGrpc.newStub(connect()), "e" + i, slots, script);
+      Executor executor =
+          new Executor(ExecutorsGrpc.newStub(connect()), "e" + i, slots, capabilities, script);
       executor.registered.await();
       loop.execute(executor::ask);
     }
@@ -81,6 +103,7 @@ final class BenchmarkPeers implements AutoCloseable {
         ExecutorsGrpc.ExecutorsStub stub,
         String name,
         int slots,
+        Capabilities capabilities,
         BiFunction<CompleteRequest.Builder, Lease, CompleteRequest> script) {
       this.stub = stub;
       this.name = name;
@@ -91,7 +114,7 @@ final class BenchmarkPeers implements AutoCloseable {
               .setExecutor(name)
               .setIncarnation(incarnation)
               .setSlots(slots)
-              .setCapabilities(ScriptedExecutor.capabilities())
+              .setCapabilities(capabilities)
               .build(),
           new Answer<>(response -> registered.countDown()));
     }
@@ -131,11 +154,15 @@ final class BenchmarkPeers implements AutoCloseable {
     }
   }
 
-  /** The one answer of a call. */
-  private final class Answer<T> implements StreamObserver<T> {
-    private final java.util.function.Consumer<T> then;
+  /** What a call answers, one after the other; an error fails the benchmark's thread. */
+  public <T> StreamObserver<T> each(Consumer<T> then) {
+    return new Answer<>(then);
+  }
 
-    Answer(java.util.function.Consumer<T> then) {
+  private final class Answer<T> implements StreamObserver<T> {
+    private final Consumer<T> then;
+
+    Answer(Consumer<T> then) {
       this.then = then;
     }
 
@@ -147,7 +174,7 @@ final class BenchmarkPeers implements AutoCloseable {
     @Override
     public void onError(Throwable t) {
       if (!closing) {
-        throw new AssertionError("an executor's call failed", t);
+        throw new AssertionError("a call failed", t);
       }
     }
 
@@ -155,6 +182,7 @@ final class BenchmarkPeers implements AutoCloseable {
     public void onCompleted() {}
   }
 
+  /** Hangs up everywhere. */
   @Override
   public void close() {
     closing = true;

@@ -1,4 +1,4 @@
-package build.thresher.scheduler;
+package build.thresher.testing.bench;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -52,7 +52,7 @@ final class ThreadCosts {
       }
       return switch (thread) {
         case "scheduler-core" -> CORE;
-        case BenchmarkPeers.THREAD -> PEERS;
+        case Peers.THREAD -> PEERS;
         default -> OTHER;
       };
     }

@@ -1,12 +1,13 @@
-package build.thresher.scheduler;
+package build.thresher.testing.bench;
 
+import build.thresher.testing.Dag;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 
 /** DAGs for benchmarks: nodes of about the size that Spack writes, in shapes that occur. */
-final class SyntheticDags {
+public final class SyntheticDags {
   /** What Spack says of a node beyond its name, version and architecture: about 900 bytes. */
   private static final String MORE =
       ",\"namespace\":\"builtin\",\"parameters\":{\"build_system\":\"autotools\",\"optimize\":true,"
@@ -21,7 +22,7 @@ final class SyntheticDags {
   private SyntheticDags() {}
 
   /** As many nodes as fl-suite: a compiler's runtime, and eight on top of each other. */
-  static Dag suite(String salt) {
+  public static Dag suite(String salt) {
     Dag dag = new Dag(MORE).external("gcc", "12.2.0", "/usr").node(salt + "-0", "gcc:build");
     for (int i = 1; i < 9; i++) {
       dag.node(salt + "-" + i, "gcc:build", salt + "-" + (i - 1) + ":build,link", salt + "-0:link");
@@ -33,7 +34,7 @@ final class SyntheticDags {
    * Some 40 layers that grow narrower, each node on four of the layer below: about the shape and
    * depth of a large environment.
    */
-  static Dag layered(int nodes, String salt) {
+  public static Dag layered(int nodes, String salt) {
     Dag dag = new Dag(MORE).external("gcc", "12.2.0", "/usr");
     List<String> below = new ArrayList<>();
     Set<String> unused = new LinkedHashSet<>();
@@ -64,7 +65,7 @@ final class SyntheticDags {
   }
 
   /** Nothing waits for anything but the root: all tasks are ready at once. */
-  static Dag flat(int nodes, String salt) {
+  public static Dag flat(int nodes, String salt) {
     Dag dag = new Dag(MORE);
     String[] edges = new String[nodes - 1];
     for (int i = 0; i < nodes - 1; i++) {
