@@ -141,6 +141,11 @@ public final class ActionExecution implements Closeable {
                   + here.options().files()
                   + " files, the limit of this executor",
               result);
+      case DISK_FULL ->
+          failed(
+              FailureClass.FAILURE_INFRASTRUCTURE,
+              "the disk of the executor is nearly full",
+              result);
       case PROCESS_LIMIT ->
           failed(
               FailureClass.FAILURE_INFRASTRUCTURE,

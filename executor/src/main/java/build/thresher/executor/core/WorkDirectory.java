@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 
@@ -75,9 +76,38 @@ final class WorkDirectory implements Closeable {
   }
 
   private static void clear(Path builds) throws IOException {
+    killOrphans(builds);
     // What an executor that was killed had mounted is still there.
     new Kernel().detachBelow(builds);
     FileTrees.delete(builds);
+  }
+
+  /**
+   * A sandbox dies with its executor, unless that is killed in the moment in which the sandbox is
+   * being made. It is known by its command line, which names the build's directory.
+   */
+  private static void killOrphans(Path builds) {
+    String below = builds + "/";
+    ProcessHandle.allProcesses()
+        .filter(process -> isSandbox(process) && commandLine(process).contains(below))
+        .forEach(
+            process -> {
+              process.destroyForcibly();
+              process.onExit().orTimeout(5, TimeUnit.SECONDS).exceptionally(e -> process).join();
+            });
+  }
+
+  private static boolean isSandbox(ProcessHandle process) {
+    String[] words = commandLine(process).split("\0", -1);
+    return words[0].endsWith("bwrap") || List.of(words).contains("thresher-build");
+  }
+
+  private static String commandLine(ProcessHandle process) {
+    try {
+      return Files.readString(Path.of("/proc/" + process.pid() + "/cmdline"));
+    } catch (IOException e) {
+      return ""; // It ended meanwhile.
+    }
   }
 
   /** Executors that did not end as they should, whose builds' directories are cleared by now. */

@@ -1,89 +1,107 @@
 package build.thresher.executor.inputs;
 
 import java.io.IOException;
-import java.nio.file.FileVisitResult;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
+import java.nio.file.SecureDirectoryStream;
+import java.nio.file.attribute.BasicFileAttributeView;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Walks over directories that builds may have filled: never follows a symbolic link. Used by any
  * thread; nobody else may change the same directory meanwhile.
  */
 public final class FileTrees {
+  /** Tests of the C library go down about 1,000; each level takes two descriptors meanwhile. */
+  private static final int MAX_DEPTH = 1500;
+
+  private static final int MAX_DELETED_DEPTH = 300;
+  private static final long TOO_MANY = 1L << 62;
+
   private FileTrees() {}
 
   /**
-   * Removes a directory with all that is below, whatever permissions a build left on it. Absent is
-   * fine.
+   * Removes a directory with all that is below, whatever permissions a build left on it and however
+   * deep it is. Absent is fine.
    */
   public static void delete(Path root) throws IOException {
     if (!Files.exists(root, LinkOption.NOFOLLOW_LINKS)) {
       return;
     }
-    Files.walkFileTree(
-        root,
-        new SimpleFileVisitor<>() {
-          @Override
-          public FileVisitResult preVisitDirectory(Path dir, BasicFileAttributes attributes)
-              throws IOException {
-            return FileVisitResult.CONTINUE;
-          }
-
-          @Override
-          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes)
-              throws IOException {
-            remove(file);
-            return FileVisitResult.CONTINUE;
-          }
-
-          @Override
-          public FileVisitResult visitFileFailed(Path file, IOException failure)
-              throws IOException {
-            if (failure instanceof NoSuchFileException) {
-              return FileVisitResult.CONTINUE;
-            }
-            // A directory that its owner may not read: open it up and go in again.
-            if (Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS)) {
-              unlock(file);
-              delete(file);
-              return FileVisitResult.CONTINUE;
-            }
-            throw failure;
-          }
-
-          @Override
-          public FileVisitResult postVisitDirectory(Path dir, @Nullable IOException failure)
-              throws IOException {
-            if (failure != null) {
-              throw failure;
-            }
-            remove(dir);
-            return FileVisitResult.CONTINUE;
-          }
-        });
-  }
-
-  private static void remove(Path path) throws IOException {
-    try {
-      Files.deleteIfExists(path);
-    } catch (java.nio.file.AccessDeniedException e) {
-      Path parent = path.getParent();
-      if (parent == null) {
-        throw e;
-      }
-      unlock(parent);
-      Files.deleteIfExists(path);
+    try (DirectoryStream<Path> top = Files.newDirectoryStream(root)) {
+      deleteBelow(secure(root, top), 0);
+      Files.deleteIfExists(root);
+    } catch (FileSystemException | DirectoryIteratorException e) {
+      deleteByPrograms(root, e);
     }
   }
 
-  private static void unlock(Path directory) throws IOException {
-    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx------"));
+  private static SecureDirectoryStream<Path> secure(Path root, DirectoryStream<Path> stream)
+      throws IOException {
+    if (stream instanceof SecureDirectoryStream<Path> directory) {
+      return directory;
+    }
+    throw new IOException("the file system of " + root + " has no descriptors of directories");
+  }
+
+  private static void deleteBelow(SecureDirectoryStream<Path> directory, int depth)
+      throws IOException {
+    for (Path entry : directory) {
+      Path name = entry.getFileName();
+      try {
+        if (!attributes(directory, name).isDirectory()) {
+          directory.deleteFile(name);
+          continue;
+        }
+        if (depth == MAX_DELETED_DEPTH) {
+          throw new FileSystemException(name.toString(), null, "too deep");
+        }
+        try (SecureDirectoryStream<Path> child =
+            directory.newDirectoryStream(name, LinkOption.NOFOLLOW_LINKS)) {
+          deleteBelow(child, depth + 1);
+        }
+        directory.deleteDirectory(name);
+      } catch (NoSuchFileException e) {
+        // It is gone.
+      }
+    }
+  }
+
+  private static BasicFileAttributes attributes(SecureDirectoryStream<Path> directory, Path name)
+      throws IOException {
+    return directory
+        .getFileAttributeView(name, BasicFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+        .readAttributes();
+  }
+
+  /** For what is closed to its owner, or so deep that it takes too many descriptors. */
+  private static void deleteByPrograms(Path root, Exception failure) throws IOException {
+    // Directories only: a file may be a further name of one that others use.
+    String script =
+        "find \"$1\" -xdev -type d ! -perm -700 -execdir chmod u+rwx {} \\; 2> /dev/null;"
+            + " exec rm -rf --one-file-system -- \"$1\"";
+    ProcessBuilder builder =
+        new ProcessBuilder("/bin/sh", "-c", script, "delete", root.toString())
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD);
+    builder.environment().put("PATH", "/usr/bin:/bin");
+    Process process = builder.start();
+    process.getOutputStream().close();
+    try {
+      process.waitFor();
+    } catch (InterruptedException e) {
+      process.destroyForcibly();
+      Thread.currentThread().interrupt();
+    }
+    if (Files.exists(root, LinkOption.NOFOLLOW_LINKS)) {
+      throw new IOException("cannot remove " + root, failure);
+    }
   }
 
   /**
@@ -102,36 +120,56 @@ public final class FileTrees {
     return directory;
   }
 
-  /** Room that a tree takes. What vanishes or cannot be read during the walk counts as nothing. */
+  /**
+   * Room that a tree takes, which may change meanwhile: no link is followed even if it takes a
+   * directory's place. What vanishes or cannot be read counts as nothing; what is deeper than any
+   * build needs, as more than any limit allows.
+   */
   public static Usage usage(Path root) throws IOException {
-    long[] count = new long[2];
-    Files.walkFileTree(
-        root,
-        new SimpleFileVisitor<>() {
-          @Override
-          public FileVisitResult preVisitDirectory(Path dir, BasicFileAttributes attributes) {
-            count[1]++;
-            return FileVisitResult.CONTINUE;
-          }
+    Count count = new Count();
+    try (DirectoryStream<Path> top = Files.newDirectoryStream(root)) {
+      SecureDirectoryStream<Path> directory = secure(root, top);
+      count.entries++;
+      count.add(directory, 0);
+    }
+    return new Usage(count.bytes, count.entries);
+  }
 
-          @Override
-          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
-            count[0] += attributes.isRegularFile() ? attributes.size() : 0;
-            count[1]++;
-            return FileVisitResult.CONTINUE;
-          }
+  private static final class Count {
+    long bytes;
+    long entries;
 
-          @Override
-          public FileVisitResult visitFileFailed(Path file, IOException failure) {
-            return FileVisitResult.CONTINUE;
-          }
+    void add(SecureDirectoryStream<Path> directory, int depth) {
+      try {
+        for (Path entry : directory) {
+          add(directory, entry.getFileName(), depth);
+        }
+      } catch (DirectoryIteratorException e) {
+        // It vanished.
+      }
+    }
 
-          @Override
-          public FileVisitResult postVisitDirectory(Path dir, @Nullable IOException failure) {
-            return FileVisitResult.CONTINUE;
+    private void add(SecureDirectoryStream<Path> directory, Path name, int depth) {
+      try {
+        BasicFileAttributes attributes =
+            directory
+                .getFileAttributeView(name, BasicFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+                .readAttributes();
+        entries++;
+        if (attributes.isRegularFile()) {
+          bytes += attributes.size();
+        } else if (attributes.isDirectory() && depth == MAX_DEPTH) {
+          entries = TOO_MANY;
+        } else if (attributes.isDirectory() && entries < TOO_MANY) {
+          try (SecureDirectoryStream<Path> child =
+              directory.newDirectoryStream(name, LinkOption.NOFOLLOW_LINKS)) {
+            add(child, depth + 1);
           }
-        });
-    return new Usage(count[0], count[1]);
+        }
+      } catch (IOException e) {
+        // It vanished, or is closed to everybody.
+      }
+    }
   }
 
   /**

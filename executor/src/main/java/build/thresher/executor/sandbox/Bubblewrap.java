@@ -1,6 +1,7 @@
 package build.thresher.executor.sandbox;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,18 +14,29 @@ import java.util.Optional;
  *
  * <p>Inside, the build is always uid 1000 without capabilities: as uid 0 of a namespace, unpacking
  * archives of other owners fails, and without a passwd entry Spack does not start. Outside it is
- * the executor's own user, or, where the executor is root, a user given per build. Immutable.
+ * the executor's own user, or, where the executor is root, a user given per build.
+ *
+ * <p>Where no control group limits processes, the kernel's limit for a user does. It is set inside,
+ * where it counts the user of this namespace only (Linux 5.14), if there is a program for it; else
+ * outside, where it counts all that the user runs on the host. Immutable.
  */
 public final class Bubblewrap {
   private static final String INSIDE_ID = "1000";
 
-  /** Control groups, where there are some, refuse first, because they tell that they did. */
+  /** For bubblewrap's own processes. */
   private static final long NPROC_MARGIN = 64;
 
   /** What programs expect; some close all that there could be, one by one. */
   private static final long OPEN_FILES = 4096;
 
   private static final long MAX_OPEN_FILES = 65_536;
+
+  /**
+   * From here on the kernel kills this process with the executor. If the executor died before, its
+   * process has another parent by now, and nobody would ever end it.
+   */
+  private static final String STILL_THERE =
+      "[ \"$PPID\" = \"$1\" ] || exit 125; shift; exec \"$@\"";
 
   private static final long SHARED_MEMORY_BYTES = 1L << 30;
 
@@ -55,6 +67,8 @@ public final class Bubblewrap {
   private final boolean root;
   private final Optional<Path> seccompFilter;
   private final Ceilings ceilings;
+  private final boolean deathSignal;
+  private final String executorPid = Long.toString(ProcessHandle.current().pid());
 
   /**
    * @param etc directory with the account files that every build sees, see {@link #writeAccounts}
@@ -69,6 +83,16 @@ public final class Bubblewrap {
     this.root = root;
     this.seccompFilter = seccompFilter;
     this.ceilings = Ceilings.ofThisProcess();
+    this.deathSignal = setprivSetsDeathSignal();
+  }
+
+  /**
+   * Of util-linux since 2.33. Without it an executor that dies as a build starts leaves it there.
+   */
+  private static boolean setprivSetsDeathSignal() throws IOException {
+    Process help = new ProcessBuilder("setpriv", "--help").redirectErrorStream(true).start();
+    return new String(help.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
+        .contains("--pdeathsig");
   }
 
   /** Writes the synthetic account and host files below a directory of the executor. */
@@ -83,25 +107,29 @@ public final class Bubblewrap {
   }
 
   /** The whole command line for a build, from the launching shell to the build's own command. */
-  public List<String> commandLine(SandboxSpec spec, List<Path> controlGroups) {
-    List<String> argv = new ArrayList<>(launcher(controlGroups, spec.status()));
+  List<String> commandLine(SandboxSpec spec, ControlGroups.Group group) {
+    List<String> argv = new ArrayList<>(launcher(group.directories(), spec.status()));
+    long processes = ceilings.processes(spec.limits().processes() + NPROC_MARGIN);
+    boolean limitInside = !group.limitsProcesses() && spec.root().isEmpty();
+    boolean limitOutside = !group.limitsProcesses() && !limitInside;
     argv.addAll(
         List.of(
             "prlimit",
             "--core=0:0",
-            "--nproc=" + ceilings.processes(spec.limits().processes() + NPROC_MARGIN),
+            "--nproc=" + (limitOutside ? processes : ceilings.processes(Long.MAX_VALUE)),
             "--nofile=" + ceilings.openFiles(OPEN_FILES) + ":" + ceilings.openFiles(MAX_OPEN_FILES),
             "--fsize=" + ceilings.fileBytes(spec.limits().diskBytes()),
             "--"));
+    argv.addAll(List.of("setpriv", "--no-new-privs"));
     if (root) {
-      argv.addAll(
-          List.of(
-              "setpriv",
-              "--reuid=" + spec.uid(),
-              "--regid=" + spec.uid(),
-              "--clear-groups",
-              "--no-new-privs",
-              "--"));
+      argv.addAll(List.of("--reuid=" + spec.uid(), "--regid=" + spec.uid(), "--clear-groups"));
+    }
+    if (deathSignal) {
+      argv.addAll(List.of("--pdeathsig", "KILL"));
+    }
+    argv.add("--");
+    if (deathSignal) {
+      argv.addAll(List.of("/bin/sh", "-c", STILL_THERE, "thresher-build", executorPid));
     }
     argv.add("bwrap");
     if (spec.root().isPresent()) {
@@ -132,6 +160,9 @@ public final class Bubblewrap {
     }
     spec.environment().forEach((name, value) -> argv.addAll(List.of("--setenv", name, value)));
     argv.addAll(List.of("--chdir", spec.workingDirectory(), "--"));
+    if (limitInside) {
+      argv.addAll(List.of("prlimit", "--nproc=" + processes, "--"));
+    }
     argv.addAll(spec.command());
     return argv;
   }

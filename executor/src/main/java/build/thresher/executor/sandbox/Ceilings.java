@@ -15,6 +15,9 @@ import java.util.regex.Pattern;
 final class Ceilings {
   private static final Pattern LINE = Pattern.compile("(Max [a-z ]+?) {2,}\\S+ +(\\S+).*");
 
+  /** The kernel takes the largest number of all for no limit; so large a one limits nothing. */
+  private static final long UNLIMITED = Long.MAX_VALUE;
+
   private final Map<String, Long> hard = new HashMap<>();
 
   private Ceilings() {}
@@ -43,6 +46,6 @@ final class Ceilings {
   }
 
   private long atMost(String name, long wanted) {
-    return Math.min(wanted, hard.getOrDefault(name, Long.MAX_VALUE));
+    return Math.min(wanted, hard.getOrDefault(name, UNLIMITED));
   }
 }

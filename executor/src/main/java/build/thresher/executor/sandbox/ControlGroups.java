@@ -63,6 +63,8 @@ public abstract sealed class ControlGroups implements AutoCloseable
 
     boolean limitsMemory();
 
+    boolean limitsProcesses();
+
     void killAll() throws IOException;
 
     /** How many processes the kernel killed because the group had no memory left. */
@@ -179,6 +181,11 @@ public abstract sealed class ControlGroups implements AutoCloseable
 
         @Override
         public boolean limitsMemory() {
+          return false;
+        }
+
+        @Override
+        public boolean limitsProcesses() {
           return false;
         }
 

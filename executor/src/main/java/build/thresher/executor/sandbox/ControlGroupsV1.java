@@ -109,6 +109,11 @@ final class ControlGroupsV1 extends ControlGroups {
     }
 
     @Override
+    public boolean limitsProcesses() {
+      return byController.containsKey("pids");
+    }
+
+    @Override
     public void killAll() throws IOException {
       for (Path directory : byController.values()) {
         kill(directory);

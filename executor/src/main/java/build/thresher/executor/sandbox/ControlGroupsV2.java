@@ -106,7 +106,8 @@ final class ControlGroupsV2 extends ControlGroups {
   @Override
   Group create(String name, Limits limits) throws IOException {
     Path directory = builds.resolve(name);
-    Group group = new GroupV2(directory, controllers.contains("memory"));
+    Group group =
+        new GroupV2(directory, controllers.contains("memory"), controllers.contains("pids"));
     try {
       Files.createDirectory(directory);
       if (controllers.contains("memory") && limits.memoryBytes() > 0) {
@@ -138,7 +139,8 @@ final class ControlGroupsV2 extends ControlGroups {
     }
   }
 
-  private record GroupV2(Path directory, boolean limitsMemory) implements Group {
+  private record GroupV2(Path directory, boolean limitsMemory, boolean limitsProcesses)
+      implements Group {
     @Override
     public List<Path> directories() {
       return List.of(directory);

@@ -2,10 +2,14 @@ package build.thresher.executor.sandbox;
 
 import build.thresher.executor.sandbox.SandboxResult.Usage;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 
 /**
@@ -36,8 +40,11 @@ final class ProcessTree {
     descendants.forEach(ProcessHandle::destroyForcibly);
   }
 
-  /** Takes a sample. A process counts its own and its reaped children's time. */
-  void sample() {
+  /**
+   * Takes a sample, and returns the memory of all processes; what several share counts for each. A
+   * process counts its own and its reaped children's time.
+   */
+  long sample() {
     long user = 0;
     long system = 0;
     long pages = 0;
@@ -56,6 +63,60 @@ final class ProcessTree {
     userNanos = Math.max(userNanos, user * TICK_NANOS);
     systemNanos = Math.max(systemNanos, system * TICK_NANOS);
     peakBytes = Math.max(peakBytes, pages * PAGE_BYTES);
+    return pages * PAGE_BYTES;
+  }
+
+  /** The memory of all processes; what several share counts once. Slower than a sample. */
+  long memoryBytes() {
+    long kilobytes = 0;
+    for (ProcessHandle process : Stream.concat(Stream.of(root), root.descendants()).toList()) {
+      try (Stream<String> lines =
+          Files.lines(Path.of("/proc/" + process.pid() + "/smaps_rollup"))) {
+        kilobytes +=
+            lines
+                .filter(line -> line.startsWith("Pss:"))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")))
+                .sum();
+      } catch (IOException | RuntimeException e) {
+        // It ended meanwhile.
+      }
+    }
+    return kilobytes << 10;
+  }
+
+  /**
+   * Bytes of files that have no name any more and are still open, on one file system: they take
+   * room that no walk over directories finds. Those of processes that hide themselves from the
+   * executor's user count as nothing.
+   *
+   * @param on any file of the file system
+   */
+  long namelessBytes(Path on) throws IOException {
+    Object device = Files.getAttribute(on, "unix:dev");
+    Map<Object, Long> sizes = new HashMap<>();
+    for (ProcessHandle process : Stream.concat(Stream.of(root), root.descendants()).toList()) {
+      try (Stream<Path> descriptors = Files.list(Path.of("/proc/" + process.pid() + "/fd"))) {
+        for (Path descriptor : (Iterable<Path>) descriptors::iterator) {
+          addNameless(descriptor, device, sizes);
+        }
+      } catch (IOException | UncheckedIOException e) {
+        // It ended meanwhile.
+      }
+    }
+    return sizes.values().stream().mapToLong(Long::longValue).sum();
+  }
+
+  private static void addNameless(Path descriptor, Object device, Map<Object, Long> sizes) {
+    try {
+      if (Files.readSymbolicLink(descriptor).toString().endsWith(" (deleted)")) {
+        Map<String, Object> file = Files.readAttributes(descriptor, "unix:dev,ino,nlink,size");
+        if (device.equals(file.get("dev")) && Integer.valueOf(0).equals(file.get("nlink"))) {
+          sizes.put(Objects.requireNonNull(file.get("ino")), (Long) file.get("size"));
+        }
+      }
+    } catch (IOException e) {
+      // It was closed meanwhile.
+    }
   }
 
   Usage usage(Duration wall) {

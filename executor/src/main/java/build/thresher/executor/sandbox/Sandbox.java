@@ -25,7 +25,8 @@ import java.util.function.LongSupplier;
  * <p>What is enforced, and by what: wall time and the size of the watched directory by looking (the
  * latter each second at most, so that a fast writer can exceed it by what the disk takes in a
  * second); the size of a single file and the number of processes of a user by the kernel's resource
- * limits; memory and processes of the whole command by control groups, where there are some.
+ * limits; memory and processes of the whole command by control groups, where there are some, else
+ * memory by looking, four times a second.
  *
  * <p>All commands are started from one platform thread that lives as long as this object:
  * bubblewrap asks the kernel to kill it when its parent goes, and to the kernel the parent is the
@@ -38,6 +39,9 @@ public final class Sandbox implements AutoCloseable {
 
   /** When a disk has less left than this, commands that have taken more than this are killed. */
   private static final long RESERVE_BYTES = 1L << 30;
+
+  /** When it has less left than this, all commands are: one of them hides what it has taken. */
+  private static final long LAST_BYTES = RESERVE_BYTES / 4;
 
   private final Bubblewrap bubblewrap;
   private final ControlGroups controlGroups;
@@ -82,7 +86,7 @@ public final class Sandbox implements AutoCloseable {
     try (ControlGroups.Group group = controlGroups.create(spec.name(), spec.limits())) {
       long hostKills = ProcessTree.hostOutOfMemoryKills();
       long start = nanoTime.getAsLong();
-      Process process = start(bubblewrap.commandLine(spec, group.directories()), errors.isEmpty());
+      Process process = start(bubblewrap.commandLine(spec, group), errors.isEmpty());
       ProcessTree tree = new ProcessTree(process.toHandle());
       AtomicReference<IOException> outputFailure = new AtomicReference<>();
       List<Thread> pumps = new ArrayList<>();
@@ -92,7 +96,7 @@ public final class Sandbox implements AutoCloseable {
       End end;
       try {
         process.getOutputStream().close();
-        end = watch(spec, process, tree, kill, start);
+        end = watch(spec, process, tree, group.limitsMemory(), kill, start);
       } finally {
         tree.kill();
         group.killAll();
@@ -115,6 +119,9 @@ public final class Sandbox implements AutoCloseable {
             killedForMemory
                 ? End.OUT_OF_MEMORY
                 : group.refusedProcesses() > 0 ? End.PROCESS_LIMIT : End.EXITED;
+      }
+      if (end == End.TIMEOUT && group.outOfMemoryKills() > 0) {
+        end = End.OUT_OF_MEMORY; // It waited for what the kernel had killed.
       }
       return new SandboxResult(
           end,
@@ -166,7 +173,12 @@ public final class Sandbox implements AutoCloseable {
   }
 
   private End watch(
-      SandboxSpec spec, Process process, ProcessTree tree, KillSwitch kill, long start)
+      SandboxSpec spec,
+      Process process,
+      ProcessTree tree,
+      boolean memoryIsLimited,
+      KillSwitch kill,
+      long start)
       throws IOException, InterruptedException {
     Thread killer =
         Thread.ofVirtual()
@@ -184,18 +196,23 @@ public final class Sandbox implements AutoCloseable {
       long diskChecked = start;
       FileStore disk = Files.getFileStore(spec.watched());
       while (!process.waitFor(TICK.toNanos(), TimeUnit.NANOSECONDS)) {
-        tree.sample();
+        long resident = tree.sample();
+        if (!memoryIsLimited && exceeds(spec.limits().memoryBytes(), resident, tree)) {
+          return End.OUT_OF_MEMORY;
+        }
         long now = nanoTime.getAsLong();
         if (now - start >= spec.limits().wall().toNanos()) {
           return End.TIMEOUT;
         }
-        boolean nearlyFull = disk.getUsableSpace() < RESERVE_BYTES;
-        if (nearlyFull || now - diskChecked >= DISK_CHECK_NANOS) {
+        long free = disk.getUsableSpace();
+        if (free < RESERVE_BYTES || now - diskChecked >= DISK_CHECK_NANOS) {
           FileTrees.Usage used = FileTrees.usage(spec.watched());
-          if (used.bytes() > spec.limits().diskBytes()
-              || used.entries() > spec.limits().files()
-              || (nearlyFull && used.bytes() > RESERVE_BYTES)) {
+          long bytes = used.bytes() + tree.namelessBytes(spec.watched());
+          if (bytes > spec.limits().diskBytes() || used.entries() > spec.limits().files()) {
             return End.DISK_LIMIT;
+          }
+          if (free < LAST_BYTES || (free < RESERVE_BYTES && bytes > RESERVE_BYTES)) {
+            return End.DISK_FULL;
           }
           // Looking at a large tree must not become the main work of the host.
           diskChecked = nanoTime.getAsLong() + 10 * (nanoTime.getAsLong() - now);
@@ -205,6 +222,11 @@ public final class Sandbox implements AutoCloseable {
     } finally {
       killer.interrupt();
     }
+  }
+
+  /** Without a control group: what is counted more than once must not kill. */
+  private static boolean exceeds(long limit, long resident, ProcessTree tree) {
+    return limit > 0 && resident > limit && tree.memoryBytes() > limit;
   }
 
   /** Ends the launcher, and with it every command that still runs; removes the control groups. */

@@ -24,8 +24,10 @@ public record SandboxResult(End end, int exitCode, boolean started, Usage usage)
     TIMEOUT,
     /** Failed after it could not start a process, because it had as many as it may. */
     PROCESS_LIMIT,
-    /** Killed because its directory grew beyond the limit, or the host's disk is nearly full. */
+    /** Killed because its directory grew beyond the limit. */
     DISK_LIMIT,
+    /** Killed because the disk of the host is nearly full. */
+    DISK_FULL,
     /** Killed on request. */
     KILLED
   }

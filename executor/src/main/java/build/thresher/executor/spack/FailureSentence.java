@@ -20,6 +20,10 @@ final class FailureSentence {
           "File too large",
           "File size limit exceeded");
 
+  /** As the C library says it, and shells. */
+  private static final List<String> NO_PROCESSES =
+      List.of("Resource temporarily unavailable", "Cannot fork", "can't start new thread");
+
   private FailureSentence() {}
 
   static String of(BuildLog log) throws IOException {
@@ -52,6 +56,12 @@ final class FailureSentence {
   static boolean lacksSpace(BuildLog log) throws IOException {
     String tail = tail(log);
     return NO_SPACE.stream().anyMatch(tail::contains);
+  }
+
+  /** True when a process could not be started: with fewer beside it, it might be. */
+  static boolean lacksProcesses(BuildLog log) throws IOException {
+    String tail = tail(log);
+    return NO_PROCESSES.stream().anyMatch(tail::contains);
   }
 
   private static String tail(BuildLog log) throws IOException {

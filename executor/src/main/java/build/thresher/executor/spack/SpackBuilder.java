@@ -168,6 +168,8 @@ public final class SpackBuilder {
                   + " bytes or "
                   + spec.limits().files()
                   + " files of disk, the limit of this executor");
+      case DISK_FULL ->
+          failed(FailureKind.INFRASTRUCTURE, "the disk of the executor is nearly full");
       case PROCESS_LIMIT ->
           failed(
               FailureKind.INFRASTRUCTURE,
@@ -188,19 +190,7 @@ public final class SpackBuilder {
       SpackTask task, DriverStatus status, int exitCode, BuildLog output) throws IOException {
     return switch (status.word()) {
       case BUILT -> Optional.empty();
-      case RECIPE ->
-          FailureSentence.lacksSpace(output)
-              ? failed(
-                  FailureKind.INFRASTRUCTURE,
-                  "the disk of the executor, or the build's share of it, is full: "
-                      + FailureSentence.of(output))
-              : FailureSentence.missesSources(output)
-                  ? failed(
-                      FailureKind.INPUT,
-                      "Spack wants to fetch something that was not sent along as a source of "
-                          + task.name()
-                          + "; see the log")
-                  : failed(FailureKind.RECIPE, FailureSentence.of(output));
+      case RECIPE -> ofTheRecipe(task, output);
       case INPUT -> failed(FailureKind.INPUT, status.sentence());
       case INFRASTRUCTURE -> failed(FailureKind.INFRASTRUCTURE, status.sentence());
       case STARTED ->
@@ -215,6 +205,30 @@ public final class SpackBuilder {
                   + "): "
                   + FailureSentence.of(output));
     };
+  }
+
+  /** Spack says that the build failed: which is not always the recipe's fault. */
+  private static Optional<BuildOutcome> ofTheRecipe(SpackTask task, BuildLog output)
+      throws IOException {
+    if (FailureSentence.lacksSpace(output)) {
+      return failed(
+          FailureKind.INFRASTRUCTURE,
+          "the disk of the executor, or the build's share of it, is full: "
+              + FailureSentence.of(output));
+    }
+    if (FailureSentence.lacksProcesses(output)) {
+      return failed(
+          FailureKind.INFRASTRUCTURE,
+          "the build had as many processes as this executor allows: " + FailureSentence.of(output));
+    }
+    if (FailureSentence.missesSources(output)) {
+      return failed(
+          FailureKind.INPUT,
+          "Spack wants to fetch something that was not sent along as a source of "
+              + task.name()
+              + "; see the log");
+    }
+    return failed(FailureKind.RECIPE, FailureSentence.of(output));
   }
 
   private static Optional<BuildOutcome> failed(FailureKind kind, String message) {

@@ -174,15 +174,18 @@ final class ExecutorProcess implements AutoCloseable {
 
   /** SIGTERM. Returns when it is gone, with all that it has said. */
   String stop(Duration limit) throws IOException, InterruptedException {
-    process.destroy();
+    // Process.destroy would close the stream that this reads.
+    process.toHandle().destroy();
     String all = readUntil("\0");
     assertTrue(process.waitFor(limit.toSeconds(), TimeUnit.SECONDS), all);
     return all;
   }
 
+  /** Stops it so that nothing of it is left, if it still runs. */
   @Override
   public void close() throws InterruptedException {
-    if (process.isAlive()) {
+    process.destroy();
+    if (!process.waitFor(60, TimeUnit.SECONDS)) {
       kill();
     }
   }

@@ -19,6 +19,7 @@ import build.thresher.v1.RenewRequest;
 import build.thresher.v1.RenewResponse;
 import com.google.protobuf.Duration;
 import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
@@ -126,6 +127,9 @@ final class ScriptedFarm extends ExecutorsGrpc.ExecutorsImplBase {
         if (!known.contains(request.getExecutor())) {
           observer.onError(Status.NOT_FOUND.asRuntimeException());
           return;
+        }
+        if (observer instanceof ServerCallStreamObserver<?> call && call.isCancelled()) {
+          return; // Whoever asked is dead.
         }
         if (!queue.isEmpty() || System.nanoTime() > deadline) {
           LeaseResponse.Builder response = LeaseResponse.newBuilder();

@@ -71,7 +71,8 @@ public final class Attacks implements AutoCloseable {
     return canary;
   }
 
-  private static byte[] script(String name) throws IOException {
+  /** One of the scripts. */
+  public static byte[] script(String name) throws IOException {
     try (InputStream in =
         Attacks.class.getResourceAsStream("/build/thresher/executor/attacks/" + name)) {
       return Objects.requireNonNull(in, name).readAllBytes();

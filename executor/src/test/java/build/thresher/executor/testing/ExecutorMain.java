@@ -1,5 +1,6 @@
 package build.thresher.executor.testing;
 
+import build.thresher.executor.action.ActionOptions;
 import build.thresher.executor.core.Executor;
 import build.thresher.executor.core.ExecutorOptions;
 import build.thresher.executor.spack.SpackOptions;
@@ -7,6 +8,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
 
 /**
@@ -25,20 +27,28 @@ public final class ExecutorMain {
         NettyChannelBuilder.forAddress("127.0.0.1", Integer.parseInt(arguments[2]))
             .usePlaintext()
             .build();
+    long[] bounds = Arrays.stream(arguments).skip(5).mapToLong(Long::parseLong).toArray();
+    Duration wall = Duration.ofSeconds(bounds[0]);
+    ActionOptions d = ActionOptions.defaults();
     ExecutorOptions options =
         ExecutorOptions.of(arguments[0], Path.of(arguments[1]))
             .withSlots(Integer.parseInt(arguments[4]))
             .withBuilds(
                 new SpackOptions(
-                    "/usr/bin/python3",
-                    2,
-                    Duration.ofSeconds(Long.parseLong(arguments[5])),
-                    Long.parseLong(arguments[6]),
-                    Long.parseLong(arguments[7]),
-                    Long.parseLong(arguments[8]),
-                    Long.parseLong(arguments[9])))
-            .withLogBytes(Long.parseLong(arguments[10]))
-            .withDrainGrace(Duration.ofSeconds(Long.parseLong(arguments[11])));
+                    "/usr/bin/python3", 2, wall, bounds[1], bounds[2], bounds[3], bounds[4]))
+            .withActions(
+                new ActionOptions(
+                    d.properties(),
+                    d.cacheBytes(),
+                    wall,
+                    bounds[1],
+                    bounds[2],
+                    bounds[3],
+                    bounds[4],
+                    d.network(),
+                    d.inlineBytes()))
+            .withLogBytes(bounds[5])
+            .withDrainGrace(Duration.ofSeconds(bounds[6]));
     Executor executor;
     try {
       executor = Executor.start(options, channel, new DirectoryBlobStore(Path.of(arguments[3])));

@@ -1,0 +1,202 @@
+package build.thresher.executor.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import build.bazel.remote.execution.v2.Command;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.LocalTree;
+import build.thresher.cas.client.TreeUploader;
+import build.thresher.executor.core.ExecutorProcess.Bounds;
+import build.thresher.executor.testing.Attacks;
+import build.thresher.executor.testing.DirectoryBlobStore;
+import build.thresher.v1.CompleteRequest;
+import build.thresher.v1.Lease;
+import io.grpc.Server;
+import io.grpc.netty.NettyServerBuilder;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Every bomb of the corpus, as a real action of a real executor: each ends as it should, nothing of
+ * it is left, and the executor goes on.
+ */
+final class BombTest {
+  private static final Scope SCOPE = Scope.farm(TestLeases.INSTANCE);
+  private static final boolean ROOT = "root".equals(System.getProperty("user.name"));
+  private static final String NAME = "bombed-" + ProcessHandle.current().pid();
+
+  /** Eight seconds; 256 MiB of memory, 64 MiB of disk. */
+  private static final Bounds TIGHT = new Bounds(8, 256 << 20, 100, 64 << 20, 1000, 1 << 20, 20);
+
+  /** Where control groups limit memory and processes. */
+  private static final Map<String, String> ENDS =
+      Map.ofEntries(
+          Map.entry("processes", "FAILURE_INFRASTRUCTURE"),
+          Map.entry("processes-that-never-give-up", "FAILURE_TIMEOUT"),
+          Map.entry("threads", "FAILURE_INFRASTRUCTURE"),
+          Map.entry("memory", "FAILURE_OUT_OF_MEMORY"),
+          Map.entry("memory-of-many-processes", "FAILURE_OUT_OF_MEMORY"),
+          Map.entry("shared-memory", "FAILURE_OUT_OF_MEMORY"),
+          Map.entry("disk", "FAILURE_INPUT"),
+          Map.entry("disk-by-one-file", "fails"),
+          Map.entry("disk-without-names", "FAILURE_INPUT"),
+          Map.entry("disk-by-a-hole", "fails"),
+          Map.entry("files", "FAILURE_INPUT"),
+          Map.entry("depth", "FAILURE_INPUT"),
+          Map.entry("long-and-strange-names", "ends well"),
+          Map.entry("closed-directories", "ends well"),
+          Map.entry("descriptors", "fails"),
+          Map.entry("pipes", "ends well"),
+          Map.entry("terminals", "fails"),
+          Map.entry("output", "ends well"),
+          Map.entry("output-in-one-line", "ends well"),
+          Map.entry("hang", "FAILURE_TIMEOUT"),
+          Map.entry("stop", "FAILURE_TIMEOUT"),
+          Map.entry("burn", "FAILURE_TIMEOUT"),
+          Map.entry("daemon", "ends well"),
+          Map.entry("daemon-that-holds-the-output", "ends well"),
+          Map.entry("kill-all", "ends well"));
+
+  /** Without them. */
+  private static final Map<String, String> ENDS_WITHOUT_CONTROL_GROUPS =
+      Map.of("processes", "fails", "threads", "fails", "shared-memory", "fails");
+
+  private final Path temporary;
+  private final ScriptedFarm farm = new ScriptedFarm();
+  private Server server;
+  private DirectoryBlobStore store;
+  private Optional<ExecutorProcess> executor = Optional.empty();
+  private Path work;
+
+  BombTest(@TempDir Path temporary) {
+    this.temporary = temporary;
+  }
+
+  @BeforeEach
+  void open() throws Exception {
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
+    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
+    store = new DirectoryBlobStore(temporary.resolve("blobs"));
+    Files.setPosixFilePermissions(
+        temporary.resolve("blobs"), PosixFilePermissions.fromString("rwxrwxrwx"));
+    server =
+        NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
+            .executor(Executors.newVirtualThreadPerTaskExecutor())
+            .addService(farm)
+            .build()
+            .start();
+    work = Files.createDirectory(temporary.resolve("work"));
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    if (executor.isPresent()) {
+      executor.get().close();
+    }
+    if (server != null) {
+      server.shutdownNow();
+    }
+  }
+
+  @Test
+  void asRootEveryBombEndsAsItShould() throws Exception {
+    assumeTrue(ROOT, "only root can start an executor as root");
+    assumeTrue(
+        Files.isWritable(Path.of("/sys/fs/cgroup/pids/cgroup.procs")),
+        "no control groups that this test knows");
+    explodeAll(List.of(), ENDS);
+  }
+
+  @Test
+  void asAnOrdinaryUserEveryBombEndsAsItShould() throws Exception {
+    Map<String, String> ends = new LinkedHashMap<>(ENDS);
+    ends.putAll(ENDS_WITHOUT_CONTROL_GROUPS);
+    if (ROOT) {
+      ExecutorProcess.giveToOrdinaryUser(work);
+      explodeAll(ExecutorProcess.asOrdinaryUser(), ends);
+    } else {
+      explodeAll(List.of(), ends);
+    }
+  }
+
+  private void explodeAll(List<String> as, Map<String, String> expected) throws Exception {
+    ExecutorProcess started =
+        ExecutorProcess.start(
+            as,
+            Map.of(),
+            temporary,
+            NAME,
+            work,
+            server.getPort(),
+            temporary.resolve("blobs"),
+            4,
+            TIGHT);
+    executor = Optional.of(started);
+    assertTrue(started.isReady(), started.said());
+    LocalTree inputs =
+        LocalTree.builder().addBytes("bombs.py", Attacks.script("bombs.py"), false).build();
+    new TreeUploader(store, SCOPE).upload(inputs);
+    Map<String, Future<CompleteRequest>> runs = new LinkedHashMap<>();
+    int execution = 0;
+    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      for (String bomb : expected.keySet()) {
+        Command.Builder command =
+            Command.newBuilder().addAllArguments(List.of("python3", "bombs.py", bomb));
+        Lease lease = TestLeases.of(store, command, inputs.root(), List.of(), ++execution);
+        runs.put(bomb, threads.submit(() -> farm.run(lease)));
+      }
+    }
+    List<String> wrong = new ArrayList<>();
+    for (Map.Entry<String, Future<CompleteRequest>> run : runs.entrySet()) {
+      String bomb = run.getKey();
+      CompleteRequest end = run.getValue().get();
+      String how = how(end);
+      if (!how.equals(expected.get(bomb))) {
+        wrong.add(bomb + " " + how + " instead of " + expected.get(bomb) + ": " + end);
+      }
+    }
+    assertEquals(List.of(), wrong);
+    assertFalse(ExecutorProcess.anyRuns("bombs.py"), "a process is left");
+    Command.Builder fine = Command.newBuilder().addAllArguments(List.of("echo", "fine"));
+    CompleteRequest after =
+        farm.run(TestLeases.of(store, fine, Digest.EMPTY, List.of(), ++execution));
+    assertEquals("fine\n", after.getActionResult().getStdoutRaw().toStringUtf8(), after::toString);
+    assertTrue(started.process().isAlive());
+    nothingIsLeft();
+  }
+
+  private void nothingIsLeft() throws Exception {
+    Path builds = work.resolve("executors").resolve(NAME).resolve("builds");
+    long deadline = System.nanoTime() + 20_000_000_000L;
+    while (!Attacks.children(builds).isEmpty() && System.nanoTime() < deadline) {
+      Thread.sleep(50);
+    }
+    assertEquals(List.of(), Attacks.children(builds), "directories are left");
+    assertFalse(Files.readString(Path.of("/proc/self/mountinfo")).contains(builds.toString()));
+  }
+
+  private static String how(CompleteRequest end) {
+    if (end.hasFailure()) {
+      return end.getFailure().getFailureClass().name();
+    }
+    return end.getActionResult().getExitCode() == 0 ? "ends well" : "fails";
+  }
+}

@@ -1,0 +1,276 @@
+package build.thresher.executor.core;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import build.bazel.remote.execution.v2.Command;
+import build.thresher.cas.api.Digest;
+import build.thresher.executor.core.ExecutorProcess.Bounds;
+import build.thresher.executor.testing.Attacks;
+import build.thresher.executor.testing.DirectoryBlobStore;
+import build.thresher.v1.CompleteRequest;
+import build.thresher.v1.Failure;
+import build.thresher.v1.FailureClass;
+import build.thresher.v1.Fence;
+import build.thresher.v1.Lease;
+import io.grpc.Server;
+import io.grpc.netty.NettyServerBuilder;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Executors in processes of their own: killed, stopped, two on one host, as ordinary users. */
+final class ExecutorLifeTest {
+  private static final boolean ROOT = "root".equals(System.getProperty("user.name"));
+  private static final String NAME = "life-" + ProcessHandle.current().pid();
+
+  private final Path temporary;
+  private final ScriptedFarm farm = new ScriptedFarm();
+  private final List<ExecutorProcess> executors = new ArrayList<>();
+  private Server server;
+  private DirectoryBlobStore store;
+  private int executions;
+
+  ExecutorLifeTest(@TempDir Path temporary) {
+    this.temporary = temporary;
+  }
+
+  @BeforeEach
+  void open() throws Exception {
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
+    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
+    store = new DirectoryBlobStore(temporary.resolve("blobs"));
+    Files.setPosixFilePermissions(
+        temporary.resolve("blobs"), PosixFilePermissions.fromString("rwxrwxrwx"));
+    server =
+        NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
+            .executor(Executors.newVirtualThreadPerTaskExecutor())
+            .addService(farm)
+            .build()
+            .start();
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    for (ExecutorProcess executor : executors) {
+      executor.close();
+    }
+    if (server != null) {
+      server.shutdownNow();
+    }
+  }
+
+  private ExecutorProcess start(List<String> as, String name, Path work, Bounds bounds)
+      throws IOException {
+    ExecutorProcess executor =
+        ExecutorProcess.start(
+            as,
+            Map.of(),
+            temporary,
+            name,
+            work,
+            server.getPort(),
+            temporary.resolve("blobs"),
+            2,
+            bounds);
+    executors.add(executor);
+    return executor;
+  }
+
+  private static Bounds grace(long seconds) {
+    return new Bounds(600, 1L << 30, 100, 1L << 30, 10_000, 1 << 20, seconds);
+  }
+
+  private Fence offer(String script) throws IOException {
+    Command.Builder command =
+        Command.newBuilder().addAllArguments(List.of("/bin/sh", "-c", script));
+    Lease lease = TestLeases.of(store, command, Digest.EMPTY, List.of(), ++executions);
+    farm.offer(lease);
+    return lease.getFence();
+  }
+
+  private static void await(String what, BooleanSupplier condition) throws InterruptedException {
+    long deadline = System.nanoTime() + Duration.ofMinutes(1).toNanos();
+    while (!condition.getAsBoolean()) {
+      assertTrue(System.nanoTime() < deadline, "waited in vain for: " + what);
+      Thread.sleep(20);
+    }
+  }
+
+  private static boolean sleeps(String seconds) {
+    return ExecutorProcess.anyRuns("sleep " + seconds);
+  }
+
+  private static List<Path> controlGroups(String part) throws IOException {
+    try (Stream<Path> found =
+        Files.find(
+            Path.of("/sys/fs/cgroup"),
+            8,
+            (path, a) -> a.isDirectory() && path.getFileName().toString().contains(part))) {
+      return found.toList();
+    } catch (java.io.UncheckedIOException e) {
+      return List.of(); // Another group vanished meanwhile.
+    }
+  }
+
+  private static boolean mountedBelow(Path directory) throws IOException {
+    return Files.readString(Path.of("/proc/self/mountinfo")).contains(directory.toString());
+  }
+
+  @Test
+  void whatAKilledExecutorLeavesIsClearedByTheNextOfAnotherName() throws Exception {
+    clearedBy("another-" + NAME);
+  }
+
+  @Test
+  void whatAKilledExecutorLeavesIsClearedByItselfStartedAgain() throws Exception {
+    clearedBy(NAME);
+  }
+
+  private void clearedBy(String next) throws Exception {
+    Path work = Files.createDirectory(temporary.resolve("work"));
+    ExecutorProcess killed = start(List.of(), NAME, work, grace(20));
+    offer("setsid sleep 4411 & sleep 4411; echo > left-over");
+    await("the action sleeps", () -> users("sleep 4411").size() == 2);
+    killed.kill();
+    await("processes die with their executor", () -> !sleeps("4411"));
+    Path builds = work.resolve("executors/" + NAME + "/builds");
+    assertNotEquals(List.of(), Attacks.children(builds), "this test needs leftovers");
+    if (ROOT) {
+      assertTrue(mountedBelow(builds), "this test needs mounts that are left");
+      assertNotEquals(List.of(), controlGroups("thresher-" + NAME));
+    }
+    start(List.of(), next, work, grace(20));
+    assertTrue(!Files.exists(builds) || Attacks.children(builds).isEmpty());
+    assertFalse(mountedBelow(builds));
+    if (!next.equals(NAME)) {
+      assertEquals(List.of(), controlGroups("thresher-" + NAME + "-"));
+    }
+    Fence fence = offer("echo fine");
+    await(
+        "the next one works",
+        () -> farm.completed().stream().anyMatch(c -> c.getFence().equals(fence)));
+  }
+
+  /**
+   * Also in the moment between the start of a sandbox and its being tied to the executor, and where
+   * there are no control groups that would know what was left.
+   */
+  @Test
+  void nothingIsLeftWhenAnExecutorWasKilledAsAnActionStarted() throws Exception {
+    List<String> as = ROOT ? ExecutorProcess.asOrdinaryUser() : List.of();
+    for (int i = 0; i < 3; i++) {
+      Path work = Files.createDirectory(temporary.resolve("work" + i));
+      if (ROOT) {
+        ExecutorProcess.giveToOrdinaryUser(work);
+      }
+      ExecutorProcess killed = start(as, NAME, work, grace(20));
+      offer("sleep 4416");
+      await("the action is about to start", () -> sleeps("4416"));
+      killed.kill();
+      start(as, NAME, work, grace(0)).close();
+      await("nothing is left", () -> !sleeps("4416"));
+    }
+  }
+
+  @Test
+  void aStoppedExecutorEndsWhatEndsInItsGraceAndGivesTheRestBack() throws Exception {
+    Path work = Files.createDirectory(temporary.resolve("work"));
+    ExecutorProcess executor = start(List.of(), NAME, work, grace(6));
+    Fence ends = offer("sleep 3.4412");
+    Fence goesOn = offer("sleep 4413");
+    await("both sleep", () -> sleeps("3.4412") && sleeps("4413"));
+    String said = executor.stop(Duration.ofSeconds(60));
+    assertTrue(said.contains("drained"), said);
+    assertFalse(sleeps("4413"));
+    List<CompleteRequest> completed = farm.completed();
+    assertEquals(List.of(ends, goesOn), completed.stream().map(CompleteRequest::getFence).toList());
+    assertEquals(0, completed.getFirst().getActionResult().getExitCode());
+    Failure failure = completed.getLast().getFailure();
+    assertEquals(FailureClass.FAILURE_INFRASTRUCTURE, failure.getFailureClass());
+    assertTrue(failure.getMessage().contains("the executor was stopped"), failure.getMessage());
+    assertFalse(Files.exists(work.resolve("executors/" + NAME + "/builds")));
+    assertFalse(mountedBelow(work));
+    assertEquals(List.of(), controlGroups("thresher-" + NAME + "-"));
+  }
+
+  @Test
+  void twoExecutorsOfOneHostNeverRunBuildsAsTheSameUser() throws Exception {
+    assumeTrue(ROOT, "only root runs builds as users of their own");
+    start(List.of(), NAME + "a", Files.createDirectory(temporary.resolve("a")), grace(0));
+    start(List.of(), NAME + "b", Files.createDirectory(temporary.resolve("b")), grace(0));
+    for (int i = 0; i < 4; i++) {
+      offer("exec sleep 4414");
+    }
+    await("four actions sleep", () -> users("sleep 4414").size() == 4);
+    assertEquals(2, users("sleep 4414").stream().distinct().count());
+  }
+
+  private static List<String> users(String command) {
+    return ProcessHandle.allProcesses()
+        .map(p -> Path.of("/proc/" + p.pid()))
+        .filter(p -> text(p.resolve("cmdline")).equals(command.replace(' ', '\0') + "\0"))
+        .map(p -> text(p.resolve("status")).replaceAll("(?s).*\nUid:\\s+([0-9]+).*", "$1"))
+        .toList();
+  }
+
+  private static String text(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      return "";
+    }
+  }
+
+  @Test
+  void anOrdinaryUserRunsActionsAsHimself() throws Exception {
+    assumeTrue(ROOT, "only root can become another user");
+    Path work = Files.createDirectory(temporary.resolve("work"));
+    ExecutorProcess.giveToOrdinaryUser(work);
+    ExecutorProcess executor = start(ExecutorProcess.asOrdinaryUser(), NAME, work, grace(0));
+    assertTrue(executor.isReady(), executor.said());
+    offer("exec sleep 4415");
+    await("the action sleeps", () -> !users("sleep 4415").isEmpty());
+    assertEquals(List.of(Integer.toString(ExecutorProcess.ORDINARY_USER)), users("sleep 4415"));
+  }
+
+  @Test
+  void whereAnOrdinaryUserMayMakeNoNamespacesItSaysWhatToDo() throws Exception {
+    assumeTrue(ROOT, "only root can become another user");
+    Path work = Files.createDirectory(temporary.resolve("work"));
+    ExecutorProcess.giveToOrdinaryUser(work);
+    List<String> as = new ArrayList<>(ExecutorProcess.asOrdinaryUser());
+    as.addAll(
+        List.of(
+            "unshare",
+            "--user",
+            "--map-current-user",
+            "--keep-caps",
+            "sh",
+            "-c",
+            "echo 0 > /proc/sys/user/max_user_namespaces"
+                + " && exec setpriv --inh-caps=-all --ambient-caps=-all \"$@\"",
+            "sh"));
+    ExecutorProcess executor = start(as, NAME, work, grace(20));
+    assertFalse(executor.isReady(), executor.said());
+    assertTrue(executor.said().contains("refused: "), executor.said());
+    assertTrue(executor.said().contains("max_user_namespaces"), executor.said());
+    assertTrue(executor.process().waitFor(10, java.util.concurrent.TimeUnit.SECONDS));
+  }
+}
