@@ -4,6 +4,7 @@ import static com.google.common.collect.ImmutableList.toImmutableList;
 
 import build.thresher.cas.actions.CompleteActionCache;
 import build.thresher.cas.api.ActionCache;
+import build.thresher.cas.assets.AssetTable;
 import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
@@ -19,6 +20,7 @@ import build.thresher.cas.reapi.CapabilitiesService;
 import build.thresher.cas.reapi.ContentAddressableStorageService;
 import build.thresher.cas.reapi.ExecutionOffer;
 import build.thresher.cas.reapi.InstanceNames;
+import build.thresher.cas.reapi.PushService;
 import build.thresher.cas.reapi.ResultUpdates;
 import build.thresher.cas.sources.SourceFetchService;
 import build.thresher.cas.sources.SourceFetcher;
@@ -169,7 +171,9 @@ final class FarmServer implements AutoCloseable {
         opened(
             SourceFetcher.open(
                 data.resolve("sources"), blobs, sourceOptions(config), System::nanoTime));
-    adapters.add(new SourceFetchService(sources));
+    AssetTable assets = new AssetTable(blobs, blobs.results(), clock);
+    adapters.add(new SourceFetchService(sources, assets, blobs, instances::resolve));
+    adapters.add(new PushService(assets, instances, updates));
     adapters.add(new MirrorService(new PushedSpecs(mirror, blobs, mirrorOptions)));
     adapters.add(health.getHealthService());
 

@@ -31,6 +31,7 @@ public final class AccessPolicy {
           .put("google.longrunning.Operations", CLIENT)
           .put("google.bytestream.ByteStream", WORK)
           .put("build.bazel.remote.asset.v1.Fetch", WORK)
+          .put("build.bazel.remote.asset.v1.Push", CLIENT)
           .put("grpc.health.v1.Health", ANYONE)
           .buildOrThrow();
 

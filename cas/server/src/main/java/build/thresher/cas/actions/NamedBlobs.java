@@ -26,7 +26,7 @@ import java.util.Set;
  * once, so a graph that would unfold exponentially costs what it occupies. Symbolic links name no
  * blob. Used by one thread.
  */
-final class NamedBlobs {
+public final class NamedBlobs {
   private static final int ASKED_TOGETHER = 4_000;
   private static final int MAX_BLOBS = 2_000_000;
   private static final long MAX_MESSAGE_BYTES = 64 << 20;
@@ -78,8 +78,39 @@ final class NamedBlobs {
     named.ask();
   }
 
+  /**
+   * The same for blobs and for directories with all below them.
+   *
+   * @return all of them
+   */
+  public static Set<Digest> requireAll(
+      BlobStore blobs, Scope scope, List<Digest> files, List<Digest> directories)
+      throws IOException {
+    NamedBlobs named = new NamedBlobs(blobs, scope);
+    files.forEach(named::add);
+    directories.forEach(named::add);
+    named.ask();
+    named.addDirectories(directories);
+    named.ask();
+    return named.seen;
+  }
+
+  public static Digest parse(build.bazel.remote.execution.v2.Digest wire) {
+    return Digest.parse(wire.getHash(), wire.getSizeBytes());
+  }
+
+  public static build.bazel.remote.execution.v2.Digest toWire(Digest digest) {
+    return build.bazel.remote.execution.v2.Digest.newBuilder()
+        .setHash(digest.hex())
+        .setSizeBytes(digest.sizeBytes())
+        .build();
+  }
+
   private Digest add(build.bazel.remote.execution.v2.Digest wire) {
-    Digest digest = Digest.parse(wire.getHash(), wire.getSizeBytes());
+    return add(parse(wire));
+  }
+
+  private Digest add(Digest digest) {
     if (seen.add(digest)) {
       unasked.add(digest);
       if (seen.size() > MAX_BLOBS) {

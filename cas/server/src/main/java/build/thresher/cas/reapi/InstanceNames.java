@@ -19,7 +19,7 @@ public record InstanceNames(ImmutableList<String> names) {
    *
    * @throws IllegalArgumentException when nobody configured it
    */
-  String resolve(String asked) {
+  public String resolve(String asked) {
     if (asked.isEmpty()) {
       return names.getFirst();
     }

@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
 import javax.net.ssl.SSLSocketFactory;
@@ -35,16 +36,20 @@ final class HttpSource implements Closeable {
   private final Map<String, String> headers = new HashMap<>();
   private int headerBytes;
 
-  private HttpSource(Socket socket, URI uri) throws IOException {
+  private HttpSource(Socket socket, URI uri, Map<String, String> sent) throws IOException {
     this.socket = socket;
     this.in = new BufferedInputStream(socket.getInputStream(), 64 << 10);
     String path = uri.getRawPath().isEmpty() ? "/" : uri.getRawPath();
     String query = uri.getRawQuery() == null ? "" : "?" + uri.getRawQuery();
-    String request =
-        ("GET %s%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: thresher\r\nAccept: */*\r\n"
-                + "Accept-Encoding: identity\r\nConnection: close\r\n\r\n")
-            .formatted(path, query, uri.getRawAuthority());
-    socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+    StringBuilder request =
+        new StringBuilder(
+            "GET %s%s HTTP/1.1\r\nHost: %s\r\nAccept-Encoding: identity\r\nConnection: close\r\n"
+                .formatted(path, query, uri.getRawAuthority()));
+    Map<String, String> all = new TreeMap<>(Map.of("user-agent", "thresher", "accept", "*/*"));
+    all.putAll(sent);
+    all.forEach((name, value) -> request.append(name).append(": ").append(value).append("\r\n"));
+    request.append("\r\n");
+    socket.getOutputStream().write(request.toString().getBytes(StandardCharsets.US_ASCII));
     socket.getOutputStream().flush();
     String[] first = line().split(" ", 3);
     if (first.length < 2 || !first[0].startsWith("HTTP/1.") || !first[1].matches("\\d{3}")) {
@@ -61,8 +66,14 @@ final class HttpSource implements Closeable {
     }
   }
 
-  /** Connects and reads as far as the headers. */
-  static HttpSource open(URI uri, InetAddress address, Duration readTimeout) throws IOException {
+  /**
+   * Connects and reads as far as the headers.
+   *
+   * @param sent headers by lower-case name, checked before
+   */
+  static HttpSource open(
+      URI uri, InetAddress address, Duration readTimeout, Map<String, String> sent)
+      throws IOException {
     boolean tls = "https".equals(uri.getScheme());
     int port = uri.getPort() >= 0 ? uri.getPort() : tls ? 443 : 80;
     int millis = Math.toIntExact(readTimeout.toMillis());
@@ -70,7 +81,7 @@ final class HttpSource implements Closeable {
     try {
       socket.connect(new InetSocketAddress(address, port), millis);
       socket.setSoTimeout(millis);
-      return new HttpSource(tls ? secured(socket, uri.getHost(), port) : socket, uri);
+      return new HttpSource(tls ? secured(socket, uri.getHost(), port) : socket, uri, sent);
     } catch (IOException | RuntimeException e) {
       socket.close();
       throw e;

@@ -4,6 +4,7 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.SyncedDirectories;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -55,10 +56,39 @@ final class KnownSources implements AutoCloseable {
   }
 
   void add(Digest source) throws IOException {
-    byte[] size = ByteBuffer.allocate(Long.BYTES).putLong(source.sizeBytes()).array();
+    put(source.hashBytes(), ByteBuffer.allocate(Long.BYTES).putLong(source.sizeBytes()).array());
+  }
+
+  /** The source that once fitted checksums without a SHA-256 among them. */
+  @Nullable Digest find(Checksums checksums) throws IOException {
+    byte[] found = call(() -> new Value(db.get(key(checksums)))).bytes();
+    if (found == null) {
+      return null;
+    }
+    ByteBuffer in = ByteBuffer.wrap(found);
+    byte[] hash = new byte[Digest.HASH_BYTES];
+    in.get(hash);
+    return Digest.fromHash(hash, in.getLong());
+  }
+
+  void add(Checksums checksums, Digest source) throws IOException {
+    put(
+        key(checksums),
+        ByteBuffer.allocate(Digest.HASH_BYTES + Long.BYTES)
+            .put(source.hashBytes())
+            .putLong(source.sizeBytes())
+            .array());
+  }
+
+  /** Longer than the key of a SHA-256. */
+  private static byte[] key(Checksums checksums) {
+    return ("checksums " + checksums).getBytes(StandardCharsets.US_ASCII);
+  }
+
+  private void put(byte[] key, byte[] value) throws IOException {
     call(
         () -> {
-          db.put(synced, source.hashBytes(), size);
+          db.put(synced, key, value);
           return true;
         });
   }

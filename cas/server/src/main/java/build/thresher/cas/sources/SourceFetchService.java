@@ -5,47 +5,82 @@ import build.bazel.remote.asset.v1.FetchBlobResponse;
 import build.bazel.remote.asset.v1.FetchDirectoryRequest;
 import build.bazel.remote.asset.v1.FetchDirectoryResponse;
 import build.bazel.remote.asset.v1.FetchGrpc;
-import build.bazel.remote.asset.v1.Qualifier;
 import build.bazel.remote.execution.v2.DigestFunction;
+import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.StoreUnavailableException;
+import build.thresher.cas.assets.PushedAssets;
+import build.thresher.cas.assets.PushedAssets.Asset;
+import build.thresher.cas.assets.PushedAssets.Kind;
+import build.thresher.cas.assets.PushedAssets.Name;
+import com.google.protobuf.Timestamp;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
-import java.util.Base64;
-import java.util.HashMap;
+import java.io.InputStream;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * REAPI Remote Asset, {@code FetchBlob}: a file by addresses and checksum.
+ * Remote Asset's {@code Fetch}. What was pushed for an address is given out as it was pushed; else
+ * a blob is fetched, which needs {@code checksum.sri}, for nothing without a checksum counts as
+ * verified. Directories are given out when they were pushed, and never unpacked from an archive.
  *
- * <p>Qualifiers: {@code checksum.sri} ({@code sha256-<base64>}) is needed, for nothing without a
- * checksum counts as verified; {@code thresher.mirror_path} is where Spack's source mirrors have
- * the file; {@code resource_type} is ignored; others are refused, as the API demands. Malformed
- * requests fail the call; what concerns the addresses stands in the response's status.
+ * <p>Qualifiers: see {@link Qualifiers}. Malformed requests fail the call; what concerns the
+ * addresses stands in the response's status.
  *
  * <p>Threading: each call blocks its thread, so the server must run calls on virtual threads.
  */
 public final class SourceFetchService extends FetchGrpc.FetchImplBase {
   private static final Logger LOG = LoggerFactory.getLogger(SourceFetchService.class);
-  private static final String CHECKSUM = "checksum.sri";
-  private static final String MIRROR_PATH = "thresher.mirror_path";
-  private static final int MAX_URIS = 100;
 
   private final SourceFetcher fetcher;
+  private final PushedAssets assets;
+  private final BlobStore blobs;
+  private final UnaryOperator<String> instances;
 
-  public SourceFetchService(SourceFetcher fetcher) {
+  /**
+   * @param assets looked at before anything is fetched
+   * @param blobs where both are
+   * @param instances gives the one name of an instance, or throws IllegalArgumentException
+   */
+  public SourceFetchService(
+      SourceFetcher fetcher,
+      PushedAssets assets,
+      BlobStore blobs,
+      UnaryOperator<String> instances) {
     this.fetcher = fetcher;
+    this.assets = assets;
+    this.blobs = blobs;
+    this.instances = instances;
   }
 
   @Override
   public void fetchBlob(FetchBlobRequest request, StreamObserver<FetchBlobResponse> observer) {
+    answer(observer, () -> fetch(request));
+  }
+
+  @Override
+  public void fetchDirectory(
+      FetchDirectoryRequest request, StreamObserver<FetchDirectoryResponse> observer) {
+    answer(observer, () -> fetch(request));
+  }
+
+  private interface Answer<T> {
+    T make() throws IOException;
+  }
+
+  private static <T> void answer(StreamObserver<T> observer, Answer<T> answer) {
     try {
-      observer.onNext(fetch(request));
+      observer.onNext(answer.make());
       observer.onCompleted();
     } catch (IllegalArgumentException e) {
       fail(observer, Status.INVALID_ARGUMENT, e.getMessage());
@@ -57,39 +92,44 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
     }
   }
 
-  @Override
-  public void fetchDirectory(
-      FetchDirectoryRequest request, StreamObserver<FetchDirectoryResponse> observer) {
-    fail(observer, Status.UNIMPLEMENTED, "directories are not fetched; fetch the archive");
-  }
-
   private FetchBlobResponse fetch(FetchBlobRequest request) throws IOException {
-    DigestFunction.Value function = request.getDigestFunction();
-    if (function != DigestFunction.Value.UNKNOWN && function != DigestFunction.Value.SHA256) {
-      throw new IllegalArgumentException("the digest function is SHA256");
-    }
-    if (request.getUrisCount() > MAX_URIS) {
-      throw new IllegalArgumentException("more than " + MAX_URIS + " addresses");
-    }
-    Map<String, String> qualifiers = qualifiers(request.getQualifiersList());
-    Digest sha256 = sha256(qualifiers.getOrDefault(CHECKSUM, ""));
-    String mirrorPath = mirrorPath(qualifiers.getOrDefault(MIRROR_PATH, ""));
+    Scope scope = scope(request.getInstanceName(), request.getDigestFunction());
+    Qualifiers qualifiers = Qualifiers.parse(request.getQualifiersList());
+    Qualifiers.checkUris(request.getUrisList());
+    Optional<Checksums> checksums = qualifiers.checksums();
     FetchBlobResponse.Builder response =
         FetchBlobResponse.newBuilder().addAllQualifiers(request.getQualifiersList());
+    Optional<Found> pushed =
+        pushed(
+            scope,
+            Kind.BLOB,
+            request.getUrisList(),
+            qualifiers,
+            oldest(request.hasOldestContentAccepted(), request.getOldestContentAccepted()));
+    if (pushed.isPresent() && (checksums.isEmpty() || fits(scope, pushed.get(), checksums.get()))) {
+      pushed.get().asset().expiresAt().map(Found::toWire).ifPresent(response::setExpiresAt);
+      return response
+          .setUri(pushed.get().uri())
+          .setDigestFunction(DigestFunction.Value.SHA256)
+          .setBlobDigest(toWire(pushed.get().asset().digest()))
+          .build();
+    }
+    if (checksums.isEmpty()) {
+      response.setStatus(notPushed(request.getUrisList()));
+      return response.build();
+    }
     try {
       SourceFetcher.Fetched fetched =
           fetcher.fetch(
-              new Scope(request.getInstanceName(), "fetch"),
-              sha256,
-              mirrorPath,
-              request.getUrisList());
+              scope,
+              checksums.get(),
+              qualifiers.mirrorPath(),
+              addresses(request.getUrisList(), qualifiers));
       response
           .setStatus(com.google.rpc.Status.getDefaultInstance())
           .setUri(fetched.from())
           .setDigestFunction(DigestFunction.Value.SHA256)
-          .getBlobDigestBuilder()
-          .setHash(fetched.digest().hex())
-          .setSizeBytes(fetched.digest().sizeBytes());
+          .setBlobDigest(toWire(fetched.digest()));
     } catch (FetchException e) {
       response
           .getStatusBuilder()
@@ -97,6 +137,111 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
           .setMessage(String.valueOf(e.getMessage()));
     }
     return response.build();
+  }
+
+  private FetchDirectoryResponse fetch(FetchDirectoryRequest request) throws IOException {
+    Scope scope = scope(request.getInstanceName(), request.getDigestFunction());
+    Qualifiers qualifiers = Qualifiers.parse(request.getQualifiersList());
+    Qualifiers.checkUris(request.getUrisList());
+    if (request.getUrisCount() == 0) {
+      throw new IllegalArgumentException("a directory is fetched by at least one address");
+    }
+    FetchDirectoryResponse.Builder response =
+        FetchDirectoryResponse.newBuilder().addAllQualifiers(request.getQualifiersList());
+    Optional<Found> pushed =
+        pushed(
+            scope,
+            Kind.DIRECTORY,
+            request.getUrisList(),
+            qualifiers,
+            oldest(request.hasOldestContentAccepted(), request.getOldestContentAccepted()));
+    if (pushed.isEmpty()) {
+      response
+          .getStatusBuilder()
+          .setCode(Status.Code.NOT_FOUND.value())
+          .setMessage(
+              "no such directory was pushed, and archives are not unpacked here; fetch the archive");
+      return response.build();
+    }
+    pushed.get().asset().expiresAt().map(Found::toWire).ifPresent(response::setExpiresAt);
+    return response
+        .setUri(pushed.get().uri())
+        .setDigestFunction(DigestFunction.Value.SHA256)
+        .setRootDirectoryDigest(toWire(pushed.get().asset().digest()))
+        .build();
+  }
+
+  private Scope scope(String instance, DigestFunction.Value function) {
+    if (function != DigestFunction.Value.UNKNOWN && function != DigestFunction.Value.SHA256) {
+      throw new IllegalArgumentException("the digest function is SHA256");
+    }
+    return new Scope(instances.apply(instance), "fetch");
+  }
+
+  private record Found(String uri, Asset asset) {
+    static Timestamp toWire(Instant time) {
+      return Timestamp.newBuilder()
+          .setSeconds(time.getEpochSecond())
+          .setNanos(time.getNano())
+          .build();
+    }
+  }
+
+  private static Instant oldest(boolean given, Timestamp oldest) {
+    return given ? Instant.ofEpochSecond(oldest.getSeconds(), oldest.getNanos()) : Instant.EPOCH;
+  }
+
+  private Optional<Found> pushed(
+      Scope scope, Kind kind, List<String> uris, Qualifiers qualifiers, Instant oldest)
+      throws IOException {
+    for (String uri : uris) {
+      Optional<Asset> asset = assets.find(scope, new Name(kind, uri, qualifiers.ofAssets()));
+      if (asset.isPresent() && !asset.get().pushedAt().isBefore(oldest)) {
+        return Optional.of(new Found(uri, asset.get()));
+      }
+    }
+    return Optional.empty();
+  }
+
+  /** A pushed blob is believed no more than a fetched one. */
+  private boolean fits(Scope scope, Found found, Checksums checksums) throws IOException {
+    Checksums.Check check = checksums.new Check();
+    try (InputStream in = blobs.read(scope, found.asset().digest(), 0, Long.MAX_VALUE)) {
+      byte[] buffer = new byte[64 << 10];
+      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+        check.update(buffer, n);
+      }
+    }
+    return check.end().matches();
+  }
+
+  /** Clients ask whether something was pushed; what only the network has needs a checksum. */
+  private static com.google.rpc.Status notPushed(List<String> uris) {
+    boolean network =
+        uris.stream().anyMatch(uri -> uri.toLowerCase(Locale.ROOT).matches("https?:.*"));
+    if (uris.isEmpty() || network) {
+      throw new IllegalArgumentException(
+          "the qualifier checksum.sri is needed, as sha256-<base64>: nothing is fetched unverified");
+    }
+    return com.google.rpc.Status.newBuilder()
+        .setCode(Status.Code.NOT_FOUND.value())
+        .setMessage("nothing was pushed for these addresses")
+        .build();
+  }
+
+  private static List<SourceFetcher.Address> addresses(List<String> uris, Qualifiers qualifiers) {
+    List<SourceFetcher.Address> addresses = new ArrayList<>();
+    for (int i = 0; i < uris.size(); i++) {
+      addresses.add(new SourceFetcher.Address(uris.get(i), qualifiers.headers(i)));
+    }
+    return addresses;
+  }
+
+  private static build.bazel.remote.execution.v2.Digest toWire(Digest digest) {
+    return build.bazel.remote.execution.v2.Digest.newBuilder()
+        .setHash(digest.hex())
+        .setSizeBytes(digest.sizeBytes())
+        .build();
   }
 
   private static Status.Code code(FetchException.Reason reason) {
@@ -110,40 +255,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
     };
   }
 
-  private static Map<String, String> qualifiers(List<Qualifier> list) {
-    Map<String, String> qualifiers = new HashMap<>();
-    for (Qualifier q : list) {
-      if (!List.of(CHECKSUM, MIRROR_PATH, "resource_type").contains(q.getName())) {
-        throw new IllegalArgumentException("the qualifier `" + q.getName() + "` is not known here");
-      }
-      if (qualifiers.put(q.getName(), q.getValue()) != null) {
-        throw new IllegalArgumentException("the qualifier `" + q.getName() + "` is given twice");
-      }
-    }
-    return qualifiers;
-  }
-
-  private static Digest sha256(String sri) {
-    if (!sri.startsWith("sha256-")) {
-      throw new IllegalArgumentException(
-          "the qualifier checksum.sri is needed, as sha256-<base64>: nothing is fetched unverified");
-    }
-    return Digest.fromHash(Base64.getDecoder().decode(sri.substring("sha256-".length())), 0);
-  }
-
-  private static String mirrorPath(String path) {
-    boolean plain =
-        path.isEmpty() || path.matches("[A-Za-z0-9_+~@=,.-][A-Za-z0-9_+~@=,./-]{0,500}");
-    if (!plain || List.of(path.split("/", -1)).contains("..") || path.contains("//")) {
-      throw new IllegalArgumentException("thresher.mirror_path is no plain relative path");
-    }
-    return path;
-  }
-
-  private static void fail(
-      StreamObserver<?> observer,
-      Status status,
-      @org.jspecify.annotations.Nullable String message) {
+  private static void fail(StreamObserver<?> observer, Status status, @Nullable String message) {
     observer.onError(status.withDescription(message).asRuntimeException());
   }
 }

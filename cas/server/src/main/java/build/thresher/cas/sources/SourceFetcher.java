@@ -5,6 +5,7 @@ import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.sources.FetchException.Reason;
+import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -15,17 +16,19 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,7 +36,7 @@ import org.slf4j.LoggerFactory;
  * Brings a source into the store: from the store itself, from the configured mirrors, then from the
  * addresses given, in order.
  *
- * <p>Guarantees that nothing is stored whose SHA-256 is not the one asked for, that an address
+ * <p>Guarantees that nothing is stored whose checksums are not those asked for, that an address
  * given by a client leads to no private network (redirects included, unless configured), and that
  * one source is fetched once however many ask.
  *
@@ -49,7 +52,7 @@ public final class SourceFetcher implements AutoCloseable {
   private final BlobStore blobs;
   private final SourceOptions options;
   private final LongSupplier nanoTime;
-  private final ConcurrentHashMap<Digest, CompletableFuture<Fetched>> running =
+  private final ConcurrentHashMap<Checksums, CompletableFuture<Fetched>> running =
       new ConcurrentHashMap<>();
 
   private SourceFetcher(
@@ -96,35 +99,56 @@ public final class SourceFetcher implements AutoCloseable {
   record Fetched(Digest digest, String from) {}
 
   /**
-   * @param sha256 digest of size 0
+   * An address, and what is sent to it alone.
+   *
+   * @param headers by lower-case name; they may hold secrets
+   */
+  record Address(String uri, ImmutableMap<String, String> headers) {}
+
+  /**
    * @param mirrorPath below a source mirror; "" to leave the mirrors out
    * @throws FetchException when no address gave it; the message names each
    */
-  Fetched fetch(Scope scope, Digest sha256, String mirrorPath, List<String> uris)
+  Fetched fetch(Scope scope, Checksums checksums, String mirrorPath, List<Address> addresses)
       throws IOException {
-    Digest stored = known.find(sha256);
-    if (stored != null && blobs.contains(scope, stored)) {
-      return new Fetched(stored, "");
-    }
-    return join(scope, sha256, mirrorPath, uris);
+    Digest stored = stored(scope, checksums);
+    return stored != null ? new Fetched(stored, "") : join(scope, checksums, mirrorPath, addresses);
   }
 
-  private Fetched join(Scope scope, Digest sha256, String mirrorPath, List<String> uris)
+  /** A source that is known to be what is wanted, and is in the store. */
+  private @Nullable Digest stored(Scope scope, Checksums checksums) throws IOException {
+    List<@Nullable Digest> known = new ArrayList<>();
+    if (checksums.isSha256Only()) {
+      for (Digest sha256 : checksums.sha256()) {
+        known.add(this.known.find(sha256));
+      }
+    } else {
+      known.add(this.known.find(checksums));
+    }
+    for (Digest one : known) {
+      if (one != null && blobs.contains(scope, one)) {
+        return one;
+      }
+    }
+    return null;
+  }
+
+  private Fetched join(Scope scope, Checksums checksums, String mirrorPath, List<Address> addresses)
       throws IOException {
     CompletableFuture<Fetched> mine = new CompletableFuture<>();
-    CompletableFuture<Fetched> first = running.putIfAbsent(sha256, mine);
+    CompletableFuture<Fetched> first = running.putIfAbsent(checksums, mine);
     if (first != null) {
       return await(first);
     }
     try {
-      Fetched fetched = fetchFirst(scope, sha256, mirrorPath, uris);
+      Fetched fetched = fetchFirst(scope, checksums, mirrorPath, addresses);
       mine.complete(fetched);
       return fetched;
     } catch (IOException | RuntimeException e) {
       mine.completeExceptionally(e);
       throw e;
     } finally {
-      running.remove(sha256, mine);
+      running.remove(checksums, mine);
     }
   }
 
@@ -147,49 +171,50 @@ public final class SourceFetcher implements AutoCloseable {
     }
   }
 
-  private Fetched fetchFirst(Scope scope, Digest sha256, String mirrorPath, List<String> uris)
+  private Fetched fetchFirst(
+      Scope scope, Checksums checksums, String mirrorPath, List<Address> addresses)
       throws IOException {
     // A fetch may have ended between the look and the joining.
-    Digest stored = known.find(sha256);
-    if (stored != null && blobs.contains(scope, stored)) {
+    Digest stored = stored(scope, checksums);
+    if (stored != null) {
       return new Fetched(stored, "");
     }
     Path file = Files.createTempFile(spool, "fetch", "");
     try {
       List<FetchException> failures = new ArrayList<>();
-      for (Candidate candidate : candidates(mirrorPath, uris)) {
+      for (Candidate candidate : candidates(mirrorPath, addresses)) {
         try {
-          Digest digest = download(candidate, sha256, file);
-          store(scope, digest, file);
+          Digest digest = download(candidate, checksums, file);
+          store(scope, checksums, digest, file);
           LOG.info("source {} fetched from {}", digest, candidate.uri());
           return new Fetched(digest, candidate.uri());
         } catch (FetchException e) {
           failures.add(e);
         }
       }
-      throw summary(sha256, failures);
+      throw summary(checksums, failures);
     } finally {
       Files.deleteIfExists(file);
     }
   }
 
-  private record Candidate(String uri, boolean trusted) {}
+  private record Candidate(String uri, ImmutableMap<String, String> headers, boolean trusted) {}
 
-  private List<Candidate> candidates(String mirrorPath, List<String> uris) {
+  private List<Candidate> candidates(String mirrorPath, List<Address> addresses) {
     List<Candidate> all = new ArrayList<>();
     for (URI mirror : options.mirrors()) {
       if (!mirrorPath.isEmpty()) {
         String base = mirror.toString();
         String slash = base.endsWith("/") ? "" : "/";
-        all.add(new Candidate(base + slash + mirrorPath, true));
+        all.add(new Candidate(base + slash + mirrorPath, ImmutableMap.of(), true));
       }
     }
-    uris.forEach(u -> all.add(new Candidate(u, false)));
+    addresses.forEach(a -> all.add(new Candidate(a.uri(), a.headers(), false)));
     return all;
   }
 
   /** The most telling reason wins; the text tells all. */
-  private static FetchException summary(Digest sha256, List<FetchException> failures) {
+  private static FetchException summary(Checksums checksums, List<FetchException> failures) {
     Reason reason =
         failures.stream().map(FetchException::reason).max(Enum::compareTo).orElse(Reason.NOT_THERE);
     for (Reason telling : List.of(Reason.FORBIDDEN, Reason.WRONG_CONTENT, Reason.TOO_LARGE)) {
@@ -198,7 +223,7 @@ public final class SourceFetcher implements AutoCloseable {
         break;
       }
     }
-    StringBuilder text = new StringBuilder("the source " + sha256.hex() + " could not be fetched");
+    StringBuilder text = new StringBuilder("the source " + checksums + " could not be fetched");
     failures.forEach(f -> text.append("; ").append(f.getMessage()));
     if (failures.isEmpty()) {
       text.append(": it is not in the store and no address was given");
@@ -206,26 +231,28 @@ public final class SourceFetcher implements AutoCloseable {
     return new FetchException(reason, text.toString());
   }
 
-  private Digest download(Candidate candidate, Digest sha256, Path file) throws IOException {
-    URI uri = parse(candidate.uri());
+  private Digest download(Candidate candidate, Checksums checksums, Path file) throws IOException {
+    URI first = parse(candidate.uri());
+    URI uri = first;
     long deadline = nanoTime.getAsLong() + options.fetchTimeout().toNanos();
     try {
       if ("file".equals(uri.getScheme()) && candidate.trusted()) {
-        return copyFile(uri, sha256, file);
+        return copyFile(uri, checksums, file);
       }
       for (int hops = 0; hops <= MAX_REDIRECTS; hops++) {
         requireHttp(uri);
         boolean allowPrivate =
             options.allowPrivateAddresses() || (candidate.trusted() && hops == 0);
         InetAddress address = Addresses.resolve(uri.getHost(), allowPrivate);
-        try (HttpSource source = HttpSource.open(uri, address, options.readTimeout())) {
+        Map<String, String> headers = isSameOrigin(first, uri) ? candidate.headers() : Map.of();
+        try (HttpSource source = HttpSource.open(uri, address, options.readTimeout(), headers)) {
           String location = source.header("location");
           if (source.status() / 100 == 3 && !location.isEmpty()) {
             uri = parse(uri.resolve(parse(location)).toString());
             continue;
           }
           requireOk(uri, source.status());
-          return receive(uri, source.body(), sha256, file, deadline);
+          return receive(uri, source.body(), checksums, file, deadline);
         }
       }
       throw new FetchException(Reason.UNREACHABLE, candidate.uri() + " redirects without end");
@@ -234,6 +261,12 @@ public final class SourceFetcher implements AutoCloseable {
     } catch (IOException e) {
       throw new FetchException(Reason.UNREACHABLE, uri + ": " + e.getMessage(), e);
     }
+  }
+
+  /** What was meant for one server is not told to where it redirects. */
+  private static boolean isSameOrigin(URI a, URI b) {
+    return Objects.equals(a.getScheme(), b.getScheme())
+        && Objects.equals(a.getRawAuthority(), b.getRawAuthority());
   }
 
   private static void requireOk(URI uri, int status) throws FetchException {
@@ -261,19 +294,19 @@ public final class SourceFetcher implements AutoCloseable {
     }
   }
 
-  private Digest copyFile(URI uri, Digest sha256, Path file) throws IOException {
+  private Digest copyFile(URI uri, Checksums checksums, Path file) throws IOException {
     Path path = Path.of(uri);
     if (!Files.isRegularFile(path)) {
       throw new FetchException(Reason.NOT_THERE, path + " is not there");
     }
     try (InputStream in = Files.newInputStream(path)) {
-      return receive(uri, in, sha256, file, Long.MAX_VALUE);
+      return receive(uri, in, checksums, file, Long.MAX_VALUE);
     }
   }
 
-  private Digest receive(URI uri, InputStream in, Digest sha256, Path file, long deadline)
+  private Digest receive(URI uri, InputStream in, Checksums checksums, Path file, long deadline)
       throws IOException {
-    MessageDigest hash = Digest.sha256();
+    Checksums.Check check = checksums.new Check();
     long size = 0;
     byte[] buffer = new byte[BUFFER_BYTES];
     try (OutputStream out = Files.newOutputStream(file, LinkOption.NOFOLLOW_LINKS)) {
@@ -287,17 +320,17 @@ public final class SourceFetcher implements AutoCloseable {
           throw new FetchException(
               Reason.UNREACHABLE, uri + " took longer than " + readable(options.fetchTimeout()));
         }
-        hash.update(buffer, 0, n);
+        check.update(buffer, n);
         out.write(buffer, 0, n);
       }
     }
-    Digest actual = Digest.fromHash(hash.digest(), size);
-    if (!actual.hex().equals(sha256.hex())) {
+    Checksums.Outcome outcome = check.end();
+    if (!outcome.matches()) {
       throw new FetchException(
           Reason.WRONG_CONTENT,
-          uri + " has the sha256 " + actual.hex() + ", another than asked for");
+          uri + " has the sha256 " + outcome.digest().hex() + " and is another than asked for");
     }
-    return actual;
+    return outcome.digest();
   }
 
   private static String readable(Duration time) {
@@ -305,7 +338,8 @@ public final class SourceFetcher implements AutoCloseable {
   }
 
   /** Blob first: the table may only name what the store has acknowledged. */
-  private void store(Scope scope, Digest digest, Path file) throws IOException {
+  private void store(Scope scope, Checksums checksums, Digest digest, Path file)
+      throws IOException {
     if (!blobs.contains(scope, digest)) {
       try (InputStream in = Files.newInputStream(file);
           BlobWriter writer = blobs.write(scope, digest)) {
@@ -317,5 +351,8 @@ public final class SourceFetcher implements AutoCloseable {
       }
     }
     known.add(digest);
+    if (!checksums.isSha256Only()) {
+      known.add(checksums, digest);
+    }
   }
 }

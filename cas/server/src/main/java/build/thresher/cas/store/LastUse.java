@@ -3,6 +3,7 @@ package build.thresher.cas.store;
 import build.thresher.cas.api.Digest;
 import java.io.IOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -34,7 +35,11 @@ final class LastUse {
   }
 
   int epoch() {
-    return (int) (clock.instant().getEpochSecond() / EPOCH_SECONDS);
+    return epochOf(clock.instant());
+  }
+
+  static int epochOf(Instant time) {
+    return (int) (time.getEpochSecond() / EPOCH_SECONDS);
   }
 
   /** What was last used before this hour is promised to nobody. */

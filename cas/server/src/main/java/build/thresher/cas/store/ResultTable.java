@@ -3,8 +3,8 @@ package build.thresher.cas.store;
 import build.thresher.cas.api.StoreUnavailableException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.Instant;
 import java.util.Optional;
-import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,19 +24,19 @@ public final class ResultTable {
   private final NativeReads reads;
   private final GroupCommitter committer;
   private final BlobWrites.Reserve reserve;
-  private final IntSupplier epoch;
+  private final LastUse lastUse;
 
   ResultTable(
       Database database,
       NativeReads reads,
       GroupCommitter committer,
       BlobWrites.Reserve reserve,
-      IntSupplier epoch) {
+      LastUse lastUse) {
     this.database = database;
     this.reads = reads;
     this.committer = committer;
     this.reserve = reserve;
-    this.epoch = epoch;
+    this.lastUse = lastUse;
   }
 
   /** The value that was put last; counts as a use of it. */
@@ -46,7 +46,7 @@ public final class ResultTable {
     if (found == null) {
       return Optional.empty();
     }
-    if (lastUse(found) < epoch.getAsInt()) {
+    if (lastUse(found) < lastUse.epoch()) {
       touch(key);
     }
     byte[] value = new byte[found.length - HEADER_BYTES];
@@ -59,9 +59,9 @@ public final class ResultTable {
       committer.runLater(
           batch -> {
             byte[] present = batch.result(key);
-            if (present != null && lastUse(present) < epoch.getAsInt()) {
+            if (present != null && lastUse(present) < lastUse.epoch()) {
               batch.putResult(
-                  key, ByteBuffer.wrap(present.clone()).putInt(1, epoch.getAsInt()).array());
+                  key, ByteBuffer.wrap(present.clone()).putInt(1, lastUse.epoch()).array());
             }
           });
     } catch (StoreUnavailableException e) {
@@ -71,10 +71,19 @@ public final class ResultTable {
 
   /** Replaces the value; on return it is on disk. */
   public void put(byte[] key, byte[] value) throws IOException {
+    put(key, value, lastUse.epoch());
+  }
+
+  /** The same for a value that counts as in use until then, however little it is. */
+  public void put(byte[] key, byte[] value, Instant usedUntil) throws IOException {
+    put(key, value, Math.max(lastUse.epoch(), LastUse.epochOf(usedUntil)));
+  }
+
+  private void put(byte[] key, byte[] value, int epoch) throws IOException {
     byte[] stored =
         ByteBuffer.allocate(HEADER_BYTES + value.length)
             .put(VERSION)
-            .putInt(epoch.getAsInt())
+            .putInt(epoch)
             .put(value)
             .array();
     Room.Reservation reservation = reserve.reserve(stored.length);

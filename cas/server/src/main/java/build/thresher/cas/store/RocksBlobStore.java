@@ -89,7 +89,7 @@ public final class RocksBlobStore implements ResumableBlobStore {
             index,
             lastUse,
             locks);
-    results = new ResultTable(database, nativeReads, committer, this::reserve, lastUse::epoch);
+    results = new ResultTable(database, nativeReads, committer, this::reserve, lastUse);
     holds = new Holds(committer);
     removal = new Removal(committer, files, locks, clock);
     compaction = new Compaction(database);

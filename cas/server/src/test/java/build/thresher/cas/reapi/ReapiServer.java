@@ -5,12 +5,15 @@ import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.client.FarmEndpoint;
 import build.thresher.cas.store.RocksBlobStore;
 import com.google.common.collect.ImmutableList;
+import io.grpc.BindableService;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.List;
 import java.util.concurrent.Executors;
+import java.util.function.Function;
 
 /** The services on a real socket, and a channel to them. */
 final class ReapiServer implements AutoCloseable {
@@ -25,6 +28,14 @@ final class ReapiServer implements AutoCloseable {
   final ManagedChannel channel;
 
   ReapiServer(RocksBlobStore store) throws IOException {
+    this(store, updates -> List.of());
+  }
+
+  /**
+   * @param more services besides those that every server has
+   */
+  ReapiServer(RocksBlobStore store, Function<ResultUpdates, List<BindableService>> more)
+      throws IOException {
     ResultUpdates updates = new ResultUpdates(() -> updatesAllowed, "set the key");
     server =
         NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
@@ -36,6 +47,7 @@ final class ReapiServer implements AutoCloseable {
             .addService(
                 new ActionCacheService(
                     new CompleteActionCache(store, store.results()), store, INSTANCES, updates))
+            .addServices(more.apply(updates).stream().map(BindableService::bindService).toList())
             .build()
             .start();
     channel = FarmChannel.open(new FarmEndpoint("127.0.0.1:" + server.getPort(), "secret", null));

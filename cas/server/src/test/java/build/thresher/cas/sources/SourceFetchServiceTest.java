@@ -10,6 +10,7 @@ import build.bazel.remote.asset.v1.FetchBlobResponse;
 import build.bazel.remote.asset.v1.Qualifier;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.assets.PushedAssets;
 import build.thresher.cas.mirror.MemoryBlobStore;
 import com.google.common.collect.ImmutableList;
 import com.sun.net.httpserver.HttpServer;
@@ -21,9 +22,11 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -113,7 +116,7 @@ class SourceFetchServiceTest {
 
   private FetchBlobResponse call(FetchBlobRequest.Builder request) throws Exception {
     CompletableFuture<FetchBlobResponse> answer = new CompletableFuture<>();
-    new SourceFetchService(fetcher)
+    new SourceFetchService(fetcher, PushedAssets.NONE, blobs, name -> name)
         .fetchBlob(
             request.build(),
             new StreamObserver<>() {
@@ -267,6 +270,105 @@ class SourceFetchServiceTest {
       }
     }
     assertEquals(1, downloads.get());
+  }
+
+  private static String sri(String algorithm, byte[] content) throws Exception {
+    String name = algorithm.replace("sha", "SHA-");
+    byte[] hash = MessageDigest.getInstance(name).digest(content);
+    return algorithm + "-" + Base64.getEncoder().encodeToString(hash);
+  }
+
+  private FetchBlobRequest.Builder requestSri(String sri, String... uris) {
+    return FetchBlobRequest.newBuilder()
+        .addAllUris(List.of(uris))
+        .addQualifiers(Qualifier.newBuilder().setName("checksum.sri").setValue(sri));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"sha256", "sha384", "sha512"})
+  void everyAlgorithmIsKnownAndRememberedAfterARestart(String algorithm) throws Exception {
+    assertEquals(Status.Code.OK, code(requestSri(sri(algorithm, CONTENT), url("/file"))));
+    requireStored();
+    open(true, CONTENT.length);
+    FetchBlobResponse again = call(requestSri(sri(algorithm, CONTENT)));
+    assertEquals(0, again.getStatus().getCode());
+    assertEquals(DIGEST.hex(), again.getBlobDigest().getHash());
+    assertEquals(1, downloads.get());
+  }
+
+  @Test
+  void ofEachAlgorithmOneHashMustFit() throws Exception {
+    byte[] other = {1};
+    String right = sri("sha512", CONTENT);
+    assertEquals(
+        Status.Code.OK,
+        code(
+            requestSri(
+                sri("sha256", other) + "  " + sri("sha256", CONTENT) + "\n" + right,
+                url("/file"))));
+    // What is stored under its SHA-256 must still be what the other algorithm says.
+    for (String wrong :
+        List.of(
+            sri("sha256", CONTENT) + " " + sri("sha512", other),
+            sri("sha256", other) + " " + right)) {
+      assertEquals(Status.Code.FAILED_PRECONDITION, code(requestSri(wrong, url("/file"))));
+    }
+    for (String malformed :
+        List.of(
+            "", " ", "sha256", "sha256-", "sha256-AAAA", "md5-AAAA", "sha256-%%", right + "-")) {
+      ExecutionException e =
+          assertThrows(
+              ExecutionException.class, () -> call(requestSri(malformed, url("/file"))), malformed);
+      assertEquals(Status.Code.INVALID_ARGUMENT, Status.fromThrowable(e).getCode());
+    }
+  }
+
+  @Test
+  void headersReachTheAddressThatTheyAreForAndNoOther() throws Exception {
+    List<String> seen = Collections.synchronizedList(new ArrayList<>());
+    HttpServer elsewhere =
+        HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    for (HttpServer one : List.of(web, elsewhere)) {
+      one.createContext(
+          "/secret",
+          exchange -> {
+            var headers = exchange.getRequestHeaders();
+            String where = one == web ? "web " : "elsewhere ";
+            seen.add(where + headers.getFirst("Authorization") + " " + headers.getFirst("X-All"));
+            exchange.sendResponseHeaders(404, -1);
+            exchange.close();
+          });
+    }
+    elsewhere.start();
+    String away = "http://127.0.0.1:" + elsewhere.getAddress().getPort() + "/secret";
+    FetchBlobRequest.Builder request =
+        request(DIGEST, url("/secret"), url("/redirect?" + away), away);
+    for (String[] q :
+        new String[][] {
+          {"http_header_url:0:Authorization", "Bearer 0"},
+          {"http_header_url:1:Authorization", "Bearer 1"},
+          {"http_header:X-All", "all"},
+          {"bazel.canonical_id", "id"}
+        }) {
+      request.addQualifiers(Qualifier.newBuilder().setName(q[0]).setValue(q[1]));
+    }
+    assertEquals(Status.Code.NOT_FOUND, code(request));
+    elsewhere.stop(0);
+    assertEquals(List.of("web Bearer 0 all", "elsewhere null null", "elsewhere null all"), seen);
+    for (String[] bad :
+        new String[][] {
+          {"http_header:Host", "evil"},
+          {"http_header:X", "a\r\nHost: evil"},
+          {"http_header:", "a"},
+          {"http_header:a b", "a"},
+          {"http_header_url:x:A", "a"}
+        }) {
+      FetchBlobRequest.Builder refused =
+          request(DIGEST, url("/file"))
+              .addQualifiers(Qualifier.newBuilder().setName(bad[0]).setValue(bad[1]));
+      ExecutionException e = assertThrows(ExecutionException.class, () -> call(refused), bad[0]);
+      assertEquals(Status.Code.INVALID_ARGUMENT, Status.fromThrowable(e).getCode());
+    }
   }
 
   @Test
