@@ -12,11 +12,14 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Drives a core with virtual time and keeps what it says. */
 final class CoreDriver {
   static final Capabilities LINUX = capabilities("x86_64_v3");
+  static final RequestHead.Options FAIL_FAST = new RequestHead.Options(true, false, 0);
+  static final RequestHead.Options RETRY = new RequestHead.Options(false, true, 0);
 
   CoreOptions options;
   Core core;
@@ -105,6 +108,28 @@ final class CoreDriver {
 
   void register(String name, Capabilities capabilities) {
     apply(new Event.Register(executor(name), 64, capabilities, ImmutableList.of()));
+  }
+
+  /** A lease, which there must be. */
+  Effect.Grant next(String executor) {
+    return Objects.requireNonNull(lease(executor), "a lease");
+  }
+
+  static Inputs inputs(Effect.Grant grant) {
+    return ((SpackWork) grant.definition().work()).inputs();
+  }
+
+  static String hash(Effect.Grant grant) {
+    return grant.definition().key().hash();
+  }
+
+  /** What the executor is told to kill when it renews this lease. */
+  List<Fence> killed(String executor, Effect.Grant grant) {
+    Reply reply =
+        apply(
+            new Event.Renew(
+                executor(executor), ImmutableList.of(new Event.Progress(grant.fence(), "build"))));
+    return ((Reply.Renewed) reply).kill();
   }
 
   static SpackRequirements needs(String target, String... features) {
