@@ -225,6 +225,9 @@ final class FarmServer implements AutoCloseable {
         .maxInboundMessageSize(MAX_MESSAGE_BYTES)
         .maxConcurrentCallsPerConnection(MAX_CALLS_PER_CONNECTION)
         .maxRstFramesPerWindow(MAX_RESETS_PER_WINDOW, 30)
+        // A machine that lost its power or its network sends no end of its calls.
+        .keepAliveTime(60, TimeUnit.SECONDS)
+        .keepAliveTimeout(20, TimeUnit.SECONDS)
         .permitKeepAliveTime(20, TimeUnit.SECONDS)
         .permitKeepAliveWithoutCalls(true)
         .maxConnectionIdle(30, TimeUnit.MINUTES)

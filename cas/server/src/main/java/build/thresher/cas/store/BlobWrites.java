@@ -4,6 +4,7 @@ import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.DigestMismatchException;
+import build.thresher.cas.api.StoreUnavailableException;
 import build.thresher.cas.store.BlobRecord.Representation;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -71,6 +72,14 @@ final class BlobWrites {
     return largeWriter(digest, path, 0, done -> Files.deleteIfExists(done));
   }
 
+  private static FileChannel openAt(Path path, long offset) throws StoreUnavailableException {
+    try {
+      return PartialUploads.openAt(path, offset);
+    } catch (IOException e) {
+      throw new StoreUnavailableException("there is no file for the upload: " + e.getMessage(), e);
+    }
+  }
+
   BlobWriter resume(Digest digest, String upload, long offset) throws IOException {
     gate.check();
     if (digest.sizeBytes() < largeBlobBytes) {
@@ -98,7 +107,7 @@ final class BlobWrites {
     FileChannel file = null;
     boolean opened = false;
     try {
-      file = PartialUploads.openAt(path, offset);
+      file = openAt(path, offset);
       BlobWriter writer =
           new LargeBlobWriter(
               digest,

@@ -2,6 +2,7 @@ package build.thresher.cas.store;
 
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.StoreUnavailableException;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -72,7 +73,12 @@ final class LargeBlobFiles {
     } catch (IOException e) {
       throw gate.shut(e);
     }
-    Files.move(temporaryFile, path, StandardCopyOption.ATOMIC_MOVE);
+    try {
+      Files.move(temporaryFile, path, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      throw new StoreUnavailableException(
+          "blob " + digest + " cannot be put under its name: " + e.getMessage(), e);
+    }
     try {
       disk.syncDirectory(path.resolveSibling("."));
     } catch (IOException e) {

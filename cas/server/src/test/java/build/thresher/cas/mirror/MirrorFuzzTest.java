@@ -12,16 +12,22 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What is meant for the mirror, what asks for things of it, and what it keeps. */
 class MirrorFuzzTest extends HostileBytes {
   private static final int UNPACKED_BYTES = 4 << 20;
+
+  @TempDir Path scratch;
 
   @Hostile
   void aGzipFileIsRefusedOrUnpackedAsAnyOtherReaderDoes(byte[] gzip) throws IOException {
@@ -120,6 +126,48 @@ class MirrorFuzzTest extends HostileBytes {
       facts.requireBuiltAt("/root", "/root/a");
     } catch (RelocationFacts.BrokenException e) {
       return;
+    }
+  }
+
+  @Hostile
+  void aClearSignedTextIsRefusedOrOfOneReading(byte[] utf8) {
+    String text = new String(utf8, StandardCharsets.UTF_8);
+    ClearSignedText parsed;
+    try {
+      parsed = ClearSignedText.parse(text);
+    } catch (BadSignatureException e) {
+      return;
+    }
+    String again =
+        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n"
+            + String.join("\n", parsed.lines())
+            + "\n"
+            + parsed.signature();
+    try {
+      assertEquals(parsed.lines(), ClearSignedText.parse(again).lines());
+    } catch (BadSignatureException e) {
+      throw new AssertionError("what was accepted is refused when it is written again", e);
+    }
+    assertTrue(parsed.lines().stream().noneMatch(line -> line.startsWith("-")));
+  }
+
+  @Hostile
+  void aSignatureOfNobodyIsRefusedInWords(byte[] utf8) {
+    try {
+      TrustedKeys.NONE.verify(new String(utf8, StandardCharsets.UTF_8));
+      throw new AssertionError("nobody is trusted");
+    } catch (BadSignatureException e) {
+      return;
+    }
+  }
+
+  @Hostile
+  void keysAreRefusedInWordsOrRead(byte[] armored) throws IOException {
+    Path file = Files.write(scratch.resolve("keys"), armored);
+    try {
+      TrustedKeys.read(file, InstantSource.system());
+    } catch (IOException e) {
+      assertTrue(String.valueOf(e.getMessage()).contains(file.toString()), e.toString());
     }
   }
 

@@ -1,0 +1,239 @@
+package build.thresher.cas.store;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.StoreUnavailableException;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Disks that fail or are full: nothing that was acknowledged is lost, nothing is acknowledged that
+ * is not on disk, what is refused is refused in the store's own words, reading goes on, and the
+ * next start finds all well. Needs a C compiler for the library that makes calls fail, and Linux.
+ */
+final class DiskFaultsTest {
+  private static final Scope SCOPE = Scope.farm("");
+  private static final int EIO = 5;
+  private static final int ENOSPC = 28;
+  private static final int ALL = 1_000_000;
+
+  @TempDir Path temp;
+
+  private record Plan(String call, int error, int after, int count) {
+    @Override
+    public String toString() {
+      return call + ":" + error + ":" + after + ":" + count;
+    }
+  }
+
+  @Test
+  void nothingAcknowledgedIsLostWhereTheDiskFails() throws Exception {
+    run(
+        List.of(
+            new Plan("fsync", EIO, 0, 1),
+            new Plan("fsync", EIO, 25, 1),
+            new Plan("fsync", EIO, 40, ALL),
+            new Plan("write", EIO, 3, 1),
+            new Plan("write", EIO, 60, ALL),
+            new Plan("write", ENOSPC, 17, ALL),
+            new Plan("create", ENOSPC, 2, ALL),
+            new Plan("rename", EIO, 1, 1)));
+  }
+
+  @Test
+  @Tag("long")
+  void nothingAcknowledgedIsLostWhereverTheDiskFails() throws Exception {
+    List<Plan> plans = new ArrayList<>();
+    for (String call : List.of("fsync", "write", "create", "rename", "grow")) {
+      for (int error : new int[] {EIO, ENOSPC}) {
+        for (int after : new int[] {0, 1, 2, 5, 10, 20, 50}) {
+          plans.add(new Plan(call, error, after, 1));
+          plans.add(new Plan(call, error, after, ALL));
+        }
+      }
+    }
+    run(plans);
+  }
+
+  private void run(List<Plan> plans) throws Exception {
+    Path library = compile();
+    int faults = 0;
+    for (int i = 0; i < plans.size(); i++) {
+      try {
+        faults += run(plans.get(i), library, Files.createDirectory(temp.resolve("run-" + i)));
+      } catch (AssertionError | IOException e) {
+        throw new AssertionError("with the plan " + plans.get(i), e);
+      }
+    }
+    System.out.println(plans.size() + " plans of failing calls, in " + faults + " a call failed");
+    assertTrue(faults > plans.size() / 2, "hardly any call failed");
+  }
+
+  /** 1 where a call failed, 0 where the writer did not come to it. */
+  private static int run(Plan plan, Path library, Path scratch) throws Exception {
+    Path dir = scratch.resolve("store");
+    Path out = scratch.resolve("out");
+    Path err = scratch.resolve("err");
+    ProcessBuilder builder =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-Xmx256m",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                System.getProperty("java.class.path"),
+                FaultyWriter.class.getName(),
+                dir.toString(),
+                scratch.resolve("armed").toString())
+            .redirectOutput(out.toFile())
+            .redirectError(err.toFile());
+    builder.environment().put("LD_PRELOAD", library.toString());
+    builder.environment().put("FAULTS_ROOT", dir.toString());
+    builder.environment().put("FAULTS_ARMED", scratch.resolve("armed").toString());
+    builder.environment().put("FAULTS_PLAN", plan.toString());
+    int exit = builder.start().waitFor();
+    String errors = Files.readString(err);
+    List<String> said = Files.readAllLines(out);
+    assertTrue(said.contains("last"), () -> "exit " + exit + "\n" + errors);
+    Map<Long, String> acknowledged = new HashMap<>();
+    for (String line : said) {
+      String[] words = line.split(" ", 3);
+      assertNotEquals("lost", words[0], line);
+      if (words[0].equals("ack")) {
+        acknowledged.put(Long.parseLong(words[1]), words[2]);
+      } else if (words[0].equals("refused")) {
+        assertTrue(words[1].matches("Store(Unavailable|Full)Exception"), line + "\n" + errors);
+      }
+    }
+    boolean failed = errors.contains("fault: ");
+    if (failed && plan.call().equals("fsync")) {
+      assertTrue(said.getLast().startsWith("refused"), "acknowledged after a failed sync");
+    }
+    findAll(dir, acknowledged);
+    return failed ? 1 : 0;
+  }
+
+  private static void findAll(Path dir, Map<Long, String> acknowledged) throws IOException {
+    try (RocksBlobStore store = open(dir, 0)) {
+      for (Map.Entry<Long, String> one : acknowledged.entrySet()) {
+        byte[] content = KilledWriter.content(one.getKey());
+        assertEquals(Digest.of(content).toString(), one.getValue());
+        assertArrayEquals(content, store.readAll(SCOPE, Digest.of(content)));
+      }
+      byte[] more = KilledWriter.content(-1);
+      assertArrayEquals(more, store.readAll(SCOPE, store.put(SCOPE, more)));
+    }
+  }
+
+  private Path compile() throws Exception {
+    Path library = temp.resolve("faults.so");
+    boolean compiled = false;
+    try {
+      compiled =
+          new ProcessBuilder(
+                      List.of(
+                          "cc",
+                          "-shared",
+                          "-fPIC",
+                          "-O2",
+                          "-o",
+                          library.toString(),
+                          "src/test/native/faults.c"))
+                  .inheritIO()
+                  .start()
+                  .waitFor()
+              == 0;
+    } catch (IOException e) {
+      System.out.println("no C compiler: " + e.getMessage());
+    }
+    assumeTrue(compiled, "SKIPPED: calls cannot be made to fail without a C compiler (cc)");
+    return library;
+  }
+
+  /** A file system of its own that is filled to the last byte by somebody else. */
+  @Test
+  void aFullDiskRefusesWritesServesReadsAndHealsWithRoom() throws Exception {
+    Path disk = Files.createDirectory(temp.resolve("disk"));
+    boolean mounted =
+        new ProcessBuilder("mount", "-t", "tmpfs", "-o", "size=64m", "none", disk.toString())
+                .redirectErrorStream(true)
+                .redirectOutput(temp.resolve("mount.log").toFile())
+                .start()
+                .waitFor()
+            == 0;
+    assumeTrue(mounted, "SKIPPED: only root can mount a small file system");
+    try {
+      fillAndHeal(disk);
+    } finally {
+      new ProcessBuilder("umount", "-l", disk.toString()).inheritIO().start().waitFor();
+    }
+  }
+
+  private static void fillAndHeal(Path disk) throws IOException {
+    Map<Long, String> acknowledged = new HashMap<>();
+    try (RocksBlobStore store = open(disk.resolve("store"), 16 << 20)) {
+      long seed = 0;
+      for (; seed < 100; seed++) {
+        put(store, seed, acknowledged);
+      }
+      Path filler = disk.resolve("filler");
+      fill(filler);
+      for (long refused = seed; refused < seed + 20; refused++) {
+        byte[] content = KilledWriter.content(refused);
+        assertThrows(StoreUnavailableException.class, () -> store.put(SCOPE, content));
+      }
+      for (long old : acknowledged.keySet()) {
+        byte[] content = KilledWriter.content(old);
+        assertArrayEquals(content, store.readAll(SCOPE, Digest.of(content)));
+      }
+      Files.delete(filler);
+      for (; seed < 110; seed++) {
+        put(store, seed, acknowledged);
+      }
+    }
+    findAll(disk.resolve("store"), acknowledged);
+  }
+
+  private static void put(RocksBlobStore store, long seed, Map<Long, String> acknowledged)
+      throws IOException {
+    acknowledged.put(seed, store.put(SCOPE, KilledWriter.content(seed)).toString());
+  }
+
+  private static void fill(Path filler) throws IOException {
+    try (FileChannel file =
+        FileChannel.open(filler, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+      for (int size = 1 << 20; size > 0; size /= 2) {
+        try {
+          while (true) {
+            file.write(java.nio.ByteBuffer.allocate(size));
+          }
+        } catch (IOException full) {
+          // The next smaller piece.
+        }
+      }
+    }
+  }
+
+  private static RocksBlobStore open(Path dir, long reserveBytes) throws IOException {
+    return RocksBlobStore.open(
+        dir, StoreOptions.DEFAULTS.withReserveBytes(reserveBytes), InstantSource.system());
+  }
+}
