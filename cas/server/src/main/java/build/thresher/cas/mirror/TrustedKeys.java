@@ -99,7 +99,7 @@ public final class TrustedKeys {
           }
         }
       }
-    } catch (PGPException | RuntimeException e) {
+    } catch (IOException | PGPException | RuntimeException e) {
       // The library answers some malformed packets with unchecked exceptions.
       throw new IOException("there are no OpenPGP public keys in " + file + ": " + e, e);
     }
