@@ -36,9 +36,12 @@ import build.thresher.deploy.config.Key;
 import build.thresher.scheduler.Scheduler;
 import build.thresher.scheduler.SchedulerOptions;
 import build.thresher.scheduler.core.CoreOptions;
+import build.thresher.scheduler.core.PlatformProperty;
+import build.thresher.scheduler.reapi.DefaultProperties;
 import build.thresher.scheduler.spack.InstallTree;
 import build.thresher.v1.InstanceStatus;
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableListMultimap;
 import io.grpc.BindableService;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.ManagedChannel;
@@ -68,6 +71,8 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -87,6 +92,8 @@ final class FarmServer implements AutoCloseable {
 
   /** HTTP/2 resets beyond this are a flood, not a client that changes its mind. */
   private static final int MAX_RESETS_PER_WINDOW = 500;
+
+  private static final Pattern INSTANCE_PROPERTY = Pattern.compile("([^:]+):([^=]+)=(.+)");
 
   private static final Duration DRAIN = Duration.ofSeconds(10);
 
@@ -282,7 +289,7 @@ final class FarmServer implements AutoCloseable {
     return new InstallTree(config.get(Key.INSTALL_ROOT), config.get(Key.PADDED_LENGTH));
   }
 
-  private static SchedulerOptions schedulerOptions(FarmConfig config) {
+  private static SchedulerOptions schedulerOptions(FarmConfig config) throws ConfigException {
     CoreOptions d = CoreOptions.DEFAULTS;
     CoreOptions core =
         new CoreOptions(
@@ -298,7 +305,24 @@ final class FarmServer implements AutoCloseable {
         core,
         config.get(Key.BUILD_TIMEOUT),
         SchedulerOptions.DEFAULTS.retention(),
+        actionProperties(config),
         Version.text());
+  }
+
+  private static DefaultProperties actionProperties(FarmConfig config) throws ConfigException {
+    ImmutableListMultimap.Builder<String, PlatformProperty> all = ImmutableListMultimap.builder();
+    for (String text : config.get(Key.ACTION_PROPERTIES)) {
+      Matcher parts = INSTANCE_PROPERTY.matcher(text);
+      if (!parts.matches() || !config.get(Key.INSTANCES).contains(parts.group(1))) {
+        throw new ConfigException(
+            Key.ACTION_PROPERTIES.name()
+                + ": `"
+                + text
+                + "` is not INSTANCE:NAME=VALUE with an instance of this farm");
+      }
+      all.put(parts.group(1), new PlatformProperty(parts.group(2), parts.group(3)));
+    }
+    return new DefaultProperties(all.build());
   }
 
   private static SourceOptions sourceOptions(FarmConfig config) {

@@ -184,6 +184,7 @@ public final class Scheduler implements AutoCloseable {
                 actionCache,
                 calls,
                 instances,
+                options.properties(),
                 options.defaultTimeout(),
                 world.wall(),
                 world.ids()),

@@ -1,6 +1,7 @@
 package build.thresher.scheduler;
 
 import build.thresher.scheduler.core.CoreOptions;
+import build.thresher.scheduler.reapi.DefaultProperties;
 import build.thresher.scheduler.spack.InstallTree;
 import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableList;
@@ -16,6 +17,7 @@ import java.util.Optional;
  * @param installTree where every build installs
  * @param defaultTimeout wall time after which a build is killed, where the client names none
  * @param retention how long finished requests, executions and their logs are kept
+ * @param properties that actions have where they say nothing themselves
  * @param serverVersion shown to people
  */
 public record SchedulerOptions(
@@ -24,6 +26,7 @@ public record SchedulerOptions(
     CoreOptions core,
     Duration defaultTimeout,
     Duration retention,
+    DefaultProperties properties,
     String serverVersion) {
 
   private static final int MAX_INSTANCE = 200;
@@ -44,6 +47,7 @@ public record SchedulerOptions(
           CoreOptions.DEFAULTS,
           Duration.ofHours(12),
           Duration.ofDays(14),
+          DefaultProperties.NONE,
           "");
 
   public SchedulerOptions {

@@ -7,6 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.bazel.remote.execution.v2.ActionResult;
+import build.bazel.remote.execution.v2.Directory;
+import build.bazel.remote.execution.v2.DirectoryNode;
+import build.bazel.remote.execution.v2.FileNode;
+import build.bazel.remote.execution.v2.OutputDirectory;
 import build.bazel.remote.execution.v2.OutputFile;
 import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.Digest;
@@ -114,6 +118,45 @@ class ActionRunTest {
     @Override
     public void finished(RequestSnapshot request) {
       last = request;
+    }
+  }
+
+  @Test
+  void aDirectoryWithoutATreeIsTakenWhenAllBelowItIsThere() throws Exception {
+    try (TestFarm farm = new TestFarm(directory);
+        ScriptedExecutor executor = new ScriptedExecutor(farm, "e")) {
+      executor.register(1);
+      farm.requests().submit(submit("r", farm.text("action"), false));
+      Lease lease = executor.lease(1, 5).getFirst();
+      Blob file = Blob.of("file".getBytes(StandardCharsets.UTF_8));
+      Directory inner =
+          Directory.newBuilder()
+              .addFiles(FileNode.newBuilder().setName("f").setDigest(Wire.digest(file.digest())))
+              .build();
+      Blob below = Blob.of(inner.toByteArray());
+      Directory outer =
+          Directory.newBuilder()
+              .addDirectories(
+                  DirectoryNode.newBuilder().setName("d").setDigest(Wire.digest(below.digest())))
+              .build();
+      Blob root = Blob.of(outer.toByteArray());
+      CompleteRequest complete =
+          executor
+              .outcome(lease)
+              .setActionResult(
+                  ActionResult.newBuilder()
+                      .addOutputDirectories(
+                          OutputDirectory.newBuilder()
+                              .setPath(".")
+                              .setRootDirectoryDigest(Wire.digest(root.digest()))))
+              .build();
+      for (Blob absent : List.of(root, below, file)) {
+        StatusRuntimeException refused =
+            assertThrows(StatusRuntimeException.class, () -> executor.stub.complete(complete));
+        assertEquals(Status.Code.FAILED_PRECONDITION, refused.getStatus().getCode());
+        farm.blobs.putAll(Scope.farm("default"), List.of(absent));
+      }
+      executor.stub.complete(complete);
     }
   }
 

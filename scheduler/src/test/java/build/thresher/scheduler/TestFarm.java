@@ -56,7 +56,13 @@ final class TestFarm implements AutoCloseable {
     SchedulerOptions d = SchedulerOptions.DEFAULTS;
     this.options =
         new SchedulerOptions(
-            INSTANCES, d.installTree(), core, d.defaultTimeout(), d.retention(), "test");
+            INSTANCES,
+            d.installTree(),
+            core,
+            d.defaultTimeout(),
+            d.retention(),
+            d.properties(),
+            "test");
     start();
   }
 

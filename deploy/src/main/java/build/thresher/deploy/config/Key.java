@@ -94,6 +94,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.LIST,
           "[]",
           "Those of mirror.pushed that take unsigned specs too.");
+  public static final Key<List<String>> ACTION_PROPERTIES =
+      key(
+          "actions.properties",
+          ValueType.LIST,
+          "[]",
+          "Platform properties that actions of an instance have where they do not name them, as INSTANCE:NAME=VALUE, for"
+              + " clients that cannot send them: [buildstream:chrootIntoInputRoot=true].");
   public static final Key<String> INSTALL_ROOT =
       key(
           "install_tree.root",
@@ -264,6 +271,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           MIRROR_READ_OPEN,
           CLIENT_RESULTS,
           INSTANCES,
+          ACTION_PROPERTIES,
           MIRROR_PUSHED,
           MIRROR_TRUSTED_KEYS,
           MIRROR_UNSIGNED,

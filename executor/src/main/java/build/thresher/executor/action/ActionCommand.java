@@ -2,7 +2,10 @@ package build.thresher.executor.action;
 
 import build.bazel.remote.execution.v2.Command;
 import build.bazel.remote.execution.v2.Command.OutputDirectoryFormat;
+import com.google.common.base.Splitter;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,6 +35,7 @@ record ActionCommand(
   static final String DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 
   private static final int MAX_PATH = 4096;
+  private static final Splitter SLASHES = Splitter.on('/').omitEmptyStrings();
 
   /** What a client expects at an output path. */
   enum Expected {
@@ -44,9 +48,10 @@ record ActionCommand(
    * A path to collect.
    *
    * @param path as the client wrote it, relative to the working directory
+   * @param place the same, relative to the input root and without {@code ..}
    * @param expected what may be there
    */
-  record Output(String path, Expected expected) {}
+  record Output(String path, String place, Expected expected) {}
 
   /**
    * @throws RefusedActionException when it cannot be run, saying why
@@ -61,11 +66,12 @@ record ActionCommand(
     if (command.getArguments(0).isEmpty()) {
       throw new RefusedActionException("the command's first argument, the program, is empty");
     }
+    String workingDirectory = relative(command.getWorkingDirectory(), "the working directory");
     return new ActionCommand(
         List.copyOf(command.getArgumentsList()),
         environment(command),
-        relative(command.getWorkingDirectory(), "the working directory"),
-        outputs(command),
+        workingDirectory,
+        outputs(command, workingDirectory),
         command.getOutputPathsCount() == 0,
         command.getOutputDirectoryFormat(),
         command.getOutputNodePropertiesList().contains("mtime"),
@@ -89,21 +95,46 @@ record ActionCommand(
 
   /** The older fields count only where output_paths is not set. */
   @SuppressWarnings("deprecation") // clients before API 2.1 send nothing else
-  private static List<Output> outputs(Command command) throws RefusedActionException {
+  private static List<Output> outputs(Command command, String in) throws RefusedActionException {
     List<Output> outputs = new ArrayList<>();
     if (command.getOutputPathsCount() > 0) {
       for (String path : command.getOutputPathsList()) {
-        outputs.add(new Output(relative(path, "an output path"), Expected.ANYTHING));
+        outputs.add(new Output(path, place(in, path, "an output path"), Expected.ANYTHING));
       }
     } else {
       for (String path : command.getOutputFilesList()) {
-        outputs.add(new Output(relative(path, "an output file"), Expected.FILE));
+        outputs.add(new Output(path, place(in, path, "an output file"), Expected.FILE));
       }
       for (String path : command.getOutputDirectoriesList()) {
-        outputs.add(new Output(relative(path, "an output directory"), Expected.DIRECTORY));
+        outputs.add(new Output(path, place(in, path, "an output directory"), Expected.DIRECTORY));
       }
     }
     return List.copyOf(outputs);
+  }
+
+  /**
+   * Where a path leads from the working directory. BuildStream asks for {@code .} and for
+   * directories beside the working directory.
+   */
+  private static String place(String workingDirectory, String path, String what)
+      throws RefusedActionException {
+    requireNoNul(path, what);
+    Deque<String> names = new ArrayDeque<>();
+    for (String name : SLASHES.split(workingDirectory + "/" + path)) {
+      if (name.equals("..")) {
+        if (names.pollLast() == null) {
+          throw new RefusedActionException(what + " leaves the input root: \"" + path + "\"");
+        }
+      } else if (!name.equals(".")) {
+        names.addLast(name);
+      }
+    }
+    String place = String.join("/", names);
+    if (path.startsWith("/") || place.length() > MAX_PATH) {
+      throw new RefusedActionException(
+          what + " must be relative and at most " + MAX_PATH + " characters long: " + path);
+    }
+    return place;
   }
 
   /** A path that stays inside; a slash at the end, which some clients send, is dropped. */

@@ -40,10 +40,9 @@ record ActionSandbox(SandboxSpec spec) {
       throws IOException {
     OutputPaths.createDirectories(root, command.workingDirectory(), owner);
     for (Output output : command.outputs()) {
-      int slash = output.path().lastIndexOf('/');
+      int slash = output.place().lastIndexOf('/');
       if (slash > 0) {
-        String parent = output.path().substring(0, slash);
-        OutputPaths.createDirectories(root, below(command.workingDirectory(), parent), owner);
+        OutputPaths.createDirectories(root, output.place().substring(0, slash), owner);
       }
     }
     boolean chroot = task.properties().isOn("chrootIntoInputRoot", "chroot-into-input-root");
@@ -76,9 +75,5 @@ record ActionSandbox(SandboxSpec spec) {
             chroot ? Optional.of(root) : Optional.empty(),
             options.network() && task.properties().isOn(NETWORK),
             Optional.of(slot.directory().resolve("status"))));
-  }
-
-  private static String below(String workingDirectory, String path) {
-    return workingDirectory.isEmpty() ? path : workingDirectory + "/" + path;
   }
 }

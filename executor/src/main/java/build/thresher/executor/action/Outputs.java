@@ -50,19 +50,11 @@ final class Outputs {
     List<Output> sorted =
         command.outputs().stream().distinct().sorted(Comparator.comparing(Output::path)).toList();
     for (Output output : sorted) {
-      String below = join(command.workingDirectory(), output.path());
-      Optional<OutputPaths.Found> found = OutputPaths.find(root, below);
+      Optional<OutputPaths.Found> found = OutputPaths.find(root, output.place());
       if (found.isPresent()) {
         add(result, output, found.get());
       }
     }
-  }
-
-  private static String join(String directory, String path) {
-    if (directory.isEmpty()) {
-      return path;
-    }
-    return path.isEmpty() ? directory : directory + "/" + path;
   }
 
   private void add(ActionResult.Builder result, Output output, OutputPaths.Found found)

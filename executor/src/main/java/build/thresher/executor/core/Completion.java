@@ -2,6 +2,8 @@ package build.thresher.executor.core;
 
 import build.thresher.executor.core.RunningLease.Ending;
 import build.thresher.v1.CompleteRequest;
+import build.thresher.v1.Failure;
+import build.thresher.v1.FailureClass;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
@@ -30,23 +32,28 @@ final class Completion {
   }
 
   /**
-   * Returns when the server has acknowledged, or has no use for the result. What it cannot take for
-   * another reason is given up after a few tries: the lease then lapses.
+   * Returns when the server has acknowledged, or has no use for the result. One that it calls
+   * invalid becomes a failure with the server's words. What it cannot take for another reason is
+   * given up after a few tries: the lease then lapses.
    */
   void send(RunningLease lease, CompleteRequest result, Uploader uploader)
       throws InterruptedException {
     Backoff backoff = new Backoff(random);
     int refusals = 0;
+    CompleteRequest told = result;
     while (lease.ending() != Ending.LOST && refusals < MAX_REFUSALS) {
       long generation = registration.generation();
       try {
-        farm.complete(result.toBuilder());
+        farm.complete(told.toBuilder());
         return;
       } catch (StatusRuntimeException e) {
         Status.Code code = e.getStatus().getCode();
         log.info("{} {}: completing failed: {}", lease.hash(), id(lease), e.getMessage());
         if (code == Status.Code.ABORTED) {
           return;
+        }
+        if (code == Status.Code.INVALID_ARGUMENT) {
+          told = refused(result, e);
         }
         if (code == Status.Code.FAILED_PRECONDITION) {
           uploadAgain(lease, uploader);
@@ -64,6 +71,17 @@ final class Completion {
     if (refusals >= MAX_REFUSALS) {
       log.warn("{} {}: the server does not take the result; given up", lease.hash(), id(lease));
     }
+  }
+
+  private static CompleteRequest refused(CompleteRequest result, StatusRuntimeException why) {
+    return CompleteRequest.newBuilder()
+        .setFence(result.getFence())
+        .setFailure(
+            Failure.newBuilder()
+                .setFailureClass(FailureClass.FAILURE_INFRASTRUCTURE)
+                .setMessage(
+                    "the farm does not take the result: " + why.getStatus().getDescription()))
+        .build();
   }
 
   /** What stays as it is however often the call is repeated, or does so only by new uploads. */

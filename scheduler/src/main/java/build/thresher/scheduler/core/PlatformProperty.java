@@ -11,7 +11,7 @@ public record PlatformProperty(String name, String value) {
    * The same property as everybody should have written it. Clients differ in case, and in what they
    * call processors.
    */
-  PlatformProperty canonical() {
+  public PlatformProperty canonical() {
     return new PlatformProperty(canonicalName(fold(name)), canonicalValue(fold(value)));
   }
 

@@ -174,14 +174,14 @@ final class Actions {
     }
     Set<String> all = new HashSet<>();
     for (String path : files) {
-      RelativePaths.check("the output", path);
+      RelativePaths.checkOutput(command.getWorkingDirectory(), path);
       if (!all.add(path)) {
         throw ActionRefused.because("the output `" + path + "` is named twice");
       }
     }
     for (String path : directories) {
       if (!path.isEmpty()) { // the working directory itself
-        RelativePaths.check("the output directory", path);
+        RelativePaths.checkOutput(command.getWorkingDirectory(), path);
       }
       if (!all.add(path)) {
         throw ActionRefused.because("the output `" + path + "` is named twice");

@@ -66,6 +66,7 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
   private final ActionCache actionCache;
   private final Calls calls;
   private final Instances instances;
+  private final DefaultProperties properties;
   private final InstantSource wall;
   private final Supplier<String> ids;
 
@@ -75,6 +76,7 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
       ActionCache actionCache,
       Calls calls,
       Instances instances,
+      DefaultProperties properties,
       Duration longestTimeout,
       InstantSource wall,
       Supplier<String> ids) {
@@ -85,6 +87,7 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
     this.actionCache = actionCache;
     this.calls = calls;
     this.instances = instances;
+    this.properties = properties;
     this.wall = wall;
     this.ids = ids;
   }
@@ -101,12 +104,13 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
       ActionCache actionCache,
       Calls calls,
       Instances instances,
+      DefaultProperties properties,
       Duration longestTimeout,
       InstantSource wall,
       Supplier<String> ids) {
     return Invocation.knownTo(
         new ExecutionService(
-            requests, blobs, actionCache, calls, instances, longestTimeout, wall, ids));
+            requests, blobs, actionCache, calls, instances, properties, longestTimeout, wall, ids));
   }
 
   @Override
@@ -165,7 +169,8 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
             ImmutableList.of(),
             ImmutableList.of(),
             now);
-    ImmutableList<PlatformProperty> platform = Wire.platform(checked.platform());
+    ImmutableList<PlatformProperty> platform =
+        properties.added(instance, Wire.platform(checked.platform()));
     Definition task =
         new Definition(
             key,

@@ -33,6 +33,31 @@ final class RelativePaths {
     }
   }
 
+  /**
+   * An output, relative to the working directory: it may lead out of that, not out of the input
+   * root. BuildStream asks for {@code .} and for directories beside the working directory.
+   */
+  static void checkOutput(String workingDirectory, String path) throws ActionRefused {
+    if (path.startsWith("/") || path.indexOf('\0') >= 0 || path.length() > MAX_LENGTH) {
+      throw ActionRefused.because(
+          "the output `"
+              + path
+              + "` must be relative, of at most "
+              + MAX_LENGTH
+              + " characters, and none of them NUL");
+    }
+    int depth = workingDirectory.isEmpty() ? 0 : SEGMENTS.splitToList(workingDirectory).size();
+    for (String segment : SEGMENTS.split(path)) {
+      if (segment.isEmpty()) {
+        throw ActionRefused.because("the output `" + path + "` has an empty segment");
+      }
+      depth += segment.equals("..") ? -1 : segment.equals(".") ? 0 : 1;
+      if (depth < 0) {
+        throw ActionRefused.because("the output `" + path + "` leaves the input root");
+      }
+    }
+  }
+
   /** One segment of a path. */
   static void checkName(String what, String name) throws ActionRefused {
     if (name.isEmpty()

@@ -2,6 +2,7 @@ package build.thresher.scheduler.worker;
 
 import build.bazel.remote.execution.v2.ActionResult;
 import build.bazel.remote.execution.v2.Directory;
+import build.bazel.remote.execution.v2.DirectoryNode;
 import build.bazel.remote.execution.v2.OutputDirectory;
 import build.bazel.remote.execution.v2.OutputFile;
 import build.bazel.remote.execution.v2.Tree;
@@ -38,49 +39,93 @@ final class NamedBlobs {
   Set<Digest> missing(Scope scope, Ending ending) throws IOException {
     Set<Digest> named = new LinkedHashSet<>();
     Set<Digest> trees = new LinkedHashSet<>();
+    Set<Digest> roots = new LinkedHashSet<>();
     if (ending.log() != null) {
       named.add(ending.log());
     }
     switch (ending.outputs()) {
       case SpackOutputs outputs -> named.addAll(List.of(outputs.archive(), outputs.spec()));
-      case ActionOutputs outputs -> collect(outputs, named, trees);
+      case ActionOutputs outputs -> collect(outputs, named, trees, roots);
       case null -> {}
     }
     Set<Digest> missing = blobs.findMissing(scope, named);
-    if (!missing.isEmpty() || trees.isEmpty()) {
+    if (!missing.isEmpty() || (trees.isEmpty() && roots.isEmpty())) {
       return missing;
     }
     Set<Digest> children = new LinkedHashSet<>();
     for (Digest tree : trees) {
       children.addAll(files(scope, tree));
     }
-    return blobs.findMissing(scope, children);
+    missing = addBelow(scope, roots, children);
+    return missing.isEmpty() ? blobs.findMissing(scope, children) : missing;
   }
 
-  private static void collect(ActionOutputs outputs, Set<Digest> named, Set<Digest> trees)
+  /**
+   * Adds the files of these directories and of all below, each distinct directory read once.
+   *
+   * @return directories that are missing; not all files are known then
+   */
+  private Set<Digest> addBelow(Scope scope, Set<Digest> roots, Set<Digest> files)
+      throws IOException {
+    Set<Digest> walked = new HashSet<>(roots);
+    Set<Digest> level = roots;
+    while (!level.isEmpty()) {
+      Set<Digest> missing = blobs.findMissing(scope, level);
+      if (!missing.isEmpty()) {
+        return missing;
+      }
+      Set<Digest> below = new LinkedHashSet<>();
+      for (Digest digest : level) {
+        Directory directory;
+        try {
+          directory = Directory.parseFrom(blobs.readAll(scope, limited("directory", digest)));
+        } catch (InvalidProtocolBufferException e) {
+          throw new IllegalArgumentException("the blob " + digest + " is no Directory", e);
+        }
+        addFiles(directory, files);
+        for (DirectoryNode child : directory.getDirectoriesList()) {
+          Digest found = Wire.digest(child.getDigest());
+          if (walked.add(found)) {
+            below.add(found);
+          }
+        }
+      }
+      level = below;
+    }
+    return Set.of();
+  }
+
+  private static Digest limited(String what, Digest message) {
+    if (message.sizeBytes() > MAX_TREE_BYTES) {
+      throw new IllegalArgumentException(
+          "the "
+              + what
+              + " "
+              + message
+              + " is larger than the "
+              + MAX_TREE_BYTES
+              + " bytes that are taken");
+    }
+    return message;
+  }
+
+  private static void collect(
+      ActionOutputs outputs, Set<Digest> named, Set<Digest> trees, Set<Digest> roots)
       throws InvalidProtocolBufferException {
     ActionResult result = ActionResult.parseFrom(outputs.actionResult());
     for (OutputFile file : result.getOutputFilesList()) {
       named.add(Wire.digest(file.getDigest()));
     }
     for (OutputDirectory directory : result.getOutputDirectoriesList()) {
-      Digest tree = Wire.digest(directory.getTreeDigest());
-      if (tree.sizeBytes() > MAX_TREE_BYTES) {
-        throw new IllegalArgumentException(
-            "the tree of "
-                + directory.getPath()
-                + " has "
-                + tree.sizeBytes()
-                + " bytes; at most "
-                + MAX_TREE_BYTES
-                + " are taken");
+      if (directory.hasTreeDigest() || !directory.hasRootDirectoryDigest()) {
+        trees.add(limited("tree", Wire.digest(directory.getTreeDigest())));
       }
-      trees.add(tree);
       if (directory.hasRootDirectoryDigest()) {
-        named.add(Wire.digest(directory.getRootDirectoryDigest()));
+        roots.add(Wire.digest(directory.getRootDirectoryDigest()));
       }
     }
     named.addAll(trees);
+    named.addAll(roots);
     if (result.hasStdoutDigest()) {
       named.add(Wire.digest(result.getStdoutDigest()));
     }

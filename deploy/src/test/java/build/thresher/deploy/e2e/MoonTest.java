@@ -1,0 +1,111 @@
+package build.thresher.deploy.e2e;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** moon, as it is installed, with a farm as its remote cache. */
+class MoonTest {
+  private final Path directory;
+
+  MoonTest(@TempDir Path directory) {
+    this.directory = directory;
+  }
+
+  @Test
+  void whatOneBuiltAnotherTakesFromTheFarmAndAChangeIsBuilt() throws Exception {
+    Optional<Path> moon = Tools.find("moon");
+    assumeTrue(moon.isPresent(), "no moon on this host (npm install -g @moonrepo/cli)");
+    try (FarmUnderTest farm =
+        FarmUnderTest.start(
+            directory.resolve("farm"), "executor.local=false", "access.client_results=true")) {
+      Path one = workspace("one", farm);
+      String first = run(moon.get(), one, farm);
+      assertTrue(!first.contains("cached from remote"), first);
+      Path two = workspace("two", farm);
+      String second = run(moon.get(), two, farm);
+      assertTrue(second.contains("app:build (cached from remote"), second);
+      assertEquals("HELLO\n", Files.readString(two.resolve("app/out/deep/WORD.txt")));
+      // More than a batch holds, so it goes through ByteStream, compressed.
+      assertEquals(-1, Files.mismatch(one.resolve("app/out/large"), two.resolve("app/out/large")));
+      Files.writeString(two.resolve("app/word.txt"), "other\n");
+      String changed = run(moon.get(), two, farm);
+      assertTrue(!changed.contains("cached from remote"), changed);
+      assertEquals("OTHER\n", Files.readString(two.resolve("app/out/deep/WORD.txt")));
+    }
+  }
+
+  private Path workspace(String name, FarmUnderTest farm) throws Exception {
+    Path workspace = Files.createDirectories(directory.resolve(name));
+    Files.createDirectories(workspace.resolve(".moon"));
+    Files.createDirectories(workspace.resolve("app"));
+    Files.writeString(
+        workspace.resolve(".moon/workspace.yml"),
+        """
+        projects:
+          app: app
+        remote:
+          api: grpc
+          host: grpc://%s
+          auth:
+            token: THRESHER_TOKEN
+          cache:
+            instanceName: default
+        telemetry: false
+        """
+            .formatted(farm.grpcAddress()));
+    Files.writeString(
+        workspace.resolve("app/moon.yml"),
+        """
+        tasks:
+          build:
+            command: sh build.sh
+            inputs: [word.txt, build.sh]
+            outputs: [out]
+            toolchain: system
+        """);
+    Files.writeString(workspace.resolve("app/word.txt"), "hello\n");
+    Files.writeString(
+        workspace.resolve("app/build.sh"),
+        """
+        mkdir -p out/deep
+        tr a-z A-Z < word.txt > out/deep/WORD.txt
+        head -c 6000000 /dev/urandom > out/large
+        """);
+    Processes.run(
+            directory,
+            Map.of("GIT_CONFIG_GLOBAL", "/dev/null"),
+            List.of(
+                "sh",
+                "-ec",
+                "cd \"$0\"; git init -q -b main; git -c user.name=x -c user.email=x@localhost"
+                    + " commit -q --allow-empty -m first",
+                workspace.toString()))
+        .succeeded();
+    return workspace;
+  }
+
+  private String run(Path moon, Path workspace, FarmUnderTest farm) throws Exception {
+    Map<String, String> environment = new HashMap<>();
+    environment.put("HOME", directory.resolve("home").toString());
+    environment.put("THRESHER_TOKEN", Files.readString(farm.tokenFile()).strip());
+    environment.put("MOON_TOOLCHAIN_FORCE_GLOBALS", "1");
+    environment.put("NO_COLOR", "1");
+    return Processes.run(
+            directory,
+            environment,
+            List.of(
+                "sh", "-c", "cd \"$0\" && exec \"$1\" run app:build", workspace + "", moon + ""))
+        .succeeded()
+        .output();
+  }
+}
