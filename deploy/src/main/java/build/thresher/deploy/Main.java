@@ -22,6 +22,7 @@ import picocli.CommandLine.Spec;
       ServeCommand.class,
       ExecutorCommand.class,
       ConfigCommand.class,
+      ConformanceCommand.class,
       DemoCommand.class,
       LoadCommand.class,
       WarmUpCommand.class,
