@@ -104,8 +104,11 @@ final class CacheRules {
     ServerCapabilities capabilities = server.capabilities();
     SemVer low = capabilities.getLowApiVersion();
     SemVer high = capabilities.getHighApiVersion();
-    require(low.getMajor() == 2 && low.getMinor() == 0, "the lowest version is " + low.getMajor() + "." + low.getMinor());
-    require(high.getMajor() == 2, "the highest version is " + high.getMajor() + "." + high.getMinor());
+    require(
+        low.getMajor() == 2 && low.getMinor() == 0,
+        "the lowest version is " + low.getMajor() + "." + low.getMinor());
+    require(
+        high.getMajor() == 2, "the highest version is " + high.getMajor() + "." + high.getMinor());
   }
 
   private static void emptyBlob(Subject server) throws BrokenRuleException {
