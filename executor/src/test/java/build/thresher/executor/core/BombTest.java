@@ -43,6 +43,9 @@ final class BombTest {
   private static final boolean ROOT = "root".equals(System.getProperty("user.name"));
   private static final String NAME = "bombed-" + ProcessHandle.current().pid();
 
+  /** On the command line of each. */
+  private static final String MARK = "mark-" + NAME;
+
   /** Eight seconds; 256 MiB of memory, 64 MiB of disk. */
   private static final Bounds TIGHT = new Bounds(8, 256 << 20, 100, 64 << 20, 1000, 1 << 20, 20);
 
@@ -159,7 +162,7 @@ final class BombTest {
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       for (String bomb : expected.keySet()) {
         Command.Builder command =
-            Command.newBuilder().addAllArguments(List.of("python3", "bombs.py", bomb));
+            Command.newBuilder().addAllArguments(List.of("python3", "bombs.py", bomb, MARK));
         Lease lease = TestLeases.of(store, command, inputs.root(), List.of(), ++execution);
         runs.put(bomb, threads.submit(() -> farm.run(lease)));
       }
@@ -174,7 +177,7 @@ final class BombTest {
       }
     }
     assertEquals(List.of(), wrong);
-    assertFalse(ExecutorProcess.anyRuns("bombs.py"), "a process is left");
+    assertFalse(ExecutorProcess.anyRuns(MARK), "a process is left");
     Command.Builder fine = Command.newBuilder().addAllArguments(List.of("echo", "fine"));
     CompleteRequest after =
         farm.run(TestLeases.of(store, fine, Digest.EMPTY, List.of(), ++execution));

@@ -1,0 +1,133 @@
+package build.thresher.executor.sandbox;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import build.thresher.executor.inputs.FileTrees;
+import java.io.File;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * What the sandbox costs: the same commands bare and sandboxed, one after the other in turn, so
+ * that whatever else the machine does falls on both.
+ */
+@Tag("benchmark")
+final class SandboxBenchmark {
+  private static final int ROUNDS = 25;
+  private static final int USER = 64100;
+
+  private final Path temporary;
+  private final boolean root = "root".equals(System.getProperty("user.name"));
+  private int runs;
+
+  SandboxBenchmark(@TempDir Path temporary) {
+    this.temporary = temporary;
+  }
+
+  @Test
+  void bareAndSandboxed() throws Exception {
+    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
+    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
+    Path etc = FileTrees.createReadable(temporary.resolve("etc"));
+    Bubblewrap.writeAccounts(etc);
+    try (Sandbox sandbox =
+        new Sandbox(
+            new Bubblewrap(
+                etc,
+                List.of(),
+                root,
+                SeccompFilter.write(temporary.resolve("filter"), System.getProperty("os.arch"))),
+            ControlGroups.prepare("sandbox-bench-" + ProcessHandle.current().pid()),
+            System::nanoTime)) {
+      compare(sandbox, "nothing (true)", "true");
+      compare(sandbox, "100 processes", "for i in $(seq 100); do /bin/true; done");
+      compare(sandbox, "Python starts", "python3 -c pass");
+      compare(
+          sandbox,
+          "a C file compiled",
+          "printf '#include <stdio.h>\\n#include <stdlib.h>\\nint main(void) { return puts(\"x\"); }\\n'"
+              + " > a.c && cc -O2 a.c -o a && ./a");
+      compare(
+          sandbox,
+          "2,000 small files",
+          "for i in $(seq 2000); do echo $i > f$i; done; cat f* > /dev/null; rm f*");
+      compare(sandbox, "a second of work", "timeout 1 sh -c 'while :; do :; done'; :");
+    }
+  }
+
+  private void compare(Sandbox sandbox, String what, String script) throws Exception {
+    List<String> command = List.of("/bin/sh", "-c", script);
+    long[] bare = new long[ROUNDS];
+    long[] sandboxed = new long[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) {
+      bare[i] = bare(command);
+      sandboxed[i] = sandboxed(sandbox, command);
+    }
+    double without = median(bare) / 1e6;
+    double with = median(sandboxed) / 1e6;
+    System.out.printf(
+        "BENCH %-20s bare %8.1f ms, in the sandbox %8.1f ms: %+6.1f ms, × %.2f%n",
+        what, without, with, with - without, with / without);
+  }
+
+  private static double median(long[] nanos) {
+    return LongStream.of(nanos).sorted().skip(nanos.length / 2).findFirst().orElseThrow();
+  }
+
+  private Path directory() throws Exception {
+    Path directory = FileTrees.createReadable(temporary.resolve("run-" + ++runs));
+    if (root) {
+      Files.setAttribute(directory, "unix:uid", USER);
+    }
+    return directory;
+  }
+
+  private long bare(List<String> command) throws Exception {
+    Path directory = directory();
+    List<String> words = new ArrayList<>();
+    if (root) {
+      words.addAll(List.of("setpriv", "--reuid=" + USER, "--clear-groups", "--"));
+    }
+    words.addAll(command);
+    long start = System.nanoTime();
+    ProcessBuilder builder =
+        new ProcessBuilder(words).directory(directory.toFile()).redirectErrorStream(true);
+    builder.redirectOutput(new File("/dev/null"));
+    builder.environment().clear();
+    builder.environment().put("PATH", "/usr/bin:/bin");
+    assertEquals(0, builder.start().waitFor());
+    long nanos = System.nanoTime() - start;
+    FileTrees.delete(directory);
+    return nanos;
+  }
+
+  private long sandboxed(Sandbox sandbox, List<String> command) throws Exception {
+    Path directory = directory();
+    SandboxSpec spec =
+        new SandboxSpec(
+            "bench",
+            List.of(Bind.writable(directory, "/tmp")),
+            Map.of("PATH", "/usr/bin:/bin"),
+            "/tmp",
+            command,
+            new Limits(Duration.ofMinutes(1), 0, 500, 1L << 30, 100_000),
+            directory,
+            USER);
+    long start = System.nanoTime();
+    SandboxResult result = sandbox.run(spec, (bytes, count) -> {}, new KillSwitch());
+    long nanos = System.nanoTime() - start;
+    assertEquals(0, result.exitCode());
+    FileTrees.delete(directory);
+    return nanos;
+  }
+}
