@@ -4,6 +4,7 @@ import static com.google.common.collect.ImmutableList.toImmutableList;
 
 import build.thresher.cas.actions.CompleteActionCache;
 import build.thresher.cas.api.ActionCache;
+import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.assets.AssetTable;
 import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.http.AccessCheck;
@@ -22,6 +23,7 @@ import build.thresher.cas.reapi.ExecutionOffer;
 import build.thresher.cas.reapi.InstanceNames;
 import build.thresher.cas.reapi.PushService;
 import build.thresher.cas.reapi.ResultUpdates;
+import build.thresher.cas.s3.S3Handler;
 import build.thresher.cas.sources.SourceFetchService;
 import build.thresher.cas.sources.SourceFetcher;
 import build.thresher.cas.sources.SourceOptions;
@@ -54,6 +56,7 @@ import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.inprocess.InProcessServerBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
+import io.helidon.webserver.http.Handler;
 import java.io.File;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -69,6 +72,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
@@ -181,7 +185,8 @@ final class FarmServer implements AutoCloseable {
     AssetTable assets = new AssetTable(blobs, blobs.results(), clock);
     adapters.add(new SourceFetchService(sources, assets, blobs, instances::resolve));
     adapters.add(new PushService(assets, instances, updates));
-    adapters.add(new MirrorService(new PushedSpecs(mirror, blobs, mirrorOptions)));
+    PushedSpecs pushed = new PushedSpecs(mirror, blobs, mirrorOptions);
+    adapters.add(new MirrorService(pushed));
     adapters.add(health.getHealthService());
 
     services = adapters.stream().map(BindableService::bindService).toList();
@@ -189,7 +194,13 @@ final class FarmServer implements AutoCloseable {
 
     // Servers.
     MirrorServer http =
-        MirrorServer.start(httpOptions(config), mirror, blobs, sources::find, mirrorAccess(config));
+        MirrorServer.start(
+            httpOptions(config),
+            mirror,
+            blobs,
+            sources::find,
+            mirrorAccess(config),
+            s3(config, mirror, pushed, blobs, clock));
     opened.push(http::stop);
     httpAddress = address(config.get(Key.HTTP_LISTEN), http.port());
     Server local = localServer().start();
@@ -274,6 +285,29 @@ final class FarmServer implements AutoCloseable {
           case HEALTH -> true;
           case MIRROR_READ -> needed == null || token.map(needed::matches).orElse(false);
         };
+  }
+
+  /** Where there is nobody whom a signature could prove, there is no such door. */
+  private Optional<Handler> s3(
+      FarmConfig config,
+      RocksSpackMirror mirror,
+      PushedSpecs pushed,
+      BlobStore blobs,
+      InstantSource clock)
+      throws IOException {
+    Tokens known = tokens;
+    if (known == null || config.get(Key.MIRROR_PUSHED).isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        S3Handler.open(
+            config.get(Key.DATA).resolve("s3"),
+            mirror,
+            pushed,
+            blobs,
+            Instances.names(config)::contains,
+            known::secret,
+            clock));
   }
 
   private static StoreOptions storeOptions(FarmConfig config) {

@@ -67,6 +67,11 @@ public final class Tokens {
     return MessageDigest.isEqual(token, presented.getBytes(StandardCharsets.US_ASCII));
   }
 
+  /** The secret itself, for protocols in which a client signs with it instead of sending it. */
+  public byte[] secret() {
+    return token.clone();
+  }
+
   /** True when the value of an {@code Authorization} header carries this token. */
   public boolean authorizes(String header) {
     String scheme = "Bearer ";

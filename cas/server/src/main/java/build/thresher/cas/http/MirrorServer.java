@@ -5,9 +5,11 @@ import build.thresher.cas.mirror.RocksSpackMirror;
 import io.helidon.common.tls.Tls;
 import io.helidon.webserver.WebServer;
 import io.helidon.webserver.WebServerConfig;
+import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.HttpRouting;
 import io.helidon.webserver.http1.Http1Config;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -19,6 +21,7 @@ import java.util.function.BooleanSupplier;
 public final class MirrorServer implements AutoCloseable {
   private static final int MAX_REQUEST_LINE_BYTES = 4 << 10;
   private static final int MAX_HEADER_BYTES = 16 << 10;
+  private static final long MAX_BODY_BYTES = 5L << 30; // as S3 of one PutObject
   private static final Duration GRACE = Duration.ofSeconds(5);
 
   private final WebServer server;
@@ -35,12 +38,14 @@ public final class MirrorServer implements AutoCloseable {
       RocksSpackMirror mirror,
       BlobStore blobs,
       SourceLookup sources,
-      AccessCheck access) {
-    return start(options, mirror, blobs, sources, access, () -> true);
+      AccessCheck access,
+      Optional<Handler> s3) {
+    return start(options, mirror, blobs, sources, access, s3, () -> true);
   }
 
   /**
    * @param sources what is served below {@code _source-cache}
+   * @param s3 what answers below {@code /s3}, the only place where bodies are taken
    * @param healthy what {@code /healthz} answers: 200 or 503
    */
   public static MirrorServer start(
@@ -49,6 +54,7 @@ public final class MirrorServer implements AutoCloseable {
       BlobStore blobs,
       SourceLookup sources,
       AccessCheck access,
+      Optional<Handler> s3,
       BooleanSupplier healthy) {
     StallGuard guard = new StallGuard(options.stallTimeout(), System::nanoTime);
     MirrorHandler handler = new MirrorHandler(mirror, blobs, sources, access, healthy, guard);
@@ -69,11 +75,17 @@ public final class MirrorServer implements AutoCloseable {
             .idleConnectionTimeout(options.idleTimeout())
             .idleConnectionPeriod(Duration.ofSeconds(5))
             .maxTcpConnections(options.maxConnections())
-            .maxPayloadSize(0)
+            .maxPayloadSize(s3.isPresent() ? MAX_BODY_BYTES : 0)
             .shutdownGracePeriod(GRACE)
-            .routing(HttpRouting.builder().any(handler));
+            .routing(routing(handler, s3));
     options.tls().ifPresent(context -> config.tls(Tls.builder().sslContext(context).build()));
     return new MirrorServer(config.build().start(), guard);
+  }
+
+  private static HttpRouting.Builder routing(Handler mirror, Optional<Handler> s3) {
+    HttpRouting.Builder routing = HttpRouting.builder();
+    s3.ifPresent(handler -> routing.any("/s3/*", handler));
+    return routing.any(mirror);
   }
 
   /** The port that it listens on. */

@@ -5,6 +5,7 @@ import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -67,6 +68,10 @@ final class InstanceMirror {
 
   MirrorIndex index() {
     return index;
+  }
+
+  void each(Consumer<PublishedSpec> visitor) {
+    published.values().forEach(visitor);
   }
 
   int size() {

@@ -72,9 +72,24 @@ public final class PushedSpecs {
    */
   public Taken take(String instance, String manifest, String source)
       throws BadSignatureException, ArchiveRefusedException, IOException {
+    return take(instance, "", manifest, source);
+  }
+
+  /** The same for a manifest that stands under the name of this DAG hash. */
+  public Taken takeAs(String instance, String hash, String manifest, String source)
+      throws BadSignatureException, ArchiveRefusedException, IOException {
+    return take(instance, hash, manifest, source);
+  }
+
+  private Taken take(String instance, String name, String manifest, String source)
+      throws BadSignatureException, ArchiveRefusedException, IOException {
     Verified said = vouchedFor(instance, manifest);
     IncomingText.SpecManifest named = IncomingText.SpecManifest.parse(said.text());
     SpecNode node = root(unpackedSpec(instance, named.spec().digest()));
+    if (!name.isEmpty() && !name.equals(node.hash().text())) {
+      throw new ArchiveRefusedException(
+          "the manifest of /" + name + " names the spec of another node, " + node.display());
+    }
     Optional<Taken> there = there(instance, node, named.archive().digest());
     if (there.isPresent()) {
       return there.get();

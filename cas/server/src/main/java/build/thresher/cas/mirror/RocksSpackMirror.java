@@ -19,7 +19,9 @@ import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.Lock;
 import java.util.regex.Pattern;
@@ -160,6 +162,16 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   public int size(String instance) {
     InstanceMirror mirror = instances.get(instance);
     return mirror == null ? 0 : mirror.size();
+  }
+
+  /** Paths of the manifests of all specs that the mirror of this instance serves. */
+  public NavigableSet<String> specManifests(String instance) {
+    InstanceMirror mirror = instances.get(instance);
+    NavigableSet<String> paths = new TreeSet<>();
+    if (mirror != null) {
+      mirror.each(s -> paths.add(MirrorPath.ofSpec(s.name(), s.version(), s.hash())));
+    }
+    return paths;
   }
 
   /** Fingerprint of the key that signs for a configured instance, for people who compare. */

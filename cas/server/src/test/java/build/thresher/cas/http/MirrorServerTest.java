@@ -71,7 +71,8 @@ class MirrorServerTest {
             blobs,
             sha256 -> sha256.hex().equals(source.hex()) ? Optional.of(source) : Optional.empty(),
             (role, instance, token) ->
-                !instance.equals("closed") || token.equals(Optional.of("sesame")));
+                !instance.equals("closed") || token.equals(Optional.of("sesame")),
+            Optional.empty());
   }
 
   @AfterAll
