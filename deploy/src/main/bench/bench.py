@@ -9,6 +9,7 @@
     second   the same DAG from a second client: what is built, what is uploaded, how long the answer takes
     scheduler  the scheduler alone, then a whole server, in JVMs with 512 MiB: DAGs of 2,000 nodes, and REAPI actions, for
              executors that build nothing
+    load     the Remote Execution API of a server of its own, and of every --against [NAME=]HOST:PORT[/INSTANCE], row by row in one run
     all      all of them
 
 suite, long and second need Spack (SPACK_ROOT, PATH or ~/spack; recipes in SPACK_PACKAGES or ~/spack-packages). CPU is that of every
@@ -54,7 +55,7 @@ def run(command, env=None, quiet=True):
 class Farm:
     """A server with one executor of two slots on data of its own."""
 
-    def __init__(self, program, directory, executor=True):
+    def __init__(self, program, directory, executor=True, settings=()):
         self.program, self.directory = program, directory
         os.makedirs(directory, exist_ok=True)
         self.log = os.path.join(directory, "server.log")
@@ -65,6 +66,7 @@ class Farm:
             "executor.slots": "2",
             "grpc.listen": "127.0.0.1:0",
             "http.listen": "127.0.0.1:0",
+            **dict(settings),
         }
         command = [os.path.join(program, "bin", "thresher"), "serve"] + ([] if executor else ["--no-executor"])
         for key, value in settings.items():
@@ -261,7 +263,19 @@ def bench_scheduler(args, scratch):
         sys.exit("the benchmark failed")
 
 
-BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler}
+def bench_load(args, scratch):
+    farm = Farm(args.program, os.path.join(scratch, "load"), settings={"access.client_results": "true"})
+    environment = farm.environment
+    command = [os.path.join(args.program, "bin", "thresher"), "load", "thresher=" + environment["THRESHER_SERVER"]]
+    command += ["--token-file", environment["THRESHER_TOKEN_FILE"], "--rounds", str(args.runs), *args.against]
+    try:
+        if subprocess.run(command).returncode:
+            sys.exit("the load generator failed")
+    finally:
+        farm.stop()
+
+
+BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler, "load": bench_load}
 
 
 def main():
@@ -269,6 +283,7 @@ def main():
     parser.add_argument("name", choices=[*BENCHES, "all"])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--program", default=os.path.join(HERE, "..", "..", "..", "target", "thresher"))
+    parser.add_argument("--against", action="append", default=[], metavar="[NAME=]HOST:PORT[/INSTANCE]", help="load: another server, running")
     parser.add_argument("--keep", metavar="DIR", help="work in DIR and keep it")
     args = parser.parse_args()
     args.program = os.path.abspath(args.program)
