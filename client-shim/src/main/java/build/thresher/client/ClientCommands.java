@@ -2,6 +2,7 @@ package build.thresher.client;
 
 import build.thresher.cas.api.StoreException;
 import build.thresher.cas.api.StoreUnavailableException;
+import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
@@ -11,6 +12,15 @@ import picocli.CommandLine;
 
 /** The commands that talk to a farm, for the program's command table. */
 public final class ClientCommands {
+  private static final ImmutableMap<String, String> EXIT_CODES =
+      ImmutableMap.of(
+          "0", "All is well; every root is built.",
+          "1", "Something was not built, was cancelled, or did not work.",
+          "2", "The command was given something that is not there or cannot be.",
+          "3", "The farm refused it, or what was given is malformed.",
+          "4", "The farm cannot be reached.",
+          "130", "Interrupted; what the farm was asked for goes on.");
+
   private ClientCommands() {}
 
   /** Adds them to a program. */
@@ -26,6 +36,18 @@ public final class ClientCommands {
             new MirrorCommand(),
             new CompletionCommand())) {
       program.addSubcommand(command);
+    }
+    program.getSubcommands().values().forEach(ClientCommands::explainExitCodes);
+  }
+
+  private static void explainExitCodes(CommandLine command) {
+    if (command.getCommand().getClass().getPackage() == ClientCommands.class.getPackage()) {
+      command
+          .getCommandSpec()
+          .usageMessage()
+          .exitCodeListHeading("%nExit codes:%n")
+          .exitCodeList(EXIT_CODES);
+      command.getSubcommands().values().forEach(ClientCommands::explainExitCodes);
     }
   }
 

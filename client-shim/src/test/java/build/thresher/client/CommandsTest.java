@@ -8,6 +8,7 @@ import build.thresher.v1.Request;
 import build.thresher.v1.RequestState;
 import build.thresher.v1.Task;
 import build.thresher.v1.TaskState;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -179,5 +180,34 @@ class CommandsTest {
 
     assertEquals(0, ran.exitCode(), ran.err());
     assertTrue(ran.out().contains("requests"), ran.out());
+  }
+
+  @Test
+  void helpOfEveryCommandNamesTheExitCodes() {
+    for (String command : List.of("build", "wait", "status", "logs", "cancel", "mirror")) {
+      String help = Farmed.help(command);
+      assertTrue(help.contains("Exit codes:"), help);
+      assertTrue(help.matches("(?s).*\\n  4 +The farm cannot be reached.*"), help);
+    }
+  }
+
+  @Test
+  void bashCompletesCommandsAndOptions() throws Exception {
+    Path script = directory.resolve("completion.bash");
+    Files.writeString(script, Farmed.run("completion", "bash").out());
+    assertEquals("status", completed(script, "thresher", "stat"));
+    assertEquals("--retry-failed", completed(script, "thresher", "build", "--retry"));
+  }
+
+  private static String completed(Path script, String... words) throws Exception {
+    String ask =
+        """
+        compopt() { :; }; source %s; COMP_WORDS=(%s); COMP_CWORD=%d; _complete_thresher; echo "${COMPREPLY[@]}"
+        """
+            .formatted(script, String.join(" ", words), words.length - 1);
+    Process bash = new ProcessBuilder("bash", "-c", ask).redirectErrorStream(true).start();
+    String answer = new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, bash.waitFor(), answer);
+    return answer.strip();
   }
 }

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import picocli.CommandLine;
 
 /** What tests of the commands share: messages, a plan on disk, and the program itself. */
@@ -117,6 +118,12 @@ final class Farmed {
     } finally {
       System.setOut(before);
     }
+  }
+
+  static String help(String command) {
+    CommandLine program = new CommandLine(new Program());
+    ClientCommands.addTo(program);
+    return Objects.requireNonNull(program.getSubcommands().get(command)).getUsageMessage();
   }
 
   @CommandLine.Command(name = "thresher")

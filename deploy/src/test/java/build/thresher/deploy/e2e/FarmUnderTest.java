@@ -18,10 +18,11 @@ import org.jspecify.annotations.Nullable;
 
 /** The assembled program as real processes on a data directory of the test's own. */
 final class FarmUnderTest implements AutoCloseable {
-  private static final Path PROGRAM = Path.of("target/thresher/bin/thresher").toAbsolutePath();
+  static final Path PROGRAM = Path.of("target/thresher/bin/thresher").toAbsolutePath();
   static final Path EXTENSION = Path.of("target/thresher/spack-farm").toAbsolutePath();
   private static final Pattern READY = Pattern.compile("ready: grpc=(\\S+) http=(\\S+)");
 
+  private final List<String> program;
   private final Path directory;
   private final List<Process> executors = new ArrayList<>();
   private final List<String> settings = new ArrayList<>();
@@ -31,7 +32,8 @@ final class FarmUnderTest implements AutoCloseable {
   private String http = "127.0.0.1:0";
   private int starts;
 
-  private FarmUnderTest(Path directory) {
+  private FarmUnderTest(List<String> program, Path directory) {
+    this.program = List.copyOf(program);
     this.directory = directory;
   }
 
@@ -41,6 +43,16 @@ final class FarmUnderTest implements AutoCloseable {
    * @param settings {@code key=value} of farm.yaml
    */
   static FarmUnderTest start(Path directory, String... settings) throws Exception {
+    return start(List.of(PROGRAM.toString()), directory, settings);
+  }
+
+  /**
+   * Starts a server of another program than the assembled one.
+   *
+   * @param program and what goes before it
+   */
+  static FarmUnderTest start(List<String> program, Path directory, String... settings)
+      throws Exception {
     Files.createDirectories(directory);
     // Where the tests run as root, builds run as other users, who have to pass through.
     for (Path above = directory;
@@ -53,7 +65,7 @@ final class FarmUnderTest implements AutoCloseable {
         break;
       }
     }
-    FarmUnderTest farm = new FarmUnderTest(directory);
+    FarmUnderTest farm = new FarmUnderTest(program, directory);
     farm.settings.addAll(List.of(settings));
     farm.startServer();
     return farm;
@@ -62,21 +74,20 @@ final class FarmUnderTest implements AutoCloseable {
   /** Starts the server again, at the addresses that it had before. */
   void startServer() throws IOException, InterruptedException {
     Path log = directory.resolve("server-" + ++starts + ".log");
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                PROGRAM.toString(),
-                "serve",
-                "--set",
-                "data=" + directory.resolve("data"),
-                "--set",
-                "access.token_file=" + tokenFile(),
-                "--set",
-                "executor.work=" + directory.resolve("executor-local"),
-                "--set",
-                "grpc.listen=" + grpc,
-                "--set",
-                "http.listen=" + http));
+    List<String> command = new ArrayList<>(program);
+    command.addAll(
+        List.of(
+            "serve",
+            "--set",
+            "data=" + directory.resolve("data"),
+            "--set",
+            "access.token_file=" + tokenFile(),
+            "--set",
+            "executor.work=" + directory.resolve("executor-local"),
+            "--set",
+            "grpc.listen=" + grpc,
+            "--set",
+            "http.listen=" + http));
     for (String setting : settings) {
       command.add("--set");
       command.add(setting);
@@ -119,17 +130,16 @@ final class FarmUnderTest implements AutoCloseable {
    */
   Process startExecutor(String name, String... settings) throws IOException {
     Path log = directory.resolve("executor-" + name + ".log");
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                PROGRAM.toString(),
-                "executor",
-                "--set",
-                "executor.name=" + name,
-                "--set",
-                "executor.slots=2",
-                "--set",
-                "executor.work=" + directory.resolve("executor-" + name)));
+    List<String> command = new ArrayList<>(program);
+    command.addAll(
+        List.of(
+            "executor",
+            "--set",
+            "executor.name=" + name,
+            "--set",
+            "executor.slots=2",
+            "--set",
+            "executor.work=" + directory.resolve("executor-" + name)));
     for (String setting : settings) {
       command.add("--set");
       command.add(setting);
@@ -180,7 +190,7 @@ final class FarmUnderTest implements AutoCloseable {
 
   /** Runs a client command that trusts nobody but whom it names itself. */
   Processes.Ended thresherUntrusting(List<String> arguments) throws Exception {
-    List<String> command = new ArrayList<>(List.of(PROGRAM.toString()));
+    List<String> command = new ArrayList<>(program);
     command.addAll(arguments);
     Map<String, String> environment = clientEnvironment();
     environment.remove("THRESHER_TLS_CA");
@@ -202,14 +212,14 @@ final class FarmUnderTest implements AutoCloseable {
 
   /** Runs a client command. */
   Processes.Ended thresher(String... arguments) throws Exception {
-    List<String> command = new ArrayList<>(List.of(PROGRAM.toString()));
+    List<String> command = new ArrayList<>(program);
     command.addAll(List.of(arguments));
     return Processes.run(directory, clientEnvironment(), command);
   }
 
   /** Starts a client command and returns at once. */
   Client startThresher(String... arguments) throws Exception {
-    List<String> command = new ArrayList<>(List.of(PROGRAM.toString()));
+    List<String> command = new ArrayList<>(program);
     command.addAll(List.of(arguments));
     Path log = Files.createTempFile(directory, "client-", ".out");
     return new Client(Processes.start(log, clientEnvironment(), command), log, command);
