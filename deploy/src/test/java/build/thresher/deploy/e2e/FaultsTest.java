@@ -34,7 +34,7 @@ class FaultsTest {
     solved = SharedWorld.solved(world);
     farm =
         FarmUnderTest.start(
-            directory.resolve("farm"), "executor.local=false", "scheduler.lease_term=6s");
+            directory.resolve("farm"), "executor.local=false", "scheduler.lease_term=10s");
     channel = farm.connect();
   }
 

@@ -39,7 +39,7 @@ public final class FarmChannel {
         NettyChannelBuilder.forTarget(endpoint.target(), credentials(endpoint))
             .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
             .keepAliveTimeout(20, TimeUnit.SECONDS);
-    return configured(builder, endpoint.token());
+    return new EagerChannel(configured(builder, endpoint.token()), System::nanoTime);
   }
 
   /**
