@@ -60,7 +60,7 @@ final class Target implements AutoCloseable {
                   GetCapabilitiesRequest.newBuilder().setInstanceName(instance).build());
     } catch (StatusRuntimeException e) {
       channel.shutdownNow();
-      throw new IOException("no Remote Execution API at " + server + ": " + e.getStatus(), e);
+      throw new IOException("no Remote Execution API at " + server + ": " + e.getMessage(), e);
     }
     String name = equals < 0 ? server : address.substring(0, equals);
     return new Target(name, instance, platform, endpoint, channel, capabilities);
