@@ -149,6 +149,51 @@ final class FarmUnderTest implements AutoCloseable {
     return executor;
   }
 
+  /** The same, over another way to the server. */
+  Process startExecutorAt(String address, String name, String... settings) throws IOException {
+    String before = grpc;
+    grpc = address;
+    try {
+      return startExecutor(name, settings);
+    } finally {
+      grpc = before;
+    }
+  }
+
+  /** {@link #startThresher} over another way to the server. */
+  Client startThresherAt(String address, String... arguments) throws Exception {
+    String before = grpc;
+    grpc = address;
+    try {
+      return startThresher(arguments);
+    } finally {
+      grpc = before;
+    }
+  }
+
+  /** What the server's process has in memory. */
+  long serverMemoryBytes() throws IOException {
+    if (server == null) {
+      throw new IllegalStateException("no server runs");
+    }
+    return server
+        .toHandle()
+        .descendants()
+        .mapToLong(child -> residentBytes(child.pid()))
+        .reduce(residentBytes(server.pid()), Long::sum);
+  }
+
+  private static long residentBytes(long pid) {
+    try {
+      return Files.readAllLines(Path.of("/proc/" + pid + "/status")).stream()
+          .filter(line -> line.startsWith("VmRSS:"))
+          .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")) << 10)
+          .sum();
+    } catch (IOException e) {
+      return 0; // it has just ended
+    }
+  }
+
   void killExecutors() throws InterruptedException {
     for (Process executor : executors) {
       kill(executor);
