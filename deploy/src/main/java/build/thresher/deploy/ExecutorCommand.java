@@ -48,8 +48,9 @@ final class ExecutorCommand implements Callable<Integer> {
     FarmEndpoint farm = new FarmEndpoint(server, token(config), certificateAuthority);
     try (FarmExecutor executor = FarmExecutor.start(config, FarmChannel.open(farm))) {
       stop.await();
+    } finally {
+      stop.done(); // also where the start failed: the process could not end
     }
-    stop.done();
     return 0;
   }
 

@@ -45,8 +45,9 @@ final class ServeCommand implements Callable<Integer> {
       out.println("ready: grpc=" + farm.grpcTarget() + " http=" + farm.httpAddress());
       out.flush();
       stop.await();
+    } finally {
+      stop.done(); // also where the start failed: the process could not end
     }
-    stop.done();
     return 0;
   }
 
