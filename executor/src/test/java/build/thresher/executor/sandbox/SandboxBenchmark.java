@@ -55,7 +55,7 @@ final class SandboxBenchmark {
       compare(
           sandbox,
           "a C file compiled",
-          "printf '#include <stdio.h>\\n#include <stdlib.h>\\nint main(void) { return puts(\"x\"); }\\n'"
+          "printf '#include <stdio.h>\\n#include <stdlib.h>\\nint main(void) { return puts(\"x\") < 0; }\\n'"
               + " > a.c && cc -O2 a.c -o a && ./a");
       compare(
           sandbox,
