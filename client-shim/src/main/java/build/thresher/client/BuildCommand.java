@@ -1,6 +1,7 @@
 package build.thresher.client;
 
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.StoreUnavailableException;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
 import build.thresher.cas.client.RemoteBlobStore;
@@ -88,6 +89,9 @@ final class BuildCommand implements Callable<Integer> {
       description = "When the request has ended, write it to FILE as JSON, with the farm's mirror.")
   private @Nullable Path result;
 
+  /** A minute in all. */
+  private static final int LONGEST_PAUSE_SECONDS = 32;
+
   @Override
   public Integer call() throws Exception {
     if (jobs < 0 || timeoutMinutes < 0) {
@@ -99,8 +103,9 @@ final class BuildCommand implements Callable<Integer> {
     PrintStream out = System.out;
     ManagedChannel channel = options.connect();
     try (Progress progress = watching.progress(names)) {
-      ExecuteRequest request = upload(read, channel, progress);
       FarmGrpc.FarmBlockingStub farm = FarmGrpc.newBlockingStub(channel);
+      Mirrors.of(farm, options.instance()); // a farm or instance that is not there is known at once
+      ExecuteRequest request = upload(read, channel, progress);
       if (detach) {
         return accept(farm, request, progress);
       }
@@ -124,12 +129,15 @@ final class BuildCommand implements Callable<Integer> {
   private ExecuteRequest upload(Plan read, ManagedChannel channel, Progress progress)
       throws Exception {
     DigestCache digests = DigestCache.load(Logs.cache().resolve("digests"), InstantSource.system());
-    PlanUploader.Ready ready =
+    PlanUploader uploader =
         new PlanUploader(
-                new RemoteBlobStore(channel, options.instance()),
-                new Scope(options.instance(), "client"),
-                digests)
-            .upload(read, options.instance(), clientName(), UUID.randomUUID().toString());
+            new RemoteBlobStore(channel, options.instance()),
+            new Scope(options.instance(), "client"),
+            digests);
+    String requestId = UUID.randomUUID().toString();
+    PlanUploader.Ready ready =
+        patiently(
+            () -> uploader.upload(read, options.instance(), clientName(), requestId), progress);
     try {
       digests.save();
     } catch (IOException e) {
@@ -154,6 +162,27 @@ final class BuildCommand implements Callable<Integer> {
     merged.setFailFast(merged.getFailFast() || failFast);
     merged.setRetryFailed(merged.getRetryFailed() || retryFailed);
     return ready.request().toBuilder().setOptions(merged).build();
+  }
+
+  private interface Upload {
+    PlanUploader.Ready run() throws IOException, ClientException;
+  }
+
+  /** The farm was there a moment ago: it is restarted, or the network was away. */
+  private static PlanUploader.Ready patiently(Upload upload, Progress progress)
+      throws IOException, ClientException, InterruptedException {
+    for (int pauseSeconds = 1; ; pauseSeconds *= 2) {
+      try {
+        return upload.run();
+      } catch (StoreUnavailableException e) {
+        if (pauseSeconds > LONGEST_PAUSE_SECONDS) {
+          throw e;
+        }
+        progress.note(
+            "==> Warning: the farm went away during the upload; trying again: " + e.getMessage());
+        Thread.sleep(1000L * pauseSeconds);
+      }
+    }
   }
 
   /** A stream that is dropped cancels nothing. */

@@ -114,6 +114,20 @@ class BuildCommandTest {
   }
 
   @Test
+  void aFarmThatGoesAwayDuringTheUploadIsWaitedFor() throws Exception {
+    try (ScriptedFarm farm = new ScriptedFarm()) {
+      farm.uploadsToBreak.set(1);
+      farm.then(
+          accepted(), finished(RequestState.REQUEST_SUCCEEDED, task(TaskState.TASK_SUCCEEDED, "")));
+
+      Ran ran = run(farm, "build", plan(directory).toString());
+
+      assertEquals(0, ran.exitCode(), ran.err());
+      assertTrue(ran.out().contains("the farm went away during the upload"), ran.out());
+    }
+  }
+
+  @Test
   void brokenConnectionJoinsTheSameRequestAgainAndCancelsNothing() throws Exception {
     try (ScriptedFarm farm = new ScriptedFarm()) {
       farm.thenBreaks(Status.UNAVAILABLE, accepted(task(TaskState.TASK_LEASED, "build")))

@@ -33,6 +33,7 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
 /**
@@ -47,6 +48,7 @@ final class ScriptedFarm implements AutoCloseable {
   final Map<String, String> logs = new ConcurrentHashMap<>();
   final List<Request> requests = new CopyOnWriteArrayList<>();
   private final Queue<Consumer<StreamObserver<ExecuteUpdate>>> acts = new ConcurrentLinkedQueue<>();
+  final AtomicInteger uploadsToBreak = new AtomicInteger();
   private final Server server;
 
   ScriptedFarm() throws IOException {
@@ -181,6 +183,10 @@ final class ScriptedFarm implements AutoCloseable {
     @Override
     public void batchUpdateBlobs(
         BatchUpdateBlobsRequest request, StreamObserver<BatchUpdateBlobsResponse> out) {
+      if (uploadsToBreak.getAndDecrement() > 0) {
+        out.onError(Status.UNAVAILABLE.asRuntimeException());
+        return;
+      }
       BatchUpdateBlobsResponse.Builder stored = BatchUpdateBlobsResponse.newBuilder();
       request
           .getRequestsList()
