@@ -47,6 +47,7 @@ public final class S3Handler implements Handler {
   private static final Pattern TARGET = Pattern.compile(PATH + "/([^/]+)(?:/(.*))?");
   private static final Pattern PART =
       Pattern.compile("<PartNumber>\\s*(\\d{1,5})\\s*</PartNumber>");
+  private static final long MAX_UNREAD_BYTES = 16 << 20;
   private static final int MAX_COMPLETION_BYTES = 4 << 20;
   private static final String XML = "application/xml";
 
@@ -298,11 +299,13 @@ public final class S3Handler implements Handler {
     response.header(HeaderNames.CONTENT_TYPE, XML).send(document);
   }
 
-  /** The rest of a refused body is not read: the connection ends instead. */
+  /**
+   * The rest of a refused body is read by the server where it is small, so that the client comes to
+   * read the answer; the connection ends instead where it is large.
+   */
   private static void refuse(ServerRequest request, ServerResponse response, S3Exception e) {
     response.status(Status.create(e.status()));
-    if (request.prologue().method().equals(Method.PUT)
-        || request.prologue().method().equals(Method.POST)) {
+    if (request.headers().contentLength().orElse(Long.MAX_VALUE) > MAX_UNREAD_BYTES) {
       response.header(HeaderNames.CONNECTION, "close");
     }
     if (request.prologue().method().equals(Method.HEAD)) {
