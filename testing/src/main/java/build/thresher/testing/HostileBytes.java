@@ -28,7 +28,8 @@ import org.junit.jupiter.api.TestFactory;
  * are files in {@code src/test/resources/<package>/<Class>Inputs/<method>}.
  *
  * <p>Each test run gives every method its files, then {@code -Dhostile.inputs=1000} changed ones,
- * other ones each time; {@code -Dhostile.seed} gives the same again. An input must be done within
+ * the same each time, so that a run tells something of a change; {@code -Dhostile.seed=random}
+ * gives others, {@code -Dhostile.seed=N} those that a finding names. An input must be done within
  * {@link #MAX_SECONDS} and without more memory than {@link #maxAllocatedBytes}. Jazzer searches
  * among many more, guided by what they reach: {@code ./thresher fuzz}.
  */
@@ -52,7 +53,8 @@ public abstract class HostileBytes {
 
   private void giveAll(Method target) throws Exception {
     target.setAccessible(true);
-    long seed = Long.getLong("hostile.seed", new SplittableRandom().nextLong());
+    String given = System.getProperty("hostile.seed", "1");
+    long seed = given.equals("random") ? new SplittableRandom().nextLong() : Long.parseLong(given);
     List<byte[]> files = files(target);
     Run run = new Run(target, files, new Mutator(files, new SplittableRandom(seed)));
     Thread reader = Thread.ofPlatform().daemon().name("hostile-bytes").start(run);

@@ -28,10 +28,14 @@ final class TarReader {
 
   private static final int BLOCK = 512;
   private static final int MAX_HEADER_BYTES = 64 << 10;
-  private static final int MTIME = 136;
 
-  /** Time and device: of no use here, but other readers refuse a header for them. */
-  private static final int[] UNUSED_NUMBERS = {MTIME, 329, 337};
+  /**
+   * Where the numbers of every header stand: mode, user, group, size, time, device. Other readers
+   * refuse a header for each of them, also where it is of no use here.
+   */
+  private static final int[] NUMBERS = {100, 108, 116, 124, 136, 329, 337};
+
+  private static final Set<Integer> LONG_NUMBERS = Set.of(124, 136);
 
   private static final String POSIX = "ustar\00000";
   private static final String GNU = "ustar  \0";
@@ -180,8 +184,8 @@ final class TarReader {
       sum += i >= 148 && i < 156 ? 0 : block[i] & 0xff;
     }
     requireThat(octal(148, 8) == sum, "has a header with a wrong checksum");
-    for (int number : UNUSED_NUMBERS) {
-      octal(number, number == MTIME ? 12 : 8);
+    for (int number : NUMBERS) {
+      octal(number, LONG_NUMBERS.contains(number) ? 12 : 8);
     }
     return true;
   }

@@ -208,6 +208,9 @@ final class DamageTest {
   /** Flips, overwrites or cuts; something is always different afterwards. */
   private void damage(Path file) throws IOException {
     long size = Files.size(file);
+    if (size == 0) {
+      return; // cut off before
+    }
     try (FileChannel channel =
         FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       long at = random.nextLong(size);
