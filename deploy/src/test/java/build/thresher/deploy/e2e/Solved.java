@@ -105,7 +105,8 @@ final class Solved {
     List<String> texts = new ArrayList<>(List.of(rootText));
     Set<String> reached = new HashSet<>();
     collect(document.node(new DagHash(solvedHash)), reached, texts);
-    Path spec = directory.resolve(label + ".spec.json");
+    String file = label.replaceAll("[^A-Za-z0-9_.-]+", "_"); // Spack takes no spaces in it
+    Path spec = directory.resolve(file + ".spec.json");
     Files.writeString(
         spec,
         "{\"spec\":{\"_meta\":{\"version\":%d},\"nodes\":[%s]}}"
@@ -123,9 +124,9 @@ final class Solved {
       }
     }
     own.set("sources", sources);
-    Path file = directory.resolve(label + ".plan.json");
-    Files.writeString(file, JSON.writeValueAsString(own));
-    return new Root(hash, file, spec);
+    Path planFile = directory.resolve(file + ".plan.json");
+    Files.writeString(planFile, JSON.writeValueAsString(own));
+    return new Root(hash, planFile, spec);
   }
 
   /** Everything below a node, each once. */

@@ -90,6 +90,30 @@ class TlsTest {
     }
   }
 
+  @Test
+  void withoutTlsAServerThatOthersReachDoesNotStart() throws Exception {
+    for (String key : List.of("grpc.listen", "http.listen")) {
+      Path data = directory.resolve("refused");
+      Processes.Ended refused =
+          Processes.run(
+              directory,
+              Map.of(),
+              List.of(
+                  FarmUnderTest.PROGRAM.toString(),
+                  "serve",
+                  "--set",
+                  "data=" + data,
+                  "--set",
+                  "access.token_file=" + directory.resolve("refused-token"),
+                  "--set",
+                  key + "=0.0.0.0:0"));
+      assertEquals(2, refused.exit(), refused.output());
+      assertTrue(refused.output().contains(key + " is "), refused.output());
+      assertTrue(refused.output().contains("set tls.certificate and tls.key"), refused.output());
+      assertTrue(Files.notExists(data), "nothing was opened");
+    }
+  }
+
   private static int freePort() throws Exception {
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       return socket.getLocalPort();
