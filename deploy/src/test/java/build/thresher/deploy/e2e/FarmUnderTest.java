@@ -302,5 +302,16 @@ final class FarmUnderTest implements AutoCloseable {
   public void close() throws Exception {
     killExecutors();
     kill(server);
+    unmount();
+  }
+
+  /** The input roots of executors that were killed: what comes after them would clear these. */
+  private void unmount() throws IOException, InterruptedException {
+    for (String mount : Files.readAllLines(Path.of("/proc/self/mounts"))) {
+      String point = mount.split(" ", -1)[1];
+      if (point.startsWith(directory + "/")) {
+        new ProcessBuilder("umount", "--lazy", point).inheritIO().start().waitFor();
+      }
+    }
   }
 }
