@@ -75,6 +75,16 @@ final class UploadStream {
     context.cancel(new CancellationException("broken"));
   }
 
+  /** Waits until one of them was answered or refused. */
+  static UploadStream firstToEnd(UploadStream one, UploadStream other) throws Exception {
+    CompletableFuture.anyOf(ended(one), ended(other)).get(60, TimeUnit.SECONDS);
+    return one.committed.isDone() ? one : other;
+  }
+
+  private static CompletableFuture<Long> ended(UploadStream stream) {
+    return stream.committed.exceptionally(refusal -> -1L);
+  }
+
   long committed() throws Exception {
     try {
       return committed.get(60, TimeUnit.SECONDS);
