@@ -38,7 +38,7 @@ final class DirectoryCache {
   /** Makes the content of one directory. */
   interface Filler {
     /** Fills the directory, which exists and is empty. */
-    void fill(Path directory) throws IOException;
+    void fill(Path directory) throws IOException, InterruptedException;
   }
 
   /** Locks entries, among processes and threads. */
@@ -182,7 +182,7 @@ final class DirectoryCache {
       // Evicted just now, or others hold the lock for a directory beside this one.
       try {
         fill(key, filler);
-      } catch (IOException | RuntimeException e) {
+      } catch (IOException | RuntimeException | InterruptedException e) {
         shared.close();
         throw e;
       }
@@ -200,7 +200,7 @@ final class DirectoryCache {
   }
 
   /** The directory is not there; the caller holds the lock, in whichever way. */
-  private void fill(String key, Filler filler) throws IOException {
+  private void fill(String key, Filler filler) throws IOException, InterruptedException {
     try {
       long bytes = directories.make(key, filler);
       synchronized (this) {

@@ -84,7 +84,7 @@ final class StoredDirectories {
    *
    * @throws java.nio.file.FileSystemException also when another was faster
    */
-  long make(String key, DirectoryCache.Filler filler) throws IOException {
+  long make(String key, DirectoryCache.Filler filler) throws IOException, InterruptedException {
     Path made = unfinished(key);
     try {
       Path content = FileTrees.createReadable(made.resolve(CONTENT));
@@ -94,7 +94,7 @@ final class StoredDirectories {
       Files.move(made, directory(key), StandardCopyOption.ATOMIC_MOVE);
       checked.add(key);
       return bytes;
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | InterruptedException e) {
       FileTrees.delete(made);
       throw e;
     }

@@ -24,6 +24,13 @@ public final class TreeCache implements Closeable {
     void materialise(Scope scope, Digest root, Path into) throws IOException;
   }
 
+  /** Adds to a tree what does not come with it. */
+  @FunctionalInterface
+  public interface Finish {
+    /** The tree is complete, and nobody sees it yet. */
+    void finish(Path tree) throws IOException, InterruptedException;
+  }
+
   /** A tree in use; close when done. */
   public record Tree(Path path, Closeable use) implements Closeable {
     @Override
@@ -41,8 +48,19 @@ public final class TreeCache implements Closeable {
 
   /** Returns the tree, materialised by now by somebody. */
   public Tree acquire(Scope scope, Digest root) throws IOException, InterruptedException {
+    return acquire(scope, root, tree -> {});
+  }
+
+  /** The same; who materialises it finishes it. */
+  public Tree acquire(Scope scope, Digest root, Finish finish)
+      throws IOException, InterruptedException {
     DirectoryCache.Use use =
-        cache.acquire(root.hex(), directory -> materialiser.materialise(scope, root, directory));
+        cache.acquire(
+            root.hex(),
+            directory -> {
+              materialiser.materialise(scope, root, directory);
+              finish.finish(directory);
+            });
     return new Tree(use.path(), use);
   }
 

@@ -53,13 +53,14 @@ final class PreparedBuild implements Closeable {
       TreeCache trees,
       PrefixCache prefixes,
       SourceCache sources,
+      CoreBytecode bytecode,
       KillSwitch kill)
       throws IOException, InterruptedException {
     PreparedBuild build = new PreparedBuild(task, slot, options);
     boolean done = false;
     try {
       build.order(scope, store);
-      build.trees(scope, trees);
+      build.trees(scope, trees, bytecode, kill);
       build.sources(scope, sources);
       build.ownDirectories();
       build.prefixes(scope, prefixes, kill);
@@ -105,8 +106,12 @@ final class PreparedBuild implements Closeable {
     return task.buildJobs() > 0 ? task.buildJobs() : options.jobs();
   }
 
-  private void trees(Scope scope, TreeCache trees) throws IOException, InterruptedException {
-    Path core = hold(trees.acquire(scope, task.core())).path();
+  private void trees(Scope scope, TreeCache trees, CoreBytecode bytecode, KillSwitch kill)
+      throws IOException, InterruptedException {
+    Path core =
+        hold(trees.acquire(
+                scope, task.core(), tree -> bytecode.addTo(tree, task.hash(), slot, kill)))
+            .path();
     Path recipes = hold(trees.acquire(scope, task.recipes())).path();
     Path client = hold(trees.acquire(scope, task.configuration())).path();
     Path configuration = FileTrees.createReadable(slot.directory().resolve("config"));
@@ -125,18 +130,9 @@ final class PreparedBuild implements Closeable {
   }
 
   private void ownDirectories() throws IOException {
-    binds.add(Bind.writable(own("tmp"), "/tmp"));
-    binds.add(Bind.writable(own("store"), task.installTreeRoot()));
-    binds.add(Bind.writable(own("out"), SpackLayout.OUT));
-  }
-
-  private Path own(String name) throws IOException {
-    Path directory = FileTrees.createReadable(slot.directory().resolve(name));
-    if (slot.uid() >= 0) {
-      Files.setAttribute(directory, "unix:uid", slot.uid());
-      Files.setAttribute(directory, "unix:gid", slot.uid());
-    }
-    return directory;
+    binds.add(Bind.writable(slot.own("tmp"), "/tmp"));
+    binds.add(Bind.writable(slot.own("store"), task.installTreeRoot()));
+    binds.add(Bind.writable(slot.own("out"), SpackLayout.OUT));
   }
 
   private void prefixes(Scope scope, PrefixCache prefixes, KillSwitch kill)
@@ -160,7 +156,6 @@ final class PreparedBuild implements Closeable {
     environment.put("USER", "build");
     environment.put("LC_ALL", "C.UTF-8");
     environment.put("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
-    environment.put("PYTHONDONTWRITEBYTECODE", "1");
     environment.put("PYTHONUNBUFFERED", "1");
     environment.put("SPACK_PYTHON", options.python());
     environment.put("SPACK_DISABLE_LOCAL_CONFIG", "1");

@@ -46,6 +46,7 @@ public final class SpackBuilder {
   private final PrefixCache prefixes;
   private final SourceCache sources;
   private final Sandbox sandbox;
+  private final CoreBytecode bytecode;
   private final SpackOptions options;
 
   public SpackBuilder(
@@ -60,6 +61,7 @@ public final class SpackBuilder {
     this.prefixes = prefixes;
     this.sources = sources;
     this.sandbox = sandbox;
+    this.bytecode = new CoreBytecode(sandbox, options.python());
     this.options = options;
   }
 
@@ -73,7 +75,8 @@ public final class SpackBuilder {
     Scope scope = Scope.farm(task.instance());
     phase.accept("fetching inputs");
     try (PreparedBuild build =
-        PreparedBuild.prepare(scope, task, slot, options, store, trees, prefixes, sources, kill)) {
+        PreparedBuild.prepare(
+            scope, task, slot, options, store, trees, prefixes, sources, bytecode, kill)) {
       if (kill.isKilled()) {
         return none(new Abandoned());
       }

@@ -108,6 +108,10 @@ final class RealSpackBuildTest {
       world.built(node, build(node));
     }
     assertEquals(0, leftovers(temporary.resolve("builds")));
+    Path core = temporary.resolve("trees/" + world.task(world.node("fl-core")).core().hex());
+    try (Stream<Path> compiled = Files.list(core.resolve("content/lib/spack/spack/__pycache__"))) {
+      assertTrue(compiled.anyMatch(file -> file.getFileName().toString().startsWith("spec.")));
+    }
   }
 
   @Test
