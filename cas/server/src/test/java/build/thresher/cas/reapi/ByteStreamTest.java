@@ -213,7 +213,8 @@ final class ByteStreamTest {
     byte[] begunInTheMiddle = random(1_000);
     refused(
         Status.Code.INVALID_ARGUMENT,
-        () -> write(plain(begunInTheMiddle)).send(10, begunInTheMiddle, 10, 1_000, true).committed());
+        () ->
+            write(plain(begunInTheMiddle)).send(10, begunInTheMiddle, 10, 1_000, true).committed());
   }
 
   @Test
