@@ -15,7 +15,9 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -32,14 +34,7 @@ import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
 
 /**
- * The mirror's tables. Keys are {@code instance NUL name}.
- *
- * <ul>
- *   <li>{@code published}: DAG hash → {@link PublishedRecord}
- *   <li>{@code nodes}: DAG hash → the node's text and its dependencies, for every node of every
- *       published DAG: the segments that an index is put together from
- *   <li>{@code indices}: 32 bytes → size and end of service of an index blob
- * </ul>
+ * The mirror's tables. Keys are {@code instance NUL name}; {@link MirrorTable} says what they hold.
  *
  * <p>Every write is synced. Threading: any thread; the calls into RocksDB run on a few platform
  * threads, because they would pin a virtual thread's carrier.
@@ -54,9 +49,7 @@ final class MirrorDb implements AutoCloseable {
   private final ColumnFamilyOptions familyOptions;
   private final WriteOptions synced = new WriteOptions().setSync(true);
   private final List<ColumnFamilyHandle> families;
-  private final ColumnFamilyHandle published;
-  private final ColumnFamilyHandle nodes;
-  private final ColumnFamilyHandle indices;
+  private final EnumMap<MirrorTable, ColumnFamilyHandle> tables = new EnumMap<>(MirrorTable.class);
   private final ExecutorService threads =
       Executors.newFixedThreadPool(
           THREADS, Thread.ofPlatform().name("mirror-db-", 0).daemon().factory());
@@ -70,9 +63,10 @@ final class MirrorDb implements AutoCloseable {
     this.options = options;
     this.familyOptions = familyOptions;
     this.families = families;
-    this.published = families.get(1);
-    this.nodes = families.get(2);
-    this.indices = families.get(3);
+    int next = 1; // the default family comes first
+    for (MirrorTable table : MirrorTable.values()) {
+      tables.put(table, families.get(next++));
+    }
   }
 
   static MirrorDb open(Path dir) throws IOException {
@@ -87,9 +81,10 @@ final class MirrorDb implements AutoCloseable {
     ColumnFamilyOptions familyOptions = new ColumnFamilyOptions();
     List<ColumnFamilyDescriptor> descriptors = new ArrayList<>();
     descriptors.add(new ColumnFamilyDescriptor(RocksDB.DEFAULT_COLUMN_FAMILY, familyOptions));
-    for (String name : List.of("published", "nodes", "indices")) {
+    for (MirrorTable table : MirrorTable.values()) {
       descriptors.add(
-          new ColumnFamilyDescriptor(name.getBytes(StandardCharsets.US_ASCII), familyOptions));
+          new ColumnFamilyDescriptor(
+              table.family().getBytes(StandardCharsets.US_ASCII), familyOptions));
     }
     List<ColumnFamilyHandle> handles = new ArrayList<>();
     try {
@@ -116,61 +111,113 @@ final class MirrorDb implements AutoCloseable {
   /** Makes a spec visible with the nodes that its index entry needs, all or nothing. */
   void publish(String instance, PublishedRecord record, Collection<IndexNode> newNodes)
       throws IOException {
+    Changes changes = new Changes();
+    for (IndexNode node : newNodes) {
+      changes.put(MirrorTable.NODES, instance, name(node.hash()), nodeValue(node));
+    }
+    changes.put(MirrorTable.PUBLISHED, instance, name(record.spec().hash()), record.toBytes());
+    write(changes);
+  }
+
+  /** Rows to be written together. */
+  final class Changes {
+    private final List<Row> rows = new ArrayList<>();
+
+    @SuppressWarnings("ArrayRecordComponent") // read once, never compared
+    private record Row(ColumnFamilyHandle family, byte[] key, byte @Nullable [] value) {}
+
+    void put(MirrorTable table, String instance, byte[] name, byte[] value) {
+      rows.add(new Row(family(table), key(instance, name), value));
+    }
+
+    void delete(MirrorTable table, String instance, byte[] name) {
+      rows.add(new Row(family(table), key(instance, name), null));
+    }
+  }
+
+  Changes changes() {
+    return new Changes();
+  }
+
+  /** All or nothing; durable on return. */
+  void write(Changes changes) throws IOException {
     call(
         () -> {
           try (WriteBatch batch = new WriteBatch()) {
-            for (IndexNode node : newNodes) {
-              batch.put(nodes, key(instance, node.hash()), nodeValue(node));
+            for (Changes.Row row : changes.rows) {
+              byte[] value = row.value();
+              if (value == null) {
+                batch.delete(row.family(), row.key());
+              } else {
+                batch.put(row.family(), row.key(), value);
+              }
             }
-            batch.put(published, key(instance, record.spec().hash()), record.toBytes());
             db.write(synced, batch);
           }
           return true;
         });
   }
 
+  /** Every row of a table, of all instances. */
+  void eachRow(MirrorTable table, NamedVisitor visitor) throws IOException {
+    scan(
+        family(table),
+        new byte[0],
+        (key, value) -> {
+          String instance = instanceOf(key);
+          visitor.visit(
+              instance, Arrays.copyOfRange(key, prefix(instance).length, key.length), value);
+        });
+  }
+
+  byte @Nullable [] find(MirrorTable table, String instance, byte[] name) throws IOException {
+    return call(() -> Found.of(db.get(family(table), key(instance, name)))).value();
+  }
+
   @Nullable PublishedRecord find(String instance, DagHash hash) throws IOException {
-    byte[] value = call(() -> Found.of(db.get(published, key(instance, hash)))).value();
+    byte[] value = find(MirrorTable.PUBLISHED, instance, name(hash));
     return value == null ? null : PublishedRecord.fromBytes(value);
   }
 
   void eachPublished(Visitor<PublishedRecord> visitor) throws IOException {
     scan(
-        published,
+        family(MirrorTable.PUBLISHED),
         new byte[0],
         (key, value) -> visitor.visit(instanceOf(key), PublishedRecord.fromBytes(value)));
   }
 
   /** Every node of the instance, in the order of their hashes. */
   void eachNode(String instance, Visitor<IndexNode> visitor) throws IOException {
-    scan(nodes, prefix(instance), (key, value) -> visitor.visit(instance, node(key, value)));
+    scan(
+        family(MirrorTable.NODES),
+        prefix(instance),
+        (key, value) -> visitor.visit(instance, node(key, value)));
   }
 
   void eachNodeName(Visitor<DagHash> visitor) throws IOException {
-    scan(nodes, new byte[0], (key, value) -> visitor.visit(instanceOf(key), hashOf(key)));
+    scan(
+        family(MirrorTable.NODES),
+        new byte[0],
+        (key, value) -> visitor.visit(instanceOf(key), hashOf(key)));
   }
 
   void putIndex(String instance, Digest index, Instant until) throws IOException {
     byte[] value =
         ByteBuffer.allocate(16).putLong(index.sizeBytes()).putLong(until.toEpochMilli()).array();
-    call(
-        () -> {
-          db.put(indices, synced, key(instance, index.hashBytes()), value);
-          return true;
-        });
+    Changes changes = new Changes();
+    changes.put(MirrorTable.INDICES, instance, index.hashBytes(), value);
+    write(changes);
   }
 
   void removeIndex(String instance, Digest index) throws IOException {
-    call(
-        () -> {
-          db.delete(indices, synced, key(instance, index.hashBytes()));
-          return true;
-        });
+    Changes changes = new Changes();
+    changes.delete(MirrorTable.INDICES, instance, index.hashBytes());
+    write(changes);
   }
 
   void eachIndex(IndexVisitor visitor) throws IOException {
     scan(
-        indices,
+        family(MirrorTable.INDICES),
         new byte[0],
         (key, value) -> {
           ByteBuffer b = ByteBuffer.wrap(value);
@@ -209,6 +256,11 @@ final class MirrorDb implements AutoCloseable {
 
   interface Visitor<T> {
     void visit(String instance, T value) throws IOException;
+  }
+
+  /** Sees a row by its name within the instance. */
+  interface NamedVisitor {
+    void visit(String instance, byte[] name, byte[] value) throws IOException;
   }
 
   interface IndexVisitor {
@@ -281,8 +333,12 @@ final class MirrorDb implements AutoCloseable {
     return (instance + "\0").getBytes(StandardCharsets.UTF_8);
   }
 
-  private static byte[] key(String instance, DagHash hash) {
-    return key(instance, hash.text().getBytes(StandardCharsets.US_ASCII));
+  private ColumnFamilyHandle family(MirrorTable table) {
+    return Objects.requireNonNull(tables.get(table));
+  }
+
+  static byte[] name(DagHash hash) {
+    return hash.text().getBytes(StandardCharsets.US_ASCII);
   }
 
   private static byte[] key(String instance, byte[] name) {
