@@ -332,7 +332,8 @@ final class FarmServer implements AutoCloseable {
             config.get(Key.EXECUTOR_GRACE),
             d.maxAttempts(),
             config.get(Key.FAILURE_TTL),
-            d.maxTasksPerClient());
+            d.maxTasksPerClient(),
+            d.maxTasks());
     return new SchedulerOptions(
         ImmutableList.copyOf(config.get(Key.INSTANCES)),
         installTree(config),

@@ -32,6 +32,7 @@ import build.thresher.scheduler.worker.Leases;
 import io.grpc.BindableService;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.function.LongSupplier;
@@ -46,6 +47,9 @@ import java.util.function.Supplier;
  */
 public final class Scheduler implements AutoCloseable {
   private static final String POOL = "default";
+
+  /** Whoever was stopped for longer asks again; what was accepted goes on meanwhile. */
+  private static final Duration READERS_PATIENCE = Duration.ofMinutes(5);
 
   private final TaskStore store;
   private final History history;
@@ -146,7 +150,7 @@ public final class Scheduler implements AutoCloseable {
     CoreLoop core = new CoreLoop(options.core(), store, effects, world.wall(), world.nanoTime());
     later.set(core);
     History history = new History(store);
-    Calls calls = new Calls();
+    Calls calls = new Calls(READERS_PATIENCE);
     Instances instances = new Instances(options.instances());
     Requests requests = new Requests(core, watchers, history);
     LogReader logReader = new LogReader(core, history, blobs, logs);

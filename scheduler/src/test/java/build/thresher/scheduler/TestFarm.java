@@ -76,7 +76,13 @@ final class TestFarm implements AutoCloseable {
   static CoreOptions quick(Duration leaseTerm, Duration grace) {
     CoreOptions d = CoreOptions.DEFAULTS;
     return new CoreOptions(
-        leaseTerm, d.executorTimeout(), grace, d.maxAttempts(), d.failureTtl(), 200_000);
+        leaseTerm,
+        d.executorTimeout(),
+        grace,
+        d.maxAttempts(),
+        d.failureTtl(),
+        d.maxTasksPerClient(),
+        d.maxTasks());
   }
 
   void start() throws IOException {

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Takes requests in: joins them to tasks that are live, makes new ones, and settles at once what is
@@ -31,18 +32,11 @@ final class Admission {
     if (life.requests().containsKey(head.id())) {
       return new Reply.Accepted(head.id());
     }
-    int open = openTasksOf(head.client()) + event.tasks().size();
-    if (open > options.maxTasksPerClient()) {
-      return new Reply.OverLimit(
-          head.client()
-              + " would have "
-              + open
-              + " unfinished tasks; at most "
-              + options.maxTasksPerClient()
-              + " are accepted; wait for some to end");
+    String refusal = overLimit(head.client(), event.tasks().size());
+    if (refusal != null) {
+      return new Reply.OverLimit(refusal);
     }
-    Request request = new Request(head);
-    life.requests().put(head.id(), request);
+    Request request = life.add(head);
     journal.store(new Change.RequestPut(head));
     Memory memory = new Memory(event, pool);
     Map<String, Definition> lost = new LinkedHashMap<>();
@@ -70,7 +64,7 @@ final class Admission {
       Journal journal) {
     Hold hold = new Hold(request, request.holds.size(), wanted);
     request.holds.put(wanted.key().hash(), hold);
-    request.open++;
+    request.opened();
     String dependency =
         wanted.dependsOn().stream().filter(lost::containsKey).findFirst().orElse(null);
     RememberedFailure remembered = memory.of(wanted);
@@ -105,10 +99,24 @@ final class Admission {
         head.created());
   }
 
-  private int openTasksOf(String client) {
-    return life.requests().values().stream()
-        .filter(r -> r.head.client().equals(client))
-        .mapToInt(r -> r.open)
-        .sum();
+  private @Nullable String overLimit(String client, int more) {
+    int own = life.openTasks().of(client) + more;
+    if (own > options.maxTasksPerClient()) {
+      return client
+          + " would have "
+          + own
+          + " unfinished tasks; at most "
+          + options.maxTasksPerClient()
+          + " are accepted; wait for some to end";
+    }
+    int all = life.openTasks().all() + more;
+    if (all > options.maxTasks()) {
+      return "the farm would have "
+          + all
+          + " unfinished tasks; at most "
+          + options.maxTasks()
+          + " are accepted; wait for some to end";
+    }
+    return null;
   }
 }

@@ -12,6 +12,8 @@ import java.time.Duration;
  * @param maxAttempts leases of one task, failures of the farm included
  * @param failureTtl how long a true failure is remembered
  * @param maxTasksPerClient tasks of one client that are not done
+ * @param maxTasks tasks of all clients that are not done: where clients name themselves, one can
+ *     have many names
  */
 public record CoreOptions(
     Duration leaseTerm,
@@ -19,7 +21,8 @@ public record CoreOptions(
     Duration schedulingGrace,
     int maxAttempts,
     Duration failureTtl,
-    int maxTasksPerClient) {
+    int maxTasksPerClient,
+    int maxTasks) {
 
   public static final CoreOptions DEFAULTS =
       new CoreOptions(
@@ -28,5 +31,6 @@ public record CoreOptions(
           Duration.ofSeconds(60),
           3,
           Duration.ofDays(7),
-          200_000);
+          200_000,
+          1_000_000);
 }

@@ -25,6 +25,7 @@ final class Lifecycle {
   private final ReadyQueue ready;
   private final Executions executions;
   private final Map<String, Request> requests = new LinkedHashMap<>();
+  private final OpenTasks openTasks = new OpenTasks();
   private final Deque<End> ends = new ArrayDeque<>();
 
   /** A task that is to end for all who hold it, except for survivors, who get one of their own. */
@@ -40,6 +41,17 @@ final class Lifecycle {
   /** The live ones, by id, oldest first. */
   Map<String, Request> requests() {
     return requests;
+  }
+
+  /** A live request from now on. */
+  Request add(RequestHead head) {
+    Request request = new Request(head, openTasks);
+    requests.put(head.id(), request);
+    return request;
+  }
+
+  OpenTasks openTasks() {
+    return openTasks;
   }
 
   /** A new task that waits for those of its dependencies that are live. */
@@ -92,7 +104,7 @@ final class Lifecycle {
 
   /** Ends the request if nothing of it is open. */
   void finishIfOver(Request request, Now now, Journal journal) {
-    if (request.open == 0 && requests.containsKey(request.head.id())) {
+    if (request.isOver() && requests.containsKey(request.head.id())) {
       finish(request, request.verdict(), now, journal);
     }
   }
@@ -107,7 +119,7 @@ final class Lifecycle {
   void settle(Hold hold, TaskSnapshot ended, Journal journal) {
     hold.task = null;
     hold.ended = ended;
-    hold.request.open--;
+    hold.request.settled();
     journal.store(new Change.HoldEnded(hold.request.head.id(), hold.position, ended));
   }
 

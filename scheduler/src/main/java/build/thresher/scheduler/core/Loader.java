@@ -60,8 +60,7 @@ final class Loader {
   }
 
   private void restore(LiveState.LiveRequest stored, Map<Long, Task> tasks) {
-    Request request = new Request(stored.head());
-    life.requests().put(stored.head().id(), request);
+    Request request = life.add(stored.head());
     for (LiveState.LiveHold was : stored.holds()) {
       Task task = was.ended() == null ? tasks.get(was.taskId()) : null;
       if (task != null) {
@@ -70,7 +69,7 @@ final class Loader {
         hold.task = task;
         task.holds.put(request.head.id(), hold);
         request.holds.put(task.key().hash(), hold);
-        request.open++;
+        request.opened();
       } else if (was.ended() != null) {
         Hold hold = new Hold(request, was.position(), null);
         hold.ended = was.ended();

@@ -9,18 +9,36 @@ import org.jspecify.annotations.Nullable;
 /** A live request. Plain mutable state of the core. */
 final class Request {
   final RequestHead head;
+  private final OpenTasks openTasks;
 
   /** By hash, dependencies first. */
   final Map<String, Hold> holds = new LinkedHashMap<>();
 
-  /** Holds that have not ended. */
-  int open;
+  private int open;
 
   /** Set once nothing more may be handed out for it. */
   boolean stopped;
 
-  Request(RequestHead head) {
+  Request(RequestHead head, OpenTasks openTasks) {
     this.head = head;
+    this.openTasks = openTasks;
+  }
+
+  /** One more hold that has not ended. */
+  void opened() {
+    open++;
+    openTasks.add(head.client());
+  }
+
+  /** One of its holds has ended. */
+  void settled() {
+    open--;
+    openTasks.remove(head.client());
+  }
+
+  /** Whether all holds have ended. */
+  boolean isOver() {
+    return open == 0;
   }
 
   /**
@@ -31,7 +49,7 @@ final class Request {
     Hold before = holds.get(wanted.key().hash());
     Hold hold = new Hold(this, before == null ? holds.size() : before.position, wanted);
     holds.put(wanted.key().hash(), hold);
-    open++;
+    opened();
     return hold;
   }
 

@@ -7,6 +7,7 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -25,7 +26,15 @@ import org.slf4j.LoggerFactory;
 public final class Calls implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Calls.class);
 
+  private final Duration readersPatience;
   private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+
+  /**
+   * @param readersPatience a stream whose client takes nothing for so long ends
+   */
+  public Calls(Duration readersPatience) {
+    this.readersPatience = readersPatience;
+  }
 
   /** A call with many answers. */
   public interface Stream<T> {
@@ -51,7 +60,8 @@ public final class Calls implements AutoCloseable {
 
   /** Answers with what the call writes; it waits where the reader is slow. */
   public <T> void stream(StreamObserver<T> observer, Stream<T> call) {
-    StreamWriter<T> writer = new StreamWriter<>((ServerCallStreamObserver<T>) observer);
+    StreamWriter<T> writer =
+        new StreamWriter<>((ServerCallStreamObserver<T>) observer, readersPatience);
     start(
         observer,
         () -> {

@@ -11,6 +11,7 @@ import com.google.common.collect.ImmutableSet;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -27,6 +29,9 @@ import org.junit.jupiter.api.Test;
 class RandomWalkTest {
   private static final int WALKS = Integer.getInteger("walk.count", 150);
   private static final int STEPS = Integer.getInteger("walk.steps", 400);
+
+  /** More than are ever open at a time. */
+  private static final int MAX_TASKS = 1_000;
 
   @Test
   void whateverHappensEveryRequestEndsOnceAndNothingRunsTwice() throws Exception {
@@ -63,7 +68,7 @@ class RandomWalkTest {
     private Core load() throws Exception {
       store.open();
       publishing.clear();
-      Core loaded = Core.load(CoreOptions.DEFAULTS, store.loadLive(), now());
+      Core loaded = Core.load(LimitsTest.withLimits(MAX_TASKS, MAX_TASKS), store.loadLive(), now());
       effects(loaded.resume());
       return loaded;
     }
@@ -82,6 +87,11 @@ class RandomWalkTest {
       CoreView.Counts counts = core.view().counts();
       assertEquals(new CoreView.Counts(0, 0, 0, 0, 0), counts, label);
       assertTrue(store.loadLive().tasks().isEmpty(), label);
+      Definition[] asManyAsMayBe =
+          IntStream.range(0, MAX_TASKS)
+              .mapToObj(i -> CoreDriver.task("last" + i, "recipes0"))
+              .toArray(Definition[]::new);
+      assertEquals(new Reply.Accepted("last"), submit("last", "last0", asManyAsMayBe), label);
     }
 
     private void step() throws Exception {
@@ -124,9 +134,13 @@ class RandomWalkTest {
           tasks.add(CoreDriver.task("n" + n, recipes, dependencies.toArray(new String[0])));
         }
       }
-      List<TaskKey> keys = tasks.stream().map(Definition::key).toList();
       submitted.add(id);
-      apply(
+      submit(id, "n" + (nodes - 1), tasks.toArray(Definition[]::new));
+    }
+
+    private Reply submit(String id, String root, Definition... tasks) throws Exception {
+      List<TaskKey> keys = Arrays.stream(tasks).map(Definition::key).toList();
+      return apply(
           new Event.Submit(
               new RequestHead(
                   id,
@@ -135,7 +149,7 @@ class RandomWalkTest {
                   WorkKind.SPACK,
                   new RequestHead.Options(
                       random.nextInt(4) == 0, random.nextBoolean(), random.nextInt(2)),
-                  ImmutableList.of("n" + (nodes - 1)),
+                  ImmutableList.of(root),
                   ImmutableList.of(),
                   ImmutableList.of(),
                   wall),
