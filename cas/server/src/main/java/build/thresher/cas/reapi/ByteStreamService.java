@@ -14,6 +14,7 @@ import com.google.bytestream.WriteRequest;
 import com.google.bytestream.WriteResponse;
 import com.google.protobuf.UnsafeByteOperations;
 import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.io.InputStream;
@@ -22,14 +23,14 @@ import java.util.concurrent.ConcurrentMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * ByteStream over a {@link ResumableBlobStore}, and over streams that still grow. Memory is one
- * chunk a stream, however slow its peer. A large write whose stream broke goes on where
+ * ByteStream over a {@link ResumableBlobStore}, and over streams that still grow. Memory is a
+ * few chunks a stream, however slow its peer. A large write whose stream broke goes on where
  * QueryWriteStatus says, after a restart too; a small or compressed one begins again at 0.
  *
  * <p>Its methods block: the server's executor must give each call a (virtual) thread.
  */
 public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
-  private static final int CHUNK_BYTES = 128 << 10;
+  private static final int CHUNK_BYTES = 256 << 10;
 
   private final ResumableBlobStore store;
   private final LiveStreams live;
@@ -111,6 +112,9 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
 
   @Override
   public StreamObserver<WriteRequest> write(StreamObserver<WriteResponse> observer) {
+    // One message is on its way while another is written: what a generated service is handed is
+    // always of this type.
+    ((ServerCallStreamObserver<WriteResponse>) observer).request(1);
     return new BlobUpload(store, wire, inProgress, observer);
   }
 

@@ -9,11 +9,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Sends a stream as fast as its reader takes it: the next message is made when the transport has
- * room. A reader that stalls costs one message and no thread. gRPC calls it serially, on the
- * server's executor, where it may block.
+ * room. A reader that stalls costs {@link #AHEAD_BYTES} and no thread. gRPC calls it serially, on
+ * the server's executor, where it may block.
  */
 final class StreamPump<T> {
   private static final Logger log = LoggerFactory.getLogger(StreamPump.class);
+
+  /** Made before the transport took it, so that the disk and the network work at the same time. */
+  private static final int AHEAD_BYTES = 512 << 10;
 
   private final ServerCallStreamObserver<T> out;
   private final Source<T> source;
@@ -38,6 +41,7 @@ final class StreamPump<T> {
     // What a generated service is handed is always of this type.
     ServerCallStreamObserver<T> out = (ServerCallStreamObserver<T>) observer;
     StreamPump<T> pump = new StreamPump<>(out, source);
+    out.setOnReadyThreshold(AHEAD_BYTES);
     out.setOnCancelHandler(pump::end);
     out.setOnReadyHandler(pump::send);
   }

@@ -60,6 +60,10 @@ final class Database implements AutoCloseable {
             .setWholeKeyFiltering(true);
     ColumnFamilyOptions small = own(owned, new ColumnFamilyOptions().setTableFormatConfig(table));
     small.setWriteBufferSize(16L << 20);
+    // Half of what existence checks ask for is not there: a filter says so before the list is
+    // searched.
+    small.setMemtablePrefixBloomSizeRatio(0.1);
+    small.setMemtableWholeKeyFiltering(true);
     // Values above 4 KiB go to RocksDB's own blob files: compaction moves keys, not bytes.
     ColumnFamilyOptions large = own(owned, new ColumnFamilyOptions().setTableFormatConfig(table));
     large.setWriteBufferSize(32L << 20);
