@@ -11,7 +11,10 @@ import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.mirror.MirrorOptions;
+import build.thresher.cas.mirror.MirrorUpkeep;
+import build.thresher.cas.mirror.Pins;
 import build.thresher.cas.mirror.PushedSpecs;
+import build.thresher.cas.mirror.Retention;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.mirror.Signers;
 import build.thresher.cas.push.MirrorService;
@@ -98,6 +101,9 @@ final class FarmServer implements AutoCloseable {
   private static final int MAX_RESETS_PER_WINDOW = 500;
 
   private static final Pattern INSTANCE_PROPERTY = Pattern.compile("([^:]+):([^=]+)=(.+)");
+
+  /** Between two looks at what a mirror may let go of. */
+  private static final Duration UPKEEP = Duration.ofMinutes(1);
 
   private static final Duration DRAIN = Duration.ofSeconds(10);
 
@@ -186,7 +192,10 @@ final class FarmServer implements AutoCloseable {
     adapters.add(new SourceFetchService(sources, assets, blobs, instances::resolve));
     adapters.add(new PushService(assets, instances, updates));
     PushedSpecs pushed = new PushedSpecs(mirror, blobs, mirrorOptions);
-    adapters.add(new MirrorService(pushed));
+    Pins pins = Pins.open(mirror);
+    Retention retention = new Retention(mirror, pins, scheduler::needs);
+    opened(MirrorUpkeep.start(mirror, retention, UPKEEP));
+    adapters.add(new MirrorService(pushed, retention, pins, clock));
     adapters.add(health.getHealthService());
 
     services = adapters.stream().map(BindableService::bindService).toList();

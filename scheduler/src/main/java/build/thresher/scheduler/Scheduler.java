@@ -3,6 +3,7 @@ package build.thresher.scheduler;
 import build.thresher.cas.api.ActionCache;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.LiveStreams;
+import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
 import build.thresher.scheduler.farm.FarmService;
 import build.thresher.scheduler.farm.FarmStatusSource;
@@ -24,6 +25,7 @@ import build.thresher.scheduler.shell.Watchers;
 import build.thresher.scheduler.spack.Builds;
 import build.thresher.scheduler.spack.Documents;
 import build.thresher.scheduler.spack.Losses;
+import build.thresher.scheduler.spack.Needs;
 import build.thresher.scheduler.spack.Submissions;
 import build.thresher.scheduler.store.RocksTaskStore;
 import build.thresher.scheduler.store.TaskStore;
@@ -35,6 +37,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Set;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
@@ -60,6 +63,7 @@ public final class Scheduler implements AutoCloseable {
   private final Housekeeping housekeeping;
   private final List<BindableService> services;
   private final LiveStreams liveOutputs;
+  private final Needs needs;
 
   private Scheduler(
       TaskStore store,
@@ -70,7 +74,9 @@ public final class Scheduler implements AutoCloseable {
       Requests requests,
       Housekeeping housekeeping,
       List<BindableService> services,
-      LiveStreams liveOutputs) {
+      LiveStreams liveOutputs,
+      Needs needs) {
+    this.needs = needs;
     this.store = store;
     this.history = history;
     this.publisher = publisher;
@@ -200,7 +206,16 @@ public final class Scheduler implements AutoCloseable {
     housekeeping.start();
     LiveStreams liveOutputs = new LiveOutputs(core, history, blobs, logs);
     return new Scheduler(
-        store, history, publisher, calls, core, requests, housekeeping, services, liveOutputs);
+        store,
+        history,
+        publisher,
+        calls,
+        core,
+        requests,
+        housekeeping,
+        services,
+        liveOutputs,
+        new Needs(core, documents));
   }
 
   /**
@@ -230,6 +245,11 @@ public final class Scheduler implements AutoCloseable {
   /** What actions print, for ByteStream. */
   public LiveStreams liveOutputs() {
     return liveOutputs;
+  }
+
+  /** Specs that running work reads from the mirror, or will. */
+  public Set<DagHash> needs(String instance) throws IOException {
+    return needs.in(instance);
   }
 
   /** What was asked for, of both kinds. */

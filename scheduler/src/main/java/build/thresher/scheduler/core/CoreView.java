@@ -54,6 +54,11 @@ public final class CoreView {
     return Optional.ofNullable(executions.leasedUnder(fence)).map(t -> t.definition);
   }
 
+  /** What is not done yet, of all instances and kinds. */
+  public ImmutableList<Definition> open() {
+    return graph.tasks().stream().map(t -> t.definition).collect(ImmutableList.toImmutableList());
+  }
+
   public Counts counts() {
     int waiting = 0;
     int ready = 0;

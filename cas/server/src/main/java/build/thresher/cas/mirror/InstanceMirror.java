@@ -3,8 +3,14 @@ package build.thresher.cas.mirror;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +24,8 @@ final class InstanceMirror {
   private final ConcurrentHashMap<DagHash, PublishedSpec> published = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<Digest, Served> blobs = new ConcurrentHashMap<>();
   private final Set<DagHash> nodes = ConcurrentHashMap.newKeySet();
+  private final ConcurrentHashMap<DagHash, Pruned> pruned = new ConcurrentHashMap<>();
+  private final ReadWriteLock visible = new ReentrantReadWriteLock();
   private final InstanceKey key;
   private final MirrorIndex index;
 
@@ -49,11 +57,75 @@ final class InstanceMirror {
 
   /** Blobs first, then the spec that names them, then word to the index. */
   void add(PublishedRecord record) {
-    PublishedSpec spec = record.spec();
-    add(new Served.StoredBlob(spec.archive(), record.archiveMediaType()));
-    add(new Served.StoredBlob(spec.spec(), record.specMediaType()));
-    published.put(spec.hash(), spec);
+    addBlobs(record);
+    published.put(record.spec().hash(), record.spec());
     index.changed();
+  }
+
+  private void addBlobs(PublishedRecord record) {
+    add(new Served.StoredBlob(record.spec().archive(), record.archiveMediaType()));
+    add(new Served.StoredBlob(record.spec().spec(), record.specMediaType()));
+  }
+
+  /** Held while something is made visible, with others that do so. */
+  Lock publishing() {
+    return visible.readLock();
+  }
+
+  /** Held alone while something is taken out or put back: closures must not change meanwhile. */
+  Lock takingOut() {
+    return visible.writeLock();
+  }
+
+  /** What was pruned before the last stop. */
+  void addPruned(Pruned out, PublishedRecord record) {
+    addBlobs(record);
+    pruned.put(out.spec().hash(), out);
+  }
+
+  /** Out of the index, restorable; the blobs stay readable. */
+  void takeOut(Pruned out) {
+    pruned.put(out.spec().hash(), out);
+    published.remove(out.spec().hash());
+    index.changed();
+  }
+
+  void putBack(PublishedRecord record) {
+    add(record);
+    pruned.remove(record.spec().hash());
+  }
+
+  /** The blobs that nothing else names are no longer answered for. */
+  void letGo(Collection<Pruned> over, Set<DagHash> unneededNodes) {
+    over.forEach(p -> pruned.remove(p.spec().hash(), p));
+    nodes.removeAll(unneededNodes);
+    Set<Digest> named = new HashSet<>();
+    published.values().forEach(spec -> named.addAll(RocksSpackMirror.blobsOf(spec)));
+    pruned.values().forEach(p -> named.addAll(RocksSpackMirror.blobsOf(p.spec())));
+    for (Pruned gone : over) {
+      for (Digest digest : RocksSpackMirror.blobsOf(gone.spec())) {
+        if (!named.contains(digest)) {
+          blobs.remove(MirrorIndex.nameOf(digest));
+        }
+      }
+    }
+    index.changed();
+  }
+
+  @Nullable Pruned pruned(DagHash hash) {
+    return pruned.get(hash);
+  }
+
+  Collection<Pruned> allPruned() {
+    return List.copyOf(pruned.values());
+  }
+
+  List<PublishedSpec> all() {
+    return List.copyOf(published.values());
+  }
+
+  List<PublishedSpec> matching(SpecSelector selector) {
+    return published.values().stream().filter(selector::matches).toList();
   }
 
   private void add(Served blob) {

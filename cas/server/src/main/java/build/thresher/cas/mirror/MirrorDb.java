@@ -179,6 +179,12 @@ final class MirrorDb implements AutoCloseable {
     return value == null ? null : PublishedRecord.fromBytes(value);
   }
 
+  @Nullable IndexNode node(String instance, DagHash hash) throws IOException {
+    byte[] name = name(hash);
+    byte[] value = find(MirrorTable.NODES, instance, name);
+    return value == null ? null : node(name, value);
+  }
+
   void eachPublished(Visitor<PublishedRecord> visitor) throws IOException {
     scan(
         family(MirrorTable.PUBLISHED),

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -30,6 +31,27 @@ record PublishedRecord(
     Instant publishedAt,
     String manifest) {
   private static final int FORMAT = 1;
+
+  /** What the manifest says, before it is signed. */
+  static Manifest unsigned(PublishedSpec spec, String archiveMediaType, String specMediaType) {
+    return new Manifest(
+        List.of(
+            new Manifest.Part(spec.archive(), archiveMediaType, "gzip"),
+            new Manifest.Part(spec.spec(), specMediaType, "gzip")));
+  }
+
+  /** The same with a manifest that this signer signs now. */
+  PublishedRecord signedBy(Signer signer) throws IOException {
+    String text = unsigned(spec, archiveMediaType, specMediaType).json();
+    return new PublishedRecord(
+        spec,
+        archiveMediaType,
+        specMediaType,
+        installRoot,
+        provenance,
+        publishedAt,
+        signer.clearSign(text));
+  }
 
   byte[] toBytes() {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();

@@ -21,9 +21,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.Lock;
+import java.util.function.BiConsumer;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -51,10 +53,17 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   private final InstantSource clock;
   private final ConcurrentHashMap<String, InstanceMirror> instances = new ConcurrentHashMap<>();
   private final Striped<Lock> publishing = Striped.lock(256);
+  private final UsedSpecs used;
   private final Served.Document layout;
 
   private RocksSpackMirror(
-      MirrorDb db, BlobStore blobs, Signers signers, MirrorOptions options, InstantSource clock) {
+      MirrorDb db,
+      BlobStore blobs,
+      Signers signers,
+      MirrorOptions options,
+      InstantSource clock,
+      UsedSpecs used) {
+    this.used = used;
     this.db = db;
     this.blobs = blobs;
     this.signers = signers;
@@ -74,16 +83,26 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
       throws IOException {
     MirrorDb db = MirrorDb.open(dir);
     try {
-      RocksSpackMirror mirror = new RocksSpackMirror(db, blobs, signers, options, clock);
+      UsedSpecs used = UsedSpecs.load(db, clock);
+      RocksSpackMirror mirror = new RocksSpackMirror(db, blobs, signers, options, clock, used);
       for (String instance :
           Sets.union(options.installRoots().keySet(), options.pushed().keySet())) {
         InstanceName.require(instance);
         mirror.instance(instance);
       }
       db.eachPublished((instance, record) -> mirror.instance(instance).add(record));
+      db.eachRow(
+          MirrorTable.PRUNED,
+          (instance, name, row) -> {
+            PublishedRecord record = Pruned.published(row);
+            mirror.instance(instance).addPruned(Pruned.of(row, record), record);
+          });
       db.eachNodeName((instance, hash) -> mirror.instance(instance).addNode(hash));
       db.eachIndex(
           (instance, index, until) -> mirror.instance(instance).index().restore(index, until));
+      for (String instance : mirror.instanceNames()) {
+        used.begin(instance);
+      }
       return mirror;
     } catch (IOException | RuntimeException e) {
       db.close();
@@ -93,6 +112,13 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
 
   @Override
   public Optional<PublishedSpec> find(String instance, DagHash hash) {
+    Optional<PublishedSpec> found = look(instance, hash);
+    found.ifPresent(spec -> used.touch(instance, hash));
+    return found;
+  }
+
+  /** To look is no use. */
+  private Optional<PublishedSpec> look(String instance, DagHash hash) {
     InstanceMirror mirror = instances.get(instance);
     return mirror == null ? Optional.empty() : Optional.ofNullable(mirror.find(hash));
   }
@@ -129,13 +155,20 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
 
   /** What was published, unless the store has lost what it names: then the next one may win. */
   Optional<PublishedSpec> whole(String instance, DagHash hash) throws IOException {
-    Optional<PublishedSpec> spec = find(instance, hash);
+    Optional<PublishedSpec> spec = look(instance, hash);
     boolean lost =
         spec.isPresent() && !blobs.findMissing(Scope.farm(instance), blobsOf(spec.get())).isEmpty();
     return lost ? Optional.empty() : spec;
   }
 
-  private static List<Digest> blobsOf(PublishedSpec spec) {
+  /** Throws when the store does not hold what it names. */
+  void requireBlobs(String instance, PublishedSpec spec) throws IOException {
+    for (Digest missing : blobs.findMissing(Scope.farm(instance), blobsOf(spec))) {
+      throw new BlobNotFoundException(missing);
+    }
+  }
+
+  static List<Digest> blobsOf(PublishedSpec spec) {
     return List.of(spec.archive(), spec.spec());
   }
 
@@ -176,26 +209,91 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
 
   /** Fingerprint of the key that signs for a configured instance, for people who compare. */
   public String fingerprint(String instance) {
-    InstanceMirror mirror = instances.get(instance);
-    if (mirror == null) {
-      throw new IllegalArgumentException("there is no instance `" + instance + "`");
-    }
-    return mirror.key().signer().fingerprint();
+    return require(instance).key().signer().fingerprint();
+  }
+
+  /** Notes on disk what was used since the last time. */
+  public void writeUse() throws IOException {
+    used.write();
   }
 
   @Override
   public void close() {
+    try {
+      used.write();
+    } catch (IOException e) {
+      LOG.warn("what was used lately could not be noted", e);
+    }
     db.close();
+  }
+
+  /**
+   * @throws IllegalArgumentException when there is none of this name
+   */
+  InstanceMirror require(String instance) {
+    InstanceMirror mirror = instances.get(instance);
+    if (mirror == null) {
+      throw new IllegalArgumentException("there is no instance `" + instance + "`");
+    }
+    return mirror;
+  }
+
+  Set<String> instanceNames() {
+    return Set.copyOf(instances.keySet());
+  }
+
+  void eachInstance(BiConsumer<String, InstanceMirror> visitor) {
+    instances.forEach(visitor);
+  }
+
+  MirrorDb db() {
+    return db;
+  }
+
+  UsedSpecs used() {
+    return used;
+  }
+
+  InstantSource clock() {
+    return clock;
+  }
+
+  MirrorOptions options() {
+    return options;
+  }
+
+  /** {@code name@version/hash7}, for people. */
+  static String display(PublishedSpec spec) {
+    return spec.name() + "@" + spec.version() + "/" + spec.hash().shortText();
   }
 
   private @Nullable Served specManifest(
       String instance, InstanceMirror mirror, DagHash hash, String path) throws IOException {
     PublishedSpec spec = mirror.find(hash);
-    if (spec == null || !MirrorPath.ofSpec(spec.name(), spec.version(), hash).equals(path)) {
+    if (spec == null) {
+      return prunedManifest(instance, mirror, hash, path);
+    }
+    if (!MirrorPath.ofSpec(spec.name(), spec.version(), hash).equals(path)) {
       return null;
     }
+    used.touch(instance, hash);
     PublishedRecord record = db.find(instance, hash);
     return record == null ? null : document(record.manifest(), MediaTypes.SIGNED_TEXT, false);
+  }
+
+  /** Whoever has an index that names it can still read it. */
+  private @Nullable Served prunedManifest(
+      String instance, InstanceMirror mirror, DagHash hash, String path) throws IOException {
+    Pruned pruned = mirror.pruned(hash);
+    if (pruned == null
+        || clock.instant().isAfter(pruned.at().plus(options.indexRetention()))
+        || !MirrorPath.ofSpec(pruned.spec().name(), pruned.spec().version(), hash).equals(path)) {
+      return null;
+    }
+    byte[] row = db.find(MirrorTable.PRUNED, instance, MirrorDb.name(hash));
+    return row == null
+        ? null
+        : document(Pruned.published(row).manifest(), MediaTypes.SIGNED_TEXT, false);
   }
 
   private PublishedSpec publishFirst(String instance, BuiltSpec built)
@@ -210,12 +308,29 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
             built.archive(),
             built.spec(),
             built.prefix());
-    Manifest manifest =
-        new Manifest(
-            List.of(
-                new Manifest.Part(built.archive(), built.archiveMediaType(), "gzip"),
-                new Manifest.Part(built.spec(), built.specMediaType(), "gzip")));
     InstanceMirror mirror = instance(instance);
+    Lock shared = mirror.publishing();
+    shared.lock();
+    try {
+      show(instance, mirror, built, document, spec);
+    } finally {
+      shared.unlock();
+    }
+    LOG.info("published {} in instance `{}`: {}", node.display(), instance, built.archive());
+    return spec;
+  }
+
+  /** Signs, pins, commits, and shows. What was checked does not change while this is done. */
+  private void show(
+      String instance,
+      InstanceMirror mirror,
+      BuiltSpec built,
+      SpecDocument document,
+      PublishedSpec spec)
+      throws IOException {
+    SpecNode node = built.node();
+    Manifest manifest =
+        PublishedRecord.unsigned(spec, built.archiveMediaType(), built.specMediaType());
     PublishedRecord record =
         new PublishedRecord(
             spec,
@@ -243,16 +358,15 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     }
     newNodes.forEach(n -> mirror.addNode(n.hash()));
     mirror.add(record);
+    used.touch(instance, node.hash());
     if (lost != null) {
       LOG.warn("{} in `{}` had lost {}", node.display(), instance, lost.archive());
       unpin(instance, lost);
     }
-    LOG.info("published {} in instance `{}`: {}", node.display(), instance, built.archive());
-    return spec;
   }
 
-  private void unpin(String instance, PublishedSpec lost) throws IOException {
-    for (Digest digest : blobsOf(lost)) {
+  void unpin(String instance, PublishedSpec spec) throws IOException {
+    for (Digest digest : blobsOf(spec)) {
       try {
         blobs.unpin(Scope.farm(instance), List.of(digest));
       } catch (BlobNotFoundException e) {

@@ -4,21 +4,37 @@ import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.cas.mirror.BadSignatureException;
+import build.thresher.cas.mirror.Pins;
 import build.thresher.cas.mirror.PushedSpecs;
 import build.thresher.cas.mirror.PushedSpecs.Taken;
+import build.thresher.cas.mirror.Retention;
 import build.thresher.v1.LegacySpec;
+import build.thresher.v1.ListPinsRequest;
+import build.thresher.v1.ListPinsResponse;
+import build.thresher.v1.ListPrunedRequest;
 import build.thresher.v1.MirrorGrpc;
+import build.thresher.v1.PinStatus;
+import build.thresher.v1.PruneRequest;
+import build.thresher.v1.PruneUpdate;
+import build.thresher.v1.PrunedSpec;
 import build.thresher.v1.PushOutcome;
 import build.thresher.v1.PushSpecRequest;
 import build.thresher.v1.PushSpecResponse;
+import build.thresher.v1.RemovePinRequest;
+import build.thresher.v1.RemovePinResponse;
+import build.thresher.v1.RestoreRequest;
+import build.thresher.v1.RestoreResponse;
+import build.thresher.v1.SetPinRequest;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
+import java.time.InstantSource;
+import java.util.NoSuchElementException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * {@code thresher.v1.Mirror} over {@link PushedSpecs}.
+ * {@code thresher.v1.Mirror} over {@link PushedSpecs} and {@link Retention}.
  *
  * <p>Its methods block: the server's executor must give each call a (virtual) thread.
  */
@@ -27,23 +43,84 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
   private static final int MAX_SOURCE_LENGTH = 1000;
 
   private final PushedSpecs pushed;
+  private final RetentionCalls kept;
 
-  public MirrorService(PushedSpecs pushed) {
+  public MirrorService(PushedSpecs pushed, Retention retention, Pins pins, InstantSource clock) {
     this.pushed = pushed;
+    this.kept = new RetentionCalls(retention, pins, clock);
   }
 
   @Override
   public void pushSpec(PushSpecRequest request, StreamObserver<PushSpecResponse> observer) {
+    answer(
+        "push",
+        request.getInstanceName(),
+        observer,
+        () -> {
+          Taken taken = take(request);
+          observer.onNext(
+              PushSpecResponse.newBuilder()
+                  .setOutcome(wire(taken.outcome()))
+                  .setHash(taken.served().hash().text())
+                  .setArchive(wire(taken.served().archive()))
+                  .build());
+        });
+  }
+
+  @Override
+  public void prune(PruneRequest request, StreamObserver<PruneUpdate> observer) {
+    answer(
+        "prune", request.getInstanceName(), observer, () -> kept.prune(request, observer::onNext));
+  }
+
+  @Override
+  public void listPruned(ListPrunedRequest request, StreamObserver<PrunedSpec> observer) {
+    String instance = request.getInstanceName();
+    answer("list", instance, observer, () -> kept.listPruned(instance, observer::onNext));
+  }
+
+  @Override
+  public void restore(RestoreRequest request, StreamObserver<RestoreResponse> observer) {
+    answer(
+        "restore",
+        request.getInstanceName(),
+        observer,
+        () -> observer.onNext(kept.restore(request)));
+  }
+
+  @Override
+  public void setPin(SetPinRequest request, StreamObserver<PinStatus> observer) {
+    answer("pin", request.getInstanceName(), observer, () -> observer.onNext(kept.setPin(request)));
+  }
+
+  @Override
+  public void removePin(RemovePinRequest request, StreamObserver<RemovePinResponse> observer) {
+    answer(
+        "unpin",
+        request.getInstanceName(),
+        observer,
+        () -> {
+          kept.removePin(request.getInstanceName(), request.getName());
+          observer.onNext(RemovePinResponse.getDefaultInstance());
+        });
+  }
+
+  @Override
+  public void listPins(ListPinsRequest request, StreamObserver<ListPinsResponse> observer) {
+    String instance = request.getInstanceName();
+    answer("list", instance, observer, () -> observer.onNext(kept.listPins(instance)));
+  }
+
+  private interface Work {
+    void run() throws ArchiveRefusedException, BadSignatureException, IOException;
+  }
+
+  private static void answer(String what, String instance, StreamObserver<?> observer, Work work) {
     try {
-      Taken taken = take(request);
-      PushSpecResponse response =
-          PushSpecResponse.newBuilder()
-              .setOutcome(wire(taken.outcome()))
-              .setHash(taken.served().hash().text())
-              .setArchive(wire(taken.served().archive()))
-              .build();
-      observer.onNext(response);
+      work.run();
       observer.onCompleted();
+    } catch (NoSuchElementException e) {
+      fail(observer, Status.NOT_FOUND, e);
     } catch (ArchiveRefusedException | IllegalArgumentException e) {
       fail(observer, Status.INVALID_ARGUMENT, e);
     } catch (BadSignatureException e) {
@@ -51,7 +128,7 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
     } catch (BlobNotFoundException e) {
       fail(observer, Status.FAILED_PRECONDITION, e);
     } catch (IOException e) {
-      log.warn("push failed instance={}", request.getInstanceName(), e);
+      log.warn("{} failed instance={}", what, instance, e);
       fail(observer, Status.UNAVAILABLE, e);
     }
   }
