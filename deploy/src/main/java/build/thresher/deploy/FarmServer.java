@@ -47,6 +47,7 @@ import build.thresher.scheduler.spack.InstallTree;
 import build.thresher.v1.InstanceStatus;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableListMultimap;
+import com.google.common.collect.ImmutableMap;
 import io.grpc.BindableService;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.ManagedChannel;
@@ -75,7 +76,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
@@ -209,7 +209,7 @@ final class FarmServer implements AutoCloseable {
             blobs,
             sources::find,
             mirrorAccess(config),
-            s3(config, mirror, pushed, blobs, clock));
+            doors(config, mirror, pushed, blobs, clock));
     opened.push(http::stop);
     httpAddress = address(config.get(Key.HTTP_LISTEN), http.port());
     Server local = localServer().start();
@@ -289,15 +289,18 @@ final class FarmServer implements AutoCloseable {
 
   private AccessCheck mirrorAccess(FarmConfig config) {
     Tokens needed = config.get(Key.MIRROR_READ_OPEN) ? null : tokens;
-    return (role, instance, token) ->
+    return (role, instance, requester) ->
         switch (role) {
           case HEALTH -> true;
-          case MIRROR_READ -> needed == null || token.map(needed::matches).orElse(false);
+          case MIRROR_READ ->
+              needed == null || requester.token().map(needed::matches).orElse(false);
+          case MIRROR_PUSH ->
+              tokens == null || requester.token().map(tokens::matches).orElse(false);
         };
   }
 
   /** Where there is nobody whom a signature could prove, there is no such door. */
-  private Optional<Handler> s3(
+  private ImmutableMap<String, Handler> doors(
       FarmConfig config,
       RocksSpackMirror mirror,
       PushedSpecs pushed,
@@ -306,9 +309,10 @@ final class FarmServer implements AutoCloseable {
       throws IOException {
     Tokens known = tokens;
     if (known == null || config.get(Key.MIRROR_PUSHED).isEmpty()) {
-      return Optional.empty();
+      return ImmutableMap.of();
     }
-    return Optional.of(
+    return ImmutableMap.of(
+        S3Handler.ROUTE,
         S3Handler.open(
             config.get(Key.DATA).resolve("s3"),
             mirror,

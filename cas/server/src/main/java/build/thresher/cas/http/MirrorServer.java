@@ -2,6 +2,7 @@ package build.thresher.cas.http;
 
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.mirror.RocksSpackMirror;
+import com.google.common.collect.ImmutableMap;
 import io.helidon.common.tls.Tls;
 import io.helidon.webserver.WebServer;
 import io.helidon.webserver.WebServerConfig;
@@ -9,7 +10,6 @@ import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.HttpRouting;
 import io.helidon.webserver.http1.Http1Config;
 import java.time.Duration;
-import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -21,15 +21,15 @@ import java.util.function.BooleanSupplier;
 public final class MirrorServer implements AutoCloseable {
   private static final int MAX_REQUEST_LINE_BYTES = 4 << 10;
   private static final int MAX_HEADER_BYTES = 16 << 10;
-  private static final long MAX_BODY_BYTES = 5L << 30; // as S3 of one PutObject
+  private static final long MAX_BODY_BYTES = 64L << 30; // one archive, in one request
   private static final Duration GRACE = Duration.ofSeconds(5);
 
   private final WebServer server;
-  private final StallGuard guard;
+  private final ServedBytes bytes;
 
-  private MirrorServer(WebServer server, StallGuard guard) {
+  private MirrorServer(WebServer server, ServedBytes bytes) {
     this.server = server;
-    this.guard = guard;
+    this.bytes = bytes;
   }
 
   /** Listens when it returns. */
@@ -39,13 +39,14 @@ public final class MirrorServer implements AutoCloseable {
       BlobStore blobs,
       SourceLookup sources,
       AccessCheck access,
-      Optional<Handler> s3) {
-    return start(options, mirror, blobs, sources, access, s3, () -> true);
+      ImmutableMap<String, Handler> doors) {
+    return start(options, mirror, blobs, sources, access, doors, () -> true);
   }
 
   /**
    * @param sources what is served below {@code _source-cache}
-   * @param s3 what answers below {@code /s3}, the only place where bodies are taken
+   * @param doors what answers below other paths, the only places where bodies are taken: Helidon's
+   *     path patterns
    * @param healthy what {@code /healthz} answers: 200 or 503
    */
   public static MirrorServer start(
@@ -54,10 +55,10 @@ public final class MirrorServer implements AutoCloseable {
       BlobStore blobs,
       SourceLookup sources,
       AccessCheck access,
-      Optional<Handler> s3,
+      ImmutableMap<String, Handler> doors,
       BooleanSupplier healthy) {
-    StallGuard guard = new StallGuard(options.stallTimeout(), System::nanoTime);
-    MirrorHandler handler = new MirrorHandler(mirror, blobs, sources, access, healthy, guard);
+    ServedBytes bytes = new ServedBytes(blobs, options.stallTimeout());
+    MirrorHandler handler = new MirrorHandler(mirror, blobs, sources, access, healthy, bytes);
     WebServerConfig.Builder config =
         WebServer.builder()
             .host(options.host())
@@ -75,16 +76,16 @@ public final class MirrorServer implements AutoCloseable {
             .idleConnectionTimeout(options.idleTimeout())
             .idleConnectionPeriod(Duration.ofSeconds(5))
             .maxTcpConnections(options.maxConnections())
-            .maxPayloadSize(s3.isPresent() ? MAX_BODY_BYTES : 0)
+            .maxPayloadSize(doors.isEmpty() ? 0 : MAX_BODY_BYTES)
             .shutdownGracePeriod(GRACE)
-            .routing(routing(handler, s3));
+            .routing(routing(handler, doors));
     options.tls().ifPresent(context -> config.tls(Tls.builder().sslContext(context).build()));
-    return new MirrorServer(config.build().start(), guard);
+    return new MirrorServer(config.build().start(), bytes);
   }
 
-  private static HttpRouting.Builder routing(Handler mirror, Optional<Handler> s3) {
+  private static HttpRouting.Builder routing(Handler mirror, ImmutableMap<String, Handler> doors) {
     HttpRouting.Builder routing = HttpRouting.builder();
-    s3.ifPresent(handler -> routing.any("/s3/*", handler));
+    doors.forEach(routing::any);
     return routing.any(mirror);
   }
 
@@ -96,7 +97,7 @@ public final class MirrorServer implements AutoCloseable {
   /** Takes no new connection, lets requests end for some seconds, and stops. */
   public void stop() {
     server.stop();
-    guard.close();
+    bytes.close();
   }
 
   @Override

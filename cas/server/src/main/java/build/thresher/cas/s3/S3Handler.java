@@ -41,7 +41,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class S3Handler implements Handler {
   /** Where it is registered. */
-  public static final String PATH = "/s3";
+  public static final String ROUTE = "/s3/*";
+
+  private static final String PATH = "/s3";
 
   private static final Logger log = LoggerFactory.getLogger(S3Handler.class);
   private static final Pattern TARGET = Pattern.compile(PATH + "/([^/]+)(?:/(.*))?");

@@ -11,6 +11,7 @@ import build.thresher.cas.mirror.MemoryBlobStore;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.mirror.SpackFixture;
 import build.thresher.cas.mirror.TestKeys;
+import com.google.common.collect.ImmutableMap;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.Socket;
@@ -70,9 +71,9 @@ class MirrorServerTest {
             mirror,
             blobs,
             sha256 -> sha256.hex().equals(source.hex()) ? Optional.of(source) : Optional.empty(),
-            (role, instance, token) ->
-                !instance.equals("closed") || token.equals(Optional.of("sesame")),
-            Optional.empty());
+            (role, instance, who) ->
+                !instance.equals("closed") || who.token().equals(Optional.of("sesame")),
+            ImmutableMap.of());
   }
 
   @AfterAll

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.http.SourceLookup;
@@ -33,7 +34,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
-import java.util.Optional;
 import java.util.Random;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -91,8 +91,8 @@ class S3HandlerTest {
             mirror,
             blobs,
             SourceLookup.NONE,
-            (role, instance, token) -> true,
-            Optional.of(s3));
+            AccessCheck.open(),
+            ImmutableMap.of(S3Handler.ROUTE, s3));
   }
 
   @AfterAll
