@@ -143,13 +143,7 @@ final class MirrorHandler implements Handler {
 
   private boolean allowed(
       AccessCheck.Role role, String instance, ServerRequest request, ServerResponse response) {
-    Optional<String> token =
-        request
-            .headers()
-            .first(HeaderNames.AUTHORIZATION)
-            .filter(h -> h.regionMatches(true, 0, "Bearer ", 0, 7))
-            .map(h -> h.substring(7).strip());
-    if (access.allows(role, instance, new Requester(token, request.remotePeer().host()))) {
+    if (access.allows(role, instance, Credentials.of(request))) {
       return true;
     }
     response.header(HeaderNames.WWW_AUTHENTICATE, "Bearer");
