@@ -4,7 +4,6 @@ import static com.google.common.collect.ImmutableList.toImmutableList;
 
 import build.thresher.cas.actions.CompleteActionCache;
 import build.thresher.cas.api.ActionCache;
-import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.assets.AssetTable;
 import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.http.AccessCheck;
@@ -17,6 +16,7 @@ import build.thresher.cas.mirror.PushedSpecs;
 import build.thresher.cas.mirror.Retention;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.mirror.Signers;
+import build.thresher.cas.oci.OciHandler;
 import build.thresher.cas.push.MirrorService;
 import build.thresher.cas.reapi.ActionCacheService;
 import build.thresher.cas.reapi.ByteStreamService;
@@ -26,7 +26,6 @@ import build.thresher.cas.reapi.ExecutionOffer;
 import build.thresher.cas.reapi.InstanceNames;
 import build.thresher.cas.reapi.PushService;
 import build.thresher.cas.reapi.ResultUpdates;
-import build.thresher.cas.s3.S3Handler;
 import build.thresher.cas.sources.SourceFetchService;
 import build.thresher.cas.sources.SourceFetcher;
 import build.thresher.cas.sources.SourceOptions;
@@ -47,7 +46,6 @@ import build.thresher.scheduler.spack.InstallTree;
 import build.thresher.v1.InstanceStatus;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableListMultimap;
-import com.google.common.collect.ImmutableMap;
 import io.grpc.BindableService;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.ManagedChannel;
@@ -60,7 +58,6 @@ import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.inprocess.InProcessServerBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
-import io.helidon.webserver.http.Handler;
 import java.io.File;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -202,14 +199,12 @@ final class FarmServer implements AutoCloseable {
     AccessPolicy.check(services);
 
     // Servers.
+    MirrorHttpOptions httpOptions = httpOptions(config);
+    AccessCheck access = mirrorAccess(config);
+    Doors doors = new Doors(config, mirror, pushed, blobs, mirrorOptions, access, tokens, clock);
+    OciHandler oci = opened(doors.oci(httpOptions.stallTimeout()));
     MirrorServer http =
-        MirrorServer.start(
-            httpOptions(config),
-            mirror,
-            blobs,
-            sources::find,
-            mirrorAccess(config),
-            doors(config, mirror, pushed, blobs, clock));
+        MirrorServer.start(httpOptions, mirror, blobs, sources::find, access, doors.routes(oci));
     opened.push(http::stop);
     httpAddress = address(config.get(Key.HTTP_LISTEN), http.port());
     Server local = localServer().start();
@@ -297,30 +292,6 @@ final class FarmServer implements AutoCloseable {
           case MIRROR_PUSH ->
               tokens == null || requester.token().map(tokens::matches).orElse(false);
         };
-  }
-
-  /** Where there is nobody whom a signature could prove, there is no such door. */
-  private ImmutableMap<String, Handler> doors(
-      FarmConfig config,
-      RocksSpackMirror mirror,
-      PushedSpecs pushed,
-      BlobStore blobs,
-      InstantSource clock)
-      throws IOException {
-    Tokens known = tokens;
-    if (known == null || config.get(Key.MIRROR_PUSHED).isEmpty()) {
-      return ImmutableMap.of();
-    }
-    return ImmutableMap.of(
-        S3Handler.ROUTE,
-        S3Handler.open(
-            config.get(Key.DATA).resolve("s3"),
-            mirror,
-            pushed,
-            blobs,
-            Instances.names(config)::contains,
-            known::secret,
-            clock));
   }
 
   private static StoreOptions storeOptions(FarmConfig config) {

@@ -14,6 +14,7 @@ import java.util.HexFormat;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 
@@ -25,12 +26,14 @@ import java.util.stream.Stream;
  * was allowed to push. Spack needs that: over plain HTTP it sends its token only when asked again,
  * and a body that it reads from a file only once.
  *
- * <p>Threading: any thread; one writes to an upload at a time, others are refused.
+ * <p>Threading: any thread; one writes to an upload at a time, others wait a little and are
+ * refused.
  */
 final class BlobUploads {
   private static final int MAX_UPLOADS = 1024;
   private static final int ID_BYTES = 20;
   private static final Duration LIFETIME = Duration.ofDays(1);
+  private static final Duration PATIENCE = Duration.ofSeconds(10);
   private static final long MIN_FREE_BYTES = 1L << 30;
 
   private final Path directory;
@@ -138,13 +141,16 @@ final class BlobUploads {
     return id;
   }
 
-  /** Enters one, for this request alone until it is closed. */
+  /**
+   * Enters one, for this request alone until it is closed. The request before it may have been
+   * answered an instant ago, or its connection broken.
+   */
   Upload enter(String repository, String id) throws OciException {
     Upload upload = open.get(id);
     if (upload == null || !upload.repository.equals(repository)) {
       throw gone();
     }
-    if (!upload.writing.tryLock()) {
+    if (!entered(upload)) {
       throw new OciException(
           409, Code.BLOB_UPLOAD_INVALID, "another request writes to this upload at the moment");
     }
@@ -153,6 +159,15 @@ final class BlobUploads {
       throw gone();
     }
     return upload;
+  }
+
+  private static boolean entered(Upload upload) {
+    try {
+      return upload.writing.tryLock(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
   }
 
   private static OciException gone() {
