@@ -7,7 +7,7 @@ import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
-import java.util.List;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 
 /** The commands that talk to a farm, for the program's command table. */
@@ -21,26 +21,23 @@ public final class ClientCommands {
           "4", "The farm cannot be reached.",
           "130", "Interrupted; what the farm was asked for goes on.");
 
+  /** By name, in the order in which people read them. */
+  public static final ImmutableMap<String, Supplier<Object>> ALL =
+      ImmutableMap.<String, Supplier<Object>>builder()
+          .put("build", BuildCommand::new)
+          .put("wait", WaitCommand::new)
+          .put("status", StatusCommand::new)
+          .put("requests", RequestsCommand::new)
+          .put("logs", LogsCommand::new)
+          .put("cancel", CancelCommand::new)
+          .put("mirror", MirrorCommand::new)
+          .put("completion", CompletionCommand::new)
+          .build();
+
   private ClientCommands() {}
 
-  /** Adds them to a program. */
-  public static void addTo(CommandLine program) {
-    for (Object command :
-        List.of(
-            new BuildCommand(),
-            new WaitCommand(),
-            new StatusCommand(),
-            new RequestsCommand(),
-            new LogsCommand(),
-            new CancelCommand(),
-            new MirrorCommand(),
-            new CompletionCommand())) {
-      program.addSubcommand(command);
-    }
-    program.getSubcommands().values().forEach(ClientCommands::explainExitCodes);
-  }
-
-  private static void explainExitCodes(CommandLine command) {
+  /** Adds to a command's help what its exit codes mean, if it is one of these. */
+  public static void explainExitCodes(CommandLine command) {
     if (command.getCommand().getClass().getPackage() == ClientCommands.class.getPackage()) {
       command
           .getCommandSpec()

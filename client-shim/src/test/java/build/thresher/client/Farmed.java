@@ -108,7 +108,7 @@ final class Farmed {
     System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
     try {
       CommandLine program = new CommandLine(new Program());
-      ClientCommands.addTo(program);
+      addCommands(program);
       program.setErr(new PrintWriter(err, true, StandardCharsets.UTF_8));
       program.setExecutionExceptionHandler(
           (e, command, parsed) -> ClientCommands.explain(e, command));
@@ -122,8 +122,13 @@ final class Farmed {
 
   static String help(String command) {
     CommandLine program = new CommandLine(new Program());
-    ClientCommands.addTo(program);
+    addCommands(program);
     return Objects.requireNonNull(program.getSubcommands().get(command)).getUsageMessage();
+  }
+
+  private static void addCommands(CommandLine program) {
+    ClientCommands.ALL.forEach((name, command) -> program.addSubcommand(name, command.get()));
+    program.getSubcommands().values().forEach(ClientCommands::explainExitCodes);
   }
 
   @CommandLine.Command(name = "thresher")

@@ -3,7 +3,11 @@ package build.thresher.deploy;
 import build.thresher.client.ClientCommands;
 import build.thresher.deploy.config.ConfigException;
 import build.thresher.deploy.load.LoadCommand;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -17,18 +21,25 @@ import picocli.CommandLine.Spec;
     description = "A build farm for Spack and for every client of the Remote Execution API.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class,
-    synopsisSubcommandLabel = "COMMAND",
-    subcommands = {
-      ServeCommand.class,
-      ExecutorCommand.class,
-      ConfigCommand.class,
-      ConformanceCommand.class,
-      DemoCommand.class,
-      LoadCommand.class,
-      WarmUpCommand.class,
-      HelpCommand.class
-    })
+    synopsisSubcommandLabel = "COMMAND")
 final class Main implements Callable<Integer> {
+  private static final ImmutableMap<String, Supplier<Object>> COMMANDS =
+      ImmutableMap.<String, Supplier<Object>>builder()
+          .put("serve", ServeCommand::new)
+          .put("executor", ExecutorCommand::new)
+          .put("config", ConfigCommand::new)
+          .put("conformance", ConformanceCommand::new)
+          .put("demo", DemoCommand::new)
+          .put("load", LoadCommand::new)
+          .put("warm-up", WarmUpCommand::new)
+          // No reference to its constructor: Java 25 crashes when it archives one of an old class.
+          .put("help", () -> new HelpCommand())
+          .putAll(ClientCommands.ALL)
+          .build();
+
+  /** These speak of the others. */
+  private static final ImmutableSet<String> ABOUT_ALL = ImmutableSet.of("help", "completion");
+
   @Spec private CommandSpec spec;
 
   public static void main(String[] arguments) {
@@ -37,10 +48,21 @@ final class Main implements Callable<Integer> {
 
   static int run(String... arguments) {
     CommandLine program = new CommandLine(new Main());
-    ClientCommands.addTo(program);
+    named(arguments).forEach((name, command) -> program.addSubcommand(name, command.get()));
     program.getSubcommands().values().forEach(Main::withHelp);
+    program.getSubcommands().values().forEach(ClientCommands::explainExitCodes);
     program.setExecutionExceptionHandler(Main::explain);
     return program.execute(arguments);
+  }
+
+  /**
+   * The command that is asked for, where one is: to describe all of them takes longer than most of
+   * them do.
+   */
+  private static Map<String, Supplier<Object>> named(String... arguments) {
+    String name = arguments.length == 0 ? "" : arguments[0];
+    Supplier<Object> command = COMMANDS.get(name);
+    return command == null || ABOUT_ALL.contains(name) ? COMMANDS : Map.of(name, command);
   }
 
   private static void withHelp(CommandLine command) {

@@ -1,26 +1,60 @@
 package build.thresher.deploy;
 
+import build.thresher.cas.api.spack.DagHash;
+import build.thresher.cas.api.spack.SpecDocument;
+import build.thresher.cas.api.spack.SpecFormatException;
 import build.thresher.deploy.config.FarmConfig;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /**
- * What the ahead-of-time cache is made from: a farm starts, a client asks it something over a real
- * connection, all stops. Whatever is loaded here starts faster later.
+ * What the ahead-of-time caches are made from: a farm starts, a client in a process of its own asks
+ * it for this and that over a real connection, all stops. Whatever is loaded here starts faster
+ * later.
  */
 @Command(
     name = "warm-up",
     hidden = true,
-    description = "Start a farm, ask for its status and stop, to train the ahead-of-time cache.")
+    description = "Start a farm, let a client use it and stop, to train the ahead-of-time caches.")
 final class WarmUpCommand implements Callable<Integer> {
+  /** A node that no farm has to build. */
+  private static final String DOCUMENT =
+      """
+      {"spec":{"_meta":{"version":5},"nodes":[{"name":"warm-up","version":"1",\
+      "arch":{"platform":"linux","platform_os":"any","target":"x86_64"},"namespace":"builtin",\
+      "parameters":{},"external":{"path":"/usr","module":null,"extra_attributes":{}},\
+      "annotations":{"original_specfile_version":5},"hash":"%s"}]}}
+      """;
+
+  @Option(
+      names = "--client-of",
+      paramLabel = "PLAN",
+      description = "Be the client, which asks a farm for the plan.")
+  private @Nullable Path plan;
+
+  @Parameters(
+      arity = "0..*",
+      paramLabel = "COMMAND",
+      description = "Starts this program once more; gets --client-of and its value.")
+  private List<String> client = List.of();
+
   @Override
   public Integer call() throws Exception {
+    if (plan != null) {
+      return Main.run("status") + Main.run("mirror", "--json") + Main.run("build", plan.toString());
+    }
     Path directory = Files.createTempDirectory("thresher-warm-up-");
     try {
       Path token = directory.resolve("token");
@@ -34,13 +68,36 @@ final class WarmUpCommand implements Callable<Integer> {
                   "grpc.listen=127.0.0.1:0",
                   "http.listen=127.0.0.1:0"));
       try (FarmServer farm = FarmServer.start(config)) {
-        String[] there = {"--server", farm.grpcTarget(), "--token-file", token.toString()};
-        int status = Main.run("status", there[0], there[1], there[2], there[3]);
-        int mirror = Main.run("mirror", "--json", there[0], there[1], there[2], there[3]);
-        return status + mirror;
+        return runClient(farm.grpcTarget(), token, writePlan(directory));
       }
     } finally {
       MoreFiles.deleteRecursively(directory, RecursiveDeleteOption.ALLOW_INSECURE);
     }
+  }
+
+  private int runClient(String server, Path token, Path written)
+      throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(client);
+    command.addAll(List.of("--client-of", written.toString()));
+    ProcessBuilder builder = new ProcessBuilder(command).inheritIO();
+    builder.environment().put("THRESHER_SERVER", server);
+    builder.environment().put("THRESHER_TOKEN_FILE", token.toString());
+    builder.environment().put("XDG_CACHE_HOME", token.resolveSibling("cache").toString());
+    return builder.start().waitFor();
+  }
+
+  private static Path writePlan(Path directory) throws IOException, SpecFormatException {
+    String unhashed = DOCUMENT.formatted("a".repeat(32));
+    SpecDocument document = SpecDocument.parse(unhashed.getBytes(StandardCharsets.UTF_8));
+    DagHash hash = document.node(document.roots().get(0)).contentHash();
+    Path dag = Files.writeString(directory.resolve("dag.json"), DOCUMENT.formatted(hash));
+    return Files.writeString(
+        directory.resolve("plan.json"),
+        """
+        {"version":1,"dag":"%1$s","roots":["%2$s"],"sources":[],
+        "trees":{"core":[{"path":"a/b","from":"%1$s"}],"recipes":[],"configuration":[]},
+        "options":{"build_jobs":0,"fail_fast":false,"retry_failed":false,"verbose":false}}
+        """
+            .formatted(dag, hash));
   }
 }
