@@ -119,6 +119,7 @@ class World:
         script = os.path.join(HERE, "..", "spack-world", "spack_world.py")
         run([sys.executable, script, directory, self.spack] + ([builtin] if os.path.isdir(builtin) else []))
         self.environment = dict(os.environ)
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)  # Spack's own start would be measured without its bytecode
         with open(os.path.join(directory, "env.sh")) as f:
             for name, value in re.findall(r"^export (SPACK_\w+)='(.*)'$", f.read(), re.M):
                 self.environment[name] = value

@@ -6,6 +6,7 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.LocalTree;
 import build.thresher.cas.client.LocalTree.Content;
 import build.thresher.cas.client.TreeUploader;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.v1.ExecuteOptions;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.NodeSources;
@@ -42,9 +43,9 @@ final class PlanUploader {
     Map<Digest, Content> contents = new LinkedHashMap<>();
     SpackInputs inputs =
         SpackInputs.newBuilder()
-            .setCore(wire(add(contents, plan.trees().core())))
-            .setRecipes(wire(add(contents, plan.trees().recipes())))
-            .setConfiguration(wire(add(contents, plan.trees().configuration())))
+            .setCore(WireDigests.toWire(add(contents, plan.trees().core())))
+            .setRecipes(WireDigests.toWire(add(contents, plan.trees().recipes())))
+            .setConfiguration(WireDigests.toWire(add(contents, plan.trees().configuration())))
             .build();
     Digest dag = add(contents, Files.readAllBytes(Path.of(plan.dag())));
     Digest sources = add(contents, sources(contents, plan.sources()).toByteArray());
@@ -52,10 +53,10 @@ final class PlanUploader {
     ExecuteRequest request =
         ExecuteRequest.newBuilder()
             .setInstanceName(instance)
-            .setDag(wire(dag))
+            .setDag(WireDigests.toWire(dag))
             .addAllRoots(plan.roots())
             .setInputs(inputs)
-            .setSources(wire(sources))
+            .setSources(WireDigests.toWire(sources))
             .setClient(client)
             .setRequestId(requestId)
             .setOptions(
@@ -140,15 +141,8 @@ final class PlanUploader {
             file + " has the sha256 " + digest.hex() + ", the recipe says " + source.sha256());
       }
       contents.putIfAbsent(digest, new Content.InFile(file));
-      wire.setDigest(wire(digest));
+      wire.setDigest(WireDigests.toWire(digest));
     }
     return wire.build();
-  }
-
-  private static build.bazel.remote.execution.v2.Digest wire(Digest digest) {
-    return build.bazel.remote.execution.v2.Digest.newBuilder()
-        .setHash(digest.hex())
-        .setSizeBytes(digest.sizeBytes())
-        .build();
   }
 }

@@ -2,9 +2,9 @@ package build.thresher.deploy;
 
 import build.bazel.remote.execution.v2.ActionResult;
 import build.thresher.cas.api.Blob;
-import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.RemoteBlobStore;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.testing.bench.Figures;
 import build.thresher.testing.bench.NoOpActions;
@@ -83,12 +83,12 @@ class FarmBenchmark {
     store.putAll(Scope.farm("default"), List.of(dag, input));
     ExecuteRequest request =
         ExecuteRequest.newBuilder()
-            .setDag(wire(dag.digest()))
+            .setDag(WireDigests.toWire(dag.digest()))
             .setInputs(
                 SpackInputs.newBuilder()
-                    .setCore(wire(input.digest()))
-                    .setRecipes(wire(input.digest()))
-                    .setConfiguration(wire(input.digest())))
+                    .setCore(WireDigests.toWire(input.digest()))
+                    .setRecipes(WireDigests.toWire(input.digest()))
+                    .setConfiguration(WireDigests.toWire(input.digest())))
             .build();
     CompletableFuture<String> accepted = new CompletableFuture<>();
     Figures.Measured accepting = figures.measure();
@@ -120,12 +120,5 @@ class FarmBenchmark {
     Figures.Measured running = figures.measure();
     actions.run(peers, ACTIONS_AT_ONCE);
     running.endOfLeases("whole server: actions that run nothing, 64 at once", ACTIONS);
-  }
-
-  private static build.bazel.remote.execution.v2.Digest wire(Digest digest) {
-    return build.bazel.remote.execution.v2.Digest.newBuilder()
-        .setHash(digest.hex())
-        .setSizeBytes(digest.sizeBytes())
-        .build();
   }
 }

@@ -4,6 +4,7 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.client.buildcache.Mirror.Spec;
 import build.thresher.v1.LegacySpec;
 import build.thresher.v1.MirrorGrpc;
@@ -174,7 +175,7 @@ public final class MirrorImport {
         .setLegacySpec(
             LegacySpec.newBuilder()
                 .setSpecFile(new String(text, StandardCharsets.UTF_8))
-                .setArchive(wire(archive)))
+                .setArchive(WireDigests.toWire(archive)))
         .build();
   }
 
@@ -233,12 +234,5 @@ public final class MirrorImport {
       throw new IOException(spec.path() + " names a blob without a sha256 checksum or a length");
     }
     return Digest.parse(sha256, size);
-  }
-
-  private static build.bazel.remote.execution.v2.Digest wire(Digest digest) {
-    return build.bazel.remote.execution.v2.Digest.newBuilder()
-        .setHash(digest.hex())
-        .setSizeBytes(digest.sizeBytes())
-        .build();
   }
 }

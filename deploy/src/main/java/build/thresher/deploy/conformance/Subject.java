@@ -14,6 +14,7 @@ import build.bazel.remote.execution.v2.ExecutionGrpc;
 import build.bazel.remote.execution.v2.FindMissingBlobsRequest;
 import build.bazel.remote.execution.v2.GetCapabilitiesRequest;
 import build.bazel.remote.execution.v2.ServerCapabilities;
+import build.thresher.cas.client.WireDigests;
 import com.google.bytestream.ByteStreamGrpc;
 import com.google.longrunning.OperationsGrpc;
 import com.google.protobuf.ByteString;
@@ -123,8 +124,7 @@ public final class Subject {
   }
 
   static Digest digest(ByteString bytes) {
-    build.thresher.cas.api.Digest digest = build.thresher.cas.api.Digest.of(bytes.toByteArray());
-    return Digest.newBuilder().setHash(digest.hex()).setSizeBytes(digest.sizeBytes()).build();
+    return WireDigests.toWire(build.thresher.cas.api.Digest.of(bytes.toByteArray()));
   }
 
   /** Puts a blob into the store. */

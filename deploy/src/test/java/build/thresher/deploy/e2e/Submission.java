@@ -6,6 +6,7 @@ import build.thresher.cas.client.LocalTree;
 import build.thresher.cas.client.LocalTree.Content;
 import build.thresher.cas.client.RemoteBlobStore;
 import build.thresher.cas.client.TreeUploader;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.NodeSources;
 import build.thresher.v1.Source;
@@ -53,7 +54,7 @@ final class Submission {
     }
     LocalTree built = tree.build();
     contents.putAll(built.contents());
-    return wire(built.root());
+    return WireDigests.toWire(built.root());
   }
 
   private static SourceList sources(Map<Digest, Content> contents, JsonNode nodes)
@@ -78,13 +79,6 @@ final class Submission {
       Map<Digest, Content> contents, byte[] bytes) {
     Digest digest = Digest.of(bytes);
     contents.put(digest, new Content.InMemory(bytes));
-    return wire(digest);
-  }
-
-  private static build.bazel.remote.execution.v2.Digest wire(Digest digest) {
-    return build.bazel.remote.execution.v2.Digest.newBuilder()
-        .setHash(digest.hex())
-        .setSizeBytes(digest.sizeBytes())
-        .build();
+    return WireDigests.toWire(digest);
   }
 }

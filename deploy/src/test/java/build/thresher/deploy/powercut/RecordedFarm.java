@@ -7,6 +7,7 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.client.FarmEndpoint;
 import build.thresher.cas.client.RemoteBlobStore;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.SpackInputs;
@@ -117,12 +118,12 @@ final class RecordedFarm implements AutoCloseable {
     String id = "r" + Long.toHexString(random.nextLong());
     Digest dag = blobs.put(SCOPE, document("p" + id));
     Digest empty = blobs.put(SCOPE, new byte[0]);
-    var inputs = wire(empty);
+    var inputs = WireDigests.toWire(empty);
     ExecuteRequest request =
         ExecuteRequest.newBuilder()
             .setInstanceName("default")
             .setRequestId(id)
-            .setDag(wire(dag))
+            .setDag(WireDigests.toWire(dag))
             .setInputs(
                 SpackInputs.newBuilder()
                     .setCore(inputs)
@@ -132,13 +133,6 @@ final class RecordedFarm implements AutoCloseable {
     var updates =
         FarmGrpc.newBlockingStub(channel).withDeadlineAfter(1, TimeUnit.MINUTES).execute(request);
     return updates.next().getAccepted().getRequestId();
-  }
-
-  private static build.bazel.remote.execution.v2.Digest wire(Digest digest) {
-    return build.bazel.remote.execution.v2.Digest.newBuilder()
-        .setHash(digest.hex())
-        .setSizeBytes(digest.sizeBytes())
-        .build();
   }
 
   /** One concrete node, as Spack writes it. */
