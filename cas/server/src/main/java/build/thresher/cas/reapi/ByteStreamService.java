@@ -23,8 +23,8 @@ import java.util.concurrent.ConcurrentMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * ByteStream over a {@link ResumableBlobStore}, and over streams that still grow. Memory is a
- * few chunks a stream, however slow its peer. A large write whose stream broke goes on where
+ * ByteStream over a {@link ResumableBlobStore}, and over streams that still grow. Memory is a few
+ * chunks a stream, however slow its peer. A large write whose stream broke goes on where
  * QueryWriteStatus says, after a restart too; a small or compressed one begins again at 0.
  *
  * <p>Its methods block: the server's executor must give each call a (virtual) thread.
