@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import urllib.parse
 
 import spack.fetch_strategy
 
@@ -74,7 +75,13 @@ def urls(stage):
     if stage.mirror_layout:
         found += ["%s/%s" % (mirror.fetch_url.rstrip("/"), stage.mirror_layout.path) for mirror in stage.mirrors]
     found += stage.default_fetcher.candidate_urls
-    return [url for url in dict.fromkeys(found) if url.split(":")[0] in FETCHED_BY_THE_FARM]
+    return [url for url in dict.fromkeys(found) if is_for_the_farm(url)]
+
+
+def is_for_the_farm(url):
+    """The farm is not told names and passwords, with which it would not fetch either."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme in FETCHED_BY_THE_FARM and "@" not in parts.netloc
 
 
 def described(node):

@@ -2,11 +2,29 @@ package build.thresher.cas.sources;
 
 import java.net.Inet6Address;
 import java.net.InetAddress;
+import java.net.URI;
 import java.net.UnknownHostException;
 
-/** Which addresses a client may make the farm connect to. */
+/** Which addresses a client may make the farm connect to, and how they are shown. */
 final class Addresses {
   private Addresses() {}
+
+  /**
+   * An address as logs and other clients may see it: without user, password and query, which may be
+   * secret. One that has no host is not shown at all.
+   */
+  static String shown(URI uri) {
+    if ("file".equals(uri.getScheme())) {
+      return uri.toString();
+    }
+    String host = uri.getHost();
+    if (host == null) {
+      return "an address without a host";
+    }
+    String port = uri.getPort() < 0 ? "" : ":" + uri.getPort();
+    String query = uri.getRawQuery() == null ? "" : "?…";
+    return uri.getScheme() + "://" + host + port + uri.getRawPath() + query;
+  }
 
   /**
    * Resolves a host once. The caller connects to what is returned, so that a second answer of the

@@ -53,7 +53,8 @@ final class HttpSource implements Closeable {
     socket.getOutputStream().flush();
     String[] first = line().split(" ", 3);
     if (first.length < 2 || !first[0].startsWith("HTTP/1.") || !first[1].matches("\\d{3}")) {
-      throw new FetchException(Reason.UNREACHABLE, uri + " does not answer in HTTP/1.1");
+      throw new FetchException(
+          Reason.UNREACHABLE, Addresses.shown(uri) + " does not answer in HTTP/1.1");
     }
     this.status = Integer.parseInt(first[1]);
     for (String header = line(); !header.isEmpty(); header = line()) {

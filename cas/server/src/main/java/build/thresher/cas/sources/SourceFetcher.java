@@ -94,7 +94,7 @@ public final class SourceFetcher implements AutoCloseable {
   }
 
   /**
-   * @param from the address that gave it; "" for the store
+   * @param from the address that gave it; "" for the store, and where another caller's gave it
    */
   record Fetched(Digest digest, String from) {}
 
@@ -138,7 +138,7 @@ public final class SourceFetcher implements AutoCloseable {
     CompletableFuture<Fetched> mine = new CompletableFuture<>();
     CompletableFuture<Fetched> first = running.putIfAbsent(checksums, mine);
     if (first != null) {
-      return await(first);
+      return new Fetched(await(first).digest(), "");
     }
     try {
       Fetched fetched = fetchFirst(scope, checksums, mirrorPath, addresses);
@@ -186,7 +186,7 @@ public final class SourceFetcher implements AutoCloseable {
         try {
           Digest digest = download(candidate, checksums, file);
           store(scope, checksums, digest, file);
-          LOG.info("source {} fetched from {}", digest, candidate.uri());
+          LOG.info("source {} fetched from {}", digest, Addresses.shown(parse(candidate.uri())));
           return new Fetched(digest, candidate.uri());
         } catch (FetchException e) {
           failures.add(e);
@@ -255,11 +255,13 @@ public final class SourceFetcher implements AutoCloseable {
           return receive(uri, source.body(), checksums, file, deadline);
         }
       }
-      throw new FetchException(Reason.UNREACHABLE, candidate.uri() + " redirects without end");
+      throw new FetchException(
+          Reason.UNREACHABLE, Addresses.shown(first) + " redirects without end");
     } catch (FetchException e) {
       throw e;
     } catch (IOException e) {
-      throw new FetchException(Reason.UNREACHABLE, uri + ": " + e.getMessage(), e);
+      String shown = Addresses.shown(uri);
+      throw new FetchException(Reason.UNREACHABLE, shown + ": " + e.getMessage(), e);
     }
   }
 
@@ -272,7 +274,7 @@ public final class SourceFetcher implements AutoCloseable {
   private static void requireOk(URI uri, int status) throws FetchException {
     if (status != 200) {
       Reason reason = status == 404 || status == 410 ? Reason.NOT_THERE : Reason.UNREACHABLE;
-      throw new FetchException(reason, uri + " answers " + status);
+      throw new FetchException(reason, Addresses.shown(uri) + " answers " + status);
     }
   }
 
@@ -280,7 +282,9 @@ public final class SourceFetcher implements AutoCloseable {
     try {
       return new URI(text);
     } catch (URISyntaxException e) {
-      throw new FetchException(Reason.MALFORMED, "`" + text + "` is no address", e);
+      // Without the text, and without the cause, which has it: it may be secret.
+      throw new FetchException(
+          Reason.MALFORMED, "malformed address: " + e.getReason() + " at " + e.getIndex());
     }
   }
 
@@ -290,7 +294,8 @@ public final class SourceFetcher implements AutoCloseable {
     if (!http || uri.getHost() == null || uri.getRawUserInfo() != null) {
       throw new FetchException(
           Reason.FORBIDDEN,
-          uri + " is not fetched: only http and https addresses without a user name are");
+          Addresses.shown(uri)
+              + " is not fetched: only http and https addresses without a user name are");
     }
   }
 
@@ -314,11 +319,13 @@ public final class SourceFetcher implements AutoCloseable {
         size += n;
         if (size > options.maxBytes()) {
           throw new FetchException(
-              Reason.TOO_LARGE, uri + " has more than " + options.maxBytes() + " bytes");
+              Reason.TOO_LARGE,
+              Addresses.shown(uri) + " has more than " + options.maxBytes() + " bytes");
         }
         if (deadline != Long.MAX_VALUE && nanoTime.getAsLong() - deadline > 0) {
           throw new FetchException(
-              Reason.UNREACHABLE, uri + " took longer than " + readable(options.fetchTimeout()));
+              Reason.UNREACHABLE,
+              Addresses.shown(uri) + " took longer than " + readable(options.fetchTimeout()));
         }
         check.update(buffer, n);
         out.write(buffer, 0, n);
@@ -328,7 +335,8 @@ public final class SourceFetcher implements AutoCloseable {
     if (!outcome.matches()) {
       throw new FetchException(
           Reason.WRONG_CONTENT,
-          uri + " has the sha256 " + outcome.digest().hex() + " and is another than asked for");
+          "%s has the sha256 %s and is another than asked for"
+              .formatted(Addresses.shown(uri), outcome.digest().hex()));
     }
     return outcome.digest();
   }

@@ -2,6 +2,7 @@ package build.thresher.cas.sources;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -232,6 +233,30 @@ class SourceFetchServiceTest {
       strings = {"file:///etc/passwd", "gopher://x/", "http://user:pw@192.0.2.1/", "jar:file:/x"})
   void otherAddressesAreRefused(String uri) throws Exception {
     assertEquals(Status.Code.PERMISSION_DENIED, code(request(DIGEST, uri)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "http://me:canary@127.0.0.1:1/x",
+        "http://127.0.0.1:1/x?token=canary",
+        "http://127.0.0.1:1/x#canary",
+        "http://me:cana/canary@127.0.0.1:1/x",
+        "http://me:canary@127.0.0.1:1/no address",
+        "ftp://me:canary@127.0.0.1/x",
+        "canary:127.0.0.1"
+      })
+  void whatMayBeSecretInAnAddressIsShownToNobody(String uri) throws Exception {
+    String message = call(request(DIGEST, uri)).getStatus().getMessage();
+    assertFalse(message.contains("canary"), message);
+    assertTrue(message.contains("could not be fetched; "), message);
+  }
+
+  @Test
+  void whatMayBeSecretWhereARedirectLeadsIsShownToNobody() throws Exception {
+    String elsewhere = url("/nothing?signature=canary");
+    String message = call(request(DIGEST, url("/redirect?" + elsewhere))).getStatus().getMessage();
+    assertTrue(message.contains(url("/nothing?…") + " answers 404"), message);
   }
 
   @ParameterizedTest
