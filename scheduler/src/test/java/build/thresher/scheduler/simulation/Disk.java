@@ -1,7 +1,7 @@
 package build.thresher.scheduler.simulation;
 
 import build.thresher.scheduler.core.Change;
-import build.thresher.scheduler.store.MemoryTaskStore;
+import build.thresher.scheduler.store.TaskStore;
 import java.io.IOException;
 import java.util.List;
 import java.util.Random;
@@ -12,13 +12,56 @@ import org.jspecify.annotations.Nullable;
  * power goes, all is there afterwards or nothing is: which of the two, the writer cannot know.
  */
 final class Disk {
-  private final MemoryTaskStore store = new MemoryTaskStore();
+  private final Opening opening;
+  private TaskStore store;
   private @Nullable Batch unsynced;
 
   private record Batch(long epoch, List<Change> changes) {}
 
-  MemoryTaskStore store() {
-    return store;
+  /** Opens what the store of before has left, which is closed. */
+  interface Opening {
+    TaskStore open() throws IOException;
+  }
+
+  /** Something that is read from the store. */
+  interface Question<T> {
+    T ask(TaskStore store) throws IOException;
+  }
+
+  Disk(Opening opening) {
+    this.opening = opening;
+    this.store = opened();
+  }
+
+  private TaskStore opened() {
+    try {
+      return opening.open();
+    } catch (IOException e) {
+      throw new AssertionError("the store does not open", e);
+    }
+  }
+
+  /** Another server takes the store over. */
+  void takeOver() {
+    close();
+    store = opened();
+    ask(TaskStore::open);
+  }
+
+  void close() {
+    try {
+      store.close();
+    } catch (IOException e) {
+      throw new AssertionError("the store does not close", e);
+    }
+  }
+
+  <T> T ask(Question<T> question) {
+    try {
+      return question.ask(store);
+    } catch (IOException e) {
+      throw new AssertionError("the store does not answer", e);
+    }
   }
 
   void write(long epoch, List<Change> changes) {

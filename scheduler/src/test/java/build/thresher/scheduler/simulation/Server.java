@@ -12,11 +12,13 @@ import build.thresher.scheduler.core.ExecutorId;
 import build.thresher.scheduler.core.Failure;
 import build.thresher.scheduler.core.FailureClass;
 import build.thresher.scheduler.core.Fence;
+import build.thresher.scheduler.core.LiveState;
 import build.thresher.scheduler.core.Outcome;
 import build.thresher.scheduler.core.Reply;
 import build.thresher.scheduler.core.RequestState;
 import build.thresher.scheduler.core.TaskKey;
 import build.thresher.scheduler.core.Usage;
+import build.thresher.scheduler.store.TaskStore;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import java.time.Duration;
@@ -112,10 +114,11 @@ final class Server {
 
   private void load() {
     starts++;
-    disk.store().open();
-    Core loaded = Core.load(CoreOptions.DEFAULTS, disk.store().loadLive(), time.now());
+    disk.takeOver();
+    LiveState live = disk.ask(TaskStore::loadLive);
+    Core loaded = Core.load(CoreOptions.DEFAULTS, live, time.now());
     core = loaded;
-    rules.loaded(disk.store().loadLive());
+    rules.loaded(live);
     loaded.resume().effects().forEach(this::run);
   }
 
@@ -163,7 +166,7 @@ final class Server {
   }
 
   private Optional<RequestState> finished(String request) {
-    return disk.store().finishedRequest(request).map(r -> r.state());
+    return disk.ask(store -> store.finishedRequest(request)).map(r -> r.state());
   }
 
   // What executors call
@@ -225,7 +228,7 @@ final class Server {
         e ->
             e.execution().fence().equals(fence)
                 && (e.ending().outputs() != null || e.ending().log() != null);
-    return disk.store().execution(fence.execution()).filter(reported).isPresent();
+    return disk.ask(store -> store.execution(fence.execution())).filter(reported).isPresent();
   }
 
   // The loop
@@ -313,7 +316,7 @@ final class Server {
         submit.head(),
         submit.tasks(),
         keys.stream().filter(mirror::has).map(TaskKey::hash).collect(ImmutableSet.toImmutableSet()),
-        ImmutableList.copyOf(disk.store().failures(keys, time.now().wall())));
+        disk.ask(store -> ImmutableList.copyOf(store.failures(keys, time.now().wall()))));
   }
 
   private void stored(List<Item> batch, List<Item.Apply> applied, List<Outcome> outcomes) {

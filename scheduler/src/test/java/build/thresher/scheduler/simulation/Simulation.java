@@ -1,6 +1,7 @@
 package build.thresher.scheduler.simulation;
 
 import build.thresher.scheduler.core.RequestState;
+import build.thresher.scheduler.store.MemoryTaskStore;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,6 +22,7 @@ final class Simulation {
   private final VirtualTime time = new VirtualTime();
   private final Network network;
   private final Rules rules;
+  private final Disk disk;
   private final Server server;
   private final Workload workload;
   private final Mirror mirror = new Mirror();
@@ -47,14 +49,15 @@ final class Simulation {
       Duration virtualTime,
       Map<String, RequestState> ended) {}
 
-  private Simulation(long seed, boolean stormy, int packages) {
+  private Simulation(long seed, boolean stormy, int packages, Disk.Opening opening) {
     this.seed = seed;
     this.stormy = stormy;
     random = new Random(seed);
     network = new Network(time, random);
     workload = new Workload(packages, !stormy, random);
     rules = new Rules(mirror, workload, !stormy);
-    server = new Server(time, random, new Disk(), mirror, workload, rules);
+    disk = new Disk(opening);
+    server = new Server(time, random, disk, mirror, workload, rules);
     for (int i = 0; i < 4; i++) {
       workers.add(new Worker("e" + i, time, random, network, server, workload, mirror, rules));
       clients.add(new Client("c" + i, time, random, network, server, rules));
@@ -63,12 +66,22 @@ final class Simulation {
 
   /** A world in which everything that can fail does. */
   static Report storm(long seed, int packages, int orders) {
-    return new Simulation(seed, true, packages).run(orders);
+    return storm(seed, packages, orders, inMemory());
+  }
+
+  /** The same on another disk. */
+  static Report storm(long seed, int packages, int orders, Disk.Opening opening) {
+    return new Simulation(seed, true, packages, opening).run(orders);
   }
 
   /** A world in which nothing fails: everything has to succeed, and nothing may run twice. */
   static Report calm(long seed, int packages, int orders) {
-    return new Simulation(seed, false, packages).run(orders);
+    return new Simulation(seed, false, packages, inMemory()).run(orders);
+  }
+
+  private static Disk.Opening inMemory() {
+    MemoryTaskStore store = new MemoryTaskStore();
+    return () -> store;
   }
 
   private Report run(int orders) {
@@ -97,6 +110,8 @@ final class Simulation {
       rules.atTheEnd();
     } catch (AssertionError | RuntimeException e) {
       throw new AssertionError("seed " + seed + " at " + Duration.ofNanos(time.nanos()), e);
+    } finally {
+      disk.close();
     }
     return new Report(
         rules.tasksEnded(),

@@ -4,9 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.scheduler.core.RequestState;
+import build.thresher.scheduler.store.RocksTaskStore;
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Many histories. A failing one prints the command that replays it; {@code -Dsimulation.seed=N}
@@ -49,6 +55,26 @@ class SimulationTest {
     for (long seed = 0; seed < 5; seed++) {
       assertEquals(
           Simulation.storm(seed, PACKAGES, ORDERS), Simulation.storm(seed, PACKAGES, ORDERS));
+    }
+  }
+
+  /** What the real store writes and reads again at each start is what the rules were told. */
+  @Test
+  void theRealStoreGivesTheSameHistories(@TempDir Path scratch) throws Exception {
+    Path memory = Path.of("/dev/shm"); // where there is one: each batch is synced
+    Path parent =
+        Files.isWritable(memory) ? Files.createTempDirectory(memory, "simulation") : scratch;
+    try {
+      long first = new Random().nextLong();
+      for (long seed = first; seed < first + Integer.getInteger("simulation.stored", 5); seed++) {
+        Path directory = parent.resolve("" + seed);
+        assertEquals(
+            Simulation.storm(seed, PACKAGES, ORDERS),
+            Simulation.storm(
+                seed, PACKAGES, ORDERS, () -> RocksTaskStore.at(directory, "default")));
+      }
+    } finally {
+      MoreFiles.deleteRecursively(parent, RecursiveDeleteOption.ALLOW_INSECURE);
     }
   }
 

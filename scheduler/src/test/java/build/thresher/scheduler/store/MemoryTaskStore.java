@@ -28,15 +28,15 @@ import java.util.TreeMap;
  */
 public final class MemoryTaskStore implements TaskStore {
   private long epoch;
-  private final Map<String, RequestHead> live = new LinkedHashMap<>();
+  private final Map<String, RequestHead> live = new TreeMap<>();
   private final Map<String, RequestSnapshot> finished = new LinkedHashMap<>();
   private final Map<String, TreeMap<Integer, LiveState.LiveHold>> holds = new LinkedHashMap<>();
   private final Map<Long, Definition> definitions = new LinkedHashMap<>();
-  private final Map<Long, TaskSnapshot> tasks = new LinkedHashMap<>();
+  private final Map<Long, TaskSnapshot> tasks = new TreeMap<>();
   private final Map<TaskKey, String> latest = new LinkedHashMap<>();
   private final Map<String, Change.ExecutionEnded> executions = new LinkedHashMap<>();
   private final List<RememberedFailure> failures = new ArrayList<>();
-  private final Map<String, Double> durations = new LinkedHashMap<>();
+  private final Map<String, Double> durations = new TreeMap<>();
 
   @Override
   public long open() {
