@@ -204,7 +204,14 @@ final class FarmServer implements AutoCloseable {
     Doors doors = new Doors(config, mirror, pushed, blobs, mirrorOptions, access, tokens, clock);
     OciHandler oci = opened(doors.oci(httpOptions.stallTimeout()));
     MirrorServer http =
-        MirrorServer.start(httpOptions, mirror, blobs, sources::find, access, doors.routes(oci));
+        MirrorServer.start(
+            httpOptions,
+            mirror,
+            blobs,
+            sources::find,
+            access,
+            doors.routes(oci),
+            blobs::takesWrites);
     opened.push(http::stop);
     httpAddress = address(config.get(Key.HTTP_LISTEN), http.port());
     Server local = localServer().start();

@@ -171,6 +171,15 @@ final class FarmUnderTest implements AutoCloseable {
     }
   }
 
+  /** The server's process, and those of executors. */
+  List<ProcessHandle> processes() {
+    List<ProcessHandle> all = new ArrayList<>(executors.stream().map(Process::toHandle).toList());
+    if (server != null) {
+      all.add(server.toHandle());
+    }
+    return all;
+  }
+
   /** What the server's process has in memory. */
   long serverMemoryBytes() throws IOException {
     if (server == null) {

@@ -66,6 +66,7 @@ class GoldenDataTest {
               assertArrayEquals(content, store.readAll(SCOPE, Digest.of(content)));
             }
             case "mirror" -> assertEquals(words[2], mirrored(http, farm, words[1]));
+            case "pushed" -> assertEquals(words[2], pushed(http, farm, words[1]));
             case "request" -> assertEquals(words[2], request(channel, words[1]));
             default -> throw new AssertionError(line);
           }
@@ -98,6 +99,9 @@ class GoldenDataTest {
         for (String path : List.of("v3/layout.json", "v3/manifests/key/keys.manifest.json")) {
           expected.add("mirror " + path + " " + mirrored(http, farm, path));
         }
+        for (String path : publish(farm, directory)) {
+          expected.add("pushed " + path + " " + pushed(http, farm, path));
+        }
         for (Request request : requests(channel)) {
           expected.add("request " + request.getRequestId() + " " + told(request));
         }
@@ -115,7 +119,28 @@ class GoldenDataTest {
 
   /** Nobody builds here: what was queued is found queued. */
   private static FarmUnderTest start(Path directory) throws Exception {
-    return FarmUnderTest.start(directory, "executor.local=false", "scheduler.executor_grace=24h");
+    return FarmUnderTest.start(
+        directory,
+        "executor.local=false",
+        "scheduler.executor_grace=24h",
+        "mirror.pushed=[pushed]",
+        "mirror.unsigned=[pushed]");
+  }
+
+  /** Manifests and blobs of specs that were published. */
+  private static List<String> publish(FarmUnderTest farm, Path directory) throws Exception {
+    Path specs = Path.of("../cas/server/src/test/resources/spack/v3-unsigned").toAbsolutePath();
+    farm.thresher("mirror", "import", "--instance", "pushed", specs.toString()).succeeded();
+    Path out = directory.resolve("exported");
+    farm.thresher("mirror", "export", "--instance", "pushed", out.toString()).succeeded();
+    try (Stream<Path> files = Files.walk(out)) {
+      return files
+          .filter(Files::isRegularFile)
+          .map(file -> out.relativize(file).toString())
+          .filter(path -> path.matches("(v3/manifests/spec|blobs)/.*"))
+          .sorted()
+          .toList();
+    }
   }
 
   /** With trees that hold nothing, for they are most of what a build uploads. */
@@ -144,11 +169,20 @@ class GoldenDataTest {
   /** SHA-256 of what the mirror answers. */
   private static String mirrored(HttpClient http, FarmUnderTest farm, String path)
       throws Exception {
+    return answer(http, farm.mirrorUrl() + "/" + path);
+  }
+
+  /** The same of the instance into which specs were pushed. */
+  private static String pushed(HttpClient http, FarmUnderTest farm, String path) throws Exception {
+    return answer(http, "http://" + farm.httpAddress() + "/mirror/pushed/" + path);
+  }
+
+  private static String answer(HttpClient http, String address) throws Exception {
     HttpResponse<byte[]> answer =
         http.send(
-            HttpRequest.newBuilder(URI.create(farm.mirrorUrl() + "/" + path)).build(),
+            HttpRequest.newBuilder(URI.create(address)).build(),
             HttpResponse.BodyHandlers.ofByteArray());
-    assertEquals(200, answer.statusCode(), path);
+    assertEquals(200, answer.statusCode(), address);
     return Digest.of(answer.body()).hex();
   }
 

@@ -253,6 +253,11 @@ public final class RocksBlobStore implements ResumableBlobStore {
     return committer.statistics();
   }
 
+  /** False from the first failed sync on: what was written is served, nothing new is taken. */
+  public boolean takesWrites() {
+    return !gate.isShut();
+  }
+
   /** Looks for damage in everything, as fast as it goes. */
   Scrubber.Round scrub() throws IOException, RocksDBException {
     return scrubber.everything();

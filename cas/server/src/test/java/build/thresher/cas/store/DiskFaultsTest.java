@@ -126,6 +126,9 @@ final class DiskFaultsTest {
     boolean failed = errors.contains("fault: ");
     if (failed && plan.call().equals("fsync")) {
       assertTrue(said.getLast().startsWith("refused"), "acknowledged after a failed sync");
+      assertTrue(said.contains("takes writes: false"), "nobody is told that it is read-only");
+    } else if (!failed) {
+      assertTrue(said.contains("takes writes: true"));
     }
     findAll(dir, acknowledged);
     return failed ? 1 : 0;

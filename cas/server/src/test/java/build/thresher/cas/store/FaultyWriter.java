@@ -14,7 +14,8 @@ import java.util.concurrent.atomic.AtomicLong;
 /**
  * A process that writes blobs on a disk that fails under it. On standard output: {@code ack seed
  * digest} for what was acknowledged, {@code refused class message} for what was not, {@code lost
- * seed} for what cannot be read any more, and last what became of one more write.
+ * seed} for what cannot be read any more, whether the store says that it takes writes, and last
+ * what became of one more write.
  */
 final class FaultyWriter {
   private static final int WRITERS = 4;
@@ -52,6 +53,7 @@ final class FaultyWriter {
       for (Map.Entry<Long, Digest> one : acknowledged.entrySet()) {
         readBack(store, one.getKey(), one.getValue());
       }
+      say("takes writes: " + store.takesWrites());
       say("last");
       write(store, next.getAndIncrement(), acknowledged);
     }
