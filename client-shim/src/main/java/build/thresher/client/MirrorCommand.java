@@ -15,7 +15,14 @@ import picocli.CommandLine.Parameters;
       MirrorCommand.ListCommand.class,
       MirrorCommand.AddCommand.class,
       MirrorImportCommand.class,
-      MirrorExportCommand.class
+      MirrorExportCommand.class,
+      MirrorPruneCommand.class,
+      MirrorRestoreCommand.class,
+      MirrorPinCommands.Pin.class,
+      MirrorPinCommands.Unpin.class,
+      MirrorPinCommands.Pins.class,
+      MirrorKeyCommands.Keys.class,
+      MirrorKeyCommands.Rotate.class
     })
 final class MirrorCommand extends MirrorListing {
   @Command(

@@ -9,6 +9,7 @@ import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
+import build.thresher.cas.mirror.KeyRotation;
 import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.MirrorUpkeep;
 import build.thresher.cas.mirror.Pins;
@@ -192,7 +193,8 @@ final class FarmServer implements AutoCloseable {
     Pins pins = Pins.open(mirror);
     Retention retention = new Retention(mirror, pins, scheduler::needs);
     opened(MirrorUpkeep.start(mirror, retention, UPKEEP));
-    adapters.add(new MirrorService(pushed, retention, pins, clock));
+    KeyRotation keys = opened(KeyRotation.start(mirror));
+    adapters.add(new MirrorService(pushed, retention, pins, keys, clock));
     adapters.add(health.getHealthService());
 
     services = adapters.stream().map(BindableService::bindService).toList();

@@ -1,31 +1,49 @@
 package build.thresher.cas.mirror;
 
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** How the public key of one instance is served: the key, its manifest, and the list of one key. */
+/**
+ * How the public keys of one instance are served: each key with its manifest, and the list of all.
+ * The first key signs; a second one will, or did.
+ */
 final class InstanceKey {
-  private final Signer signer;
-  private final Served.Document manifest;
+  private final ImmutableList<Signer> signers;
+  private final ImmutableMap<String, Served.Document> manifests;
   private final Served.Document indexManifest;
-  private final List<Served.Document> blobs;
+  private final ImmutableList<Served.Document> blobs;
 
-  InstanceKey(Signer signer) {
-    this.signer = signer;
-    Served.Document key = Served.Document.of(signer.publicKey(), MediaTypes.KEY, true);
+  InstanceKey(List<Signer> given) {
+    signers = ImmutableList.copyOf(given);
+    ImmutableList.Builder<Served.Document> documents = ImmutableList.builder();
+    ImmutableMap.Builder<String, Served.Document> named = ImmutableMap.builder();
+    for (Signer signer : signers) {
+      Served.Document key = Served.Document.of(signer.publicKey(), MediaTypes.KEY, true);
+      documents.add(key);
+      named.put(signer.fingerprint(), manifest(key, MediaTypes.KEY));
+    }
+    String keys =
+        signers.stream()
+            .map(signer -> "\"" + signer.fingerprint() + "\":{}")
+            .collect(Collectors.joining(",", "{\"keys\":{", "}}"));
     Served.Document index =
-        Served.Document.of(
-            ("{\"keys\":{\"" + signer.fingerprint() + "\":{}}}").getBytes(StandardCharsets.UTF_8),
-            MediaTypes.KEY_INDEX,
-            true);
-    this.blobs = List.of(key, index);
-    this.manifest = manifest(key, MediaTypes.KEY);
-    this.indexManifest = manifest(index, MediaTypes.KEY_INDEX);
+        Served.Document.of(keys.getBytes(StandardCharsets.UTF_8), MediaTypes.KEY_INDEX, true);
+    documents.add(index);
+    blobs = documents.build();
+    manifests = named.buildOrThrow();
+    indexManifest = manifest(index, MediaTypes.KEY_INDEX);
   }
 
   Signer signer() {
-    return signer;
+    return signers.getFirst();
+  }
+
+  ImmutableList<Signer> all() {
+    return signers;
   }
 
   List<Served.Document> blobs() {
@@ -33,7 +51,7 @@ final class InstanceKey {
   }
 
   Served.@Nullable Document manifest(String fingerprint) {
-    return fingerprint.equals(signer.fingerprint()) ? manifest : null;
+    return manifests.get(fingerprint);
   }
 
   Served.Document indexManifest() {

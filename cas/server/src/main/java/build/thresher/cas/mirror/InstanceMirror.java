@@ -26,17 +26,24 @@ final class InstanceMirror {
   private final Set<DagHash> nodes = ConcurrentHashMap.newKeySet();
   private final ConcurrentHashMap<DagHash, Pruned> pruned = new ConcurrentHashMap<>();
   private final ReadWriteLock visible = new ReentrantReadWriteLock();
-  private final InstanceKey key;
   private final MirrorIndex index;
+  private volatile InstanceKey key;
 
-  InstanceMirror(Signer signer, Function<InstanceMirror, MirrorIndex> index) {
-    this.key = new InstanceKey(signer);
+  InstanceMirror(List<Signer> signers, Function<InstanceMirror, MirrorIndex> index) {
+    this.key = new InstanceKey(signers);
     this.index = index.apply(this);
     key.blobs().forEach(this::add);
   }
 
   InstanceKey key() {
     return key;
+  }
+
+  /** The first signs. Call it with {@link #takingOut} held, so that nobody signs with another. */
+  void useKeys(List<Signer> signers) {
+    InstanceKey changed = new InstanceKey(signers);
+    changed.blobs().forEach(this::add);
+    key = changed;
   }
 
   @Nullable PublishedSpec find(DagHash hash) {

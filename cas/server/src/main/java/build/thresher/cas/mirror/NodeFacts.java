@@ -11,7 +11,7 @@ import java.io.IOException;
  * What is asked of a node of the index besides its text.
  *
  * @param used dependencies that are needed where the node is used
- * @param builtWith the others
+ * @param builtWith the others, and what a spliced node was built as
  */
 record NodeFacts(String target, ImmutableList<DagHash> used, ImmutableList<DagHash> builtWith) {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -24,6 +24,10 @@ record NodeFacts(String target, ImmutableList<DagHash> used, ImmutableList<DagHa
       boolean isUsed =
           isUsed(edge.path("parameters").path("deptypes")) || isUsed(edge.path("type"));
       (isUsed ? used : builtWith).add(new DagHash(edge.path("hash").asText()));
+    }
+    String builtAs = json.path("build_spec").path("hash").asText();
+    if (!builtAs.isEmpty()) {
+      builtWith.add(new DagHash(builtAs));
     }
     JsonNode target = json.path("arch").path("target");
     return new NodeFacts(

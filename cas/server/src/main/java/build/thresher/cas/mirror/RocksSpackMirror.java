@@ -250,6 +250,10 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     return db;
   }
 
+  Signers signers() {
+    return signers;
+  }
+
   UsedSpecs used() {
     return used;
   }
@@ -418,7 +422,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     }
     InstanceMirror made =
         new InstanceMirror(
-            signers.of(name),
+            Rotation.signers(name, db, signers),
             self -> new MirrorIndex(name, db, blobs, options, clock, self::isPublished));
     InstanceMirror first = instances.putIfAbsent(name, made);
     return first == null ? made : first;

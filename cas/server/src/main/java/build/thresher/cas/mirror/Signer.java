@@ -18,6 +18,7 @@ import java.util.Date;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import org.bouncycastle.bcpg.ArmoredOutputStream;
 import org.bouncycastle.bcpg.BCPGOutputStream;
@@ -54,7 +55,8 @@ import org.bouncycastle.openpgp.operator.jcajce.JcaPGPKeyPair;
  */
 public final class Signer {
   private static final String FILE = "signing-key.pgp";
-  private static final int RSA_BITS = 3072;
+  private static final String NEXT_FILE = "next-signing-key.pgp";
+  static final int RSA_BITS = 3072;
 
   private final PGPPublicKey publicKey;
   private final PGPPrivateKey privateKey;
@@ -78,9 +80,33 @@ public final class Signer {
   }
 
   static Signer open(Path dir, String userId, InstantSource clock, int rsaBits) throws IOException {
+    return openOrMake(dir, FILE, userId, clock, rsaBits);
+  }
+
+  /** The key that will take the place of the one in this directory. */
+  static Optional<Signer> next(Path dir, InstantSource clock) throws IOException {
+    return Files.exists(dir.resolve(NEXT_FILE))
+        ? Optional.of(openOrMake(dir, NEXT_FILE, "", clock, RSA_BITS))
+        : Optional.empty();
+  }
+
+  static Signer makeNext(Path dir, String userId, InstantSource clock, int rsaBits)
+      throws IOException {
+    return openOrMake(dir, NEXT_FILE, userId, clock, rsaBits);
+  }
+
+  /** The next key is the key; once done, nothing more to do. */
+  static void adoptNext(Path dir) throws IOException {
+    if (Files.exists(dir.resolve(NEXT_FILE))) {
+      move(dir, dir.resolve(NEXT_FILE), dir.resolve(FILE));
+    }
+  }
+
+  private static Signer openOrMake(
+      Path dir, String name, String userId, InstantSource clock, int rsaBits) throws IOException {
     SyncedDirectories.create(dir);
     Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwx------"));
-    Path file = dir.resolve(FILE);
+    Path file = dir.resolve(name);
     try {
       if (!Files.exists(file)) {
         write(dir, file, generate(userId, clock, rsaBits));
@@ -189,7 +215,11 @@ public final class Signer {
       }
       channel.force(true);
     }
-    Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+    move(dir, temporary, file);
+  }
+
+  private static void move(Path dir, Path from, Path to) throws IOException {
+    Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
     try (FileChannel directory = FileChannel.open(dir, StandardOpenOption.READ)) {
       directory.force(true);
     }

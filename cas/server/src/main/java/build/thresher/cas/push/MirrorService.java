@@ -4,11 +4,15 @@ import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.cas.mirror.BadSignatureException;
+import build.thresher.cas.mirror.KeyRotation;
 import build.thresher.cas.mirror.Pins;
 import build.thresher.cas.mirror.PushedSpecs;
 import build.thresher.cas.mirror.PushedSpecs.Taken;
 import build.thresher.cas.mirror.Retention;
+import build.thresher.v1.KeyState;
 import build.thresher.v1.LegacySpec;
+import build.thresher.v1.ListKeysRequest;
+import build.thresher.v1.ListKeysResponse;
 import build.thresher.v1.ListPinsRequest;
 import build.thresher.v1.ListPinsResponse;
 import build.thresher.v1.ListPrunedRequest;
@@ -24,7 +28,9 @@ import build.thresher.v1.RemovePinRequest;
 import build.thresher.v1.RemovePinResponse;
 import build.thresher.v1.RestoreRequest;
 import build.thresher.v1.RestoreResponse;
+import build.thresher.v1.RotateKeyRequest;
 import build.thresher.v1.SetPinRequest;
+import build.thresher.v1.SigningKey;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
@@ -44,8 +50,11 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
 
   private final PushedSpecs pushed;
   private final RetentionCalls kept;
+  private final KeyRotation keys;
 
-  public MirrorService(PushedSpecs pushed, Retention retention, Pins pins, InstantSource clock) {
+  public MirrorService(
+      PushedSpecs pushed, Retention retention, Pins pins, KeyRotation keys, InstantSource clock) {
+    this.keys = keys;
     this.pushed = pushed;
     this.kept = new RetentionCalls(retention, pins, clock);
   }
@@ -109,6 +118,42 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
   public void listPins(ListPinsRequest request, StreamObserver<ListPinsResponse> observer) {
     String instance = request.getInstanceName();
     answer("list", instance, observer, () -> observer.onNext(kept.listPins(instance)));
+  }
+
+  @Override
+  public void listKeys(ListKeysRequest request, StreamObserver<ListKeysResponse> observer) {
+    String instance = request.getInstanceName();
+    answer("list", instance, observer, () -> observer.onNext(wire(keys.status(instance))));
+  }
+
+  @Override
+  public void rotateKey(RotateKeyRequest request, StreamObserver<ListKeysResponse> observer) {
+    String instance = request.getInstanceName();
+    answer(
+        "rotate",
+        instance,
+        observer,
+        () ->
+            observer.onNext(
+                wire(request.getAnnounceOnly() ? keys.announce(instance) : keys.rotate(instance))));
+  }
+
+  private static ListKeysResponse wire(KeyRotation.Status status) {
+    ListKeysResponse.Builder response =
+        ListKeysResponse.newBuilder().setSignedAnew(status.signedAnew()).setToSign(status.toSign());
+    for (KeyRotation.Key key : status.keys()) {
+      response.addKeys(
+          SigningKey.newBuilder().setFingerprint(key.fingerprint()).setState(wire(key.state())));
+    }
+    return response.build();
+  }
+
+  private static KeyState wire(KeyRotation.State state) {
+    return switch (state) {
+      case SIGNS -> KeyState.KEY_SIGNS;
+      case ANNOUNCED -> KeyState.KEY_ANNOUNCED;
+      case LEAVES -> KeyState.KEY_LEAVES;
+    };
   }
 
   private interface Work {
