@@ -108,18 +108,16 @@ public final class Bubblewrap {
 
   /** The whole command line for a build, from the launching shell to the build's own command. */
   List<String> commandLine(SandboxSpec spec, ControlGroups.Group group) {
-    List<String> argv = new ArrayList<>(launcher(group.directories(), spec.status()));
     long processes = ceilings.processes(spec.limits().processes() + NPROC_MARGIN);
     boolean limitInside = !group.limitsProcesses() && spec.root().isEmpty();
     boolean limitOutside = !group.limitsProcesses() && !limitInside;
-    argv.addAll(
-        List.of(
-            "prlimit",
-            "--core=0:0",
-            "--nproc=" + (limitOutside ? processes : ceilings.processes(Long.MAX_VALUE)),
-            "--nofile=" + ceilings.openFiles(OPEN_FILES) + ":" + ceilings.openFiles(MAX_OPEN_FILES),
-            "--fsize=" + ceilings.fileBytes(spec.limits().diskBytes()),
-            "--"));
+    List<String> argv =
+        new ArrayList<>(
+            launcher(
+                group.doors(),
+                spec.status(),
+                limitOutside ? processes : ceilings.processes(Long.MAX_VALUE),
+                ceilings.fileBytes(spec.limits().diskBytes())));
     argv.addAll(List.of("setpriv", "--no-new-privs"));
     if (root) {
       argv.addAll(List.of("--reuid=" + spec.uid(), "--regid=" + spec.uid(), "--clear-groups"));
@@ -168,19 +166,22 @@ public final class Bubblewrap {
   }
 
   /**
-   * The shell enters the control groups, opens the filter as descriptor 9 and the status as 8, and
-   * becomes the next program: a process builder can do none of this.
+   * The shell enters the control groups, sets the limits, opens the filter as descriptor 9 and the
+   * status as 8, and becomes the next program: a process builder can do none of this, and a program
+   * for each of it takes a millisecond.
    */
-  private List<String> launcher(List<Path> controlGroups, Optional<Path> status) {
+  private List<String> launcher(
+      List<Path> controlGroups, Optional<Path> status, long processes, long fileBytes) {
     // When the host itself has no memory left, builds are to go before the executor.
     StringBuilder script = new StringBuilder("echo 500 2>/dev/null > /proc/$$/oom_score_adj; ");
     script.append("n=$1; shift; ");
-    script.append("while [ \"$n\" -gt 0 ]; do echo $$ > \"$1/cgroup.procs\" || exit 125; ");
+    script.append("while [ \"$n\" -gt 0 ]; do echo 0 > \"$1\" || exit 125; ");
     script.append("shift; n=$((n-1)); done; ");
+    script.append(resourceLimits(processes, fileBytes));
     List<String> argv = new ArrayList<>(List.of("/bin/sh", "-c"));
     List<String> arguments = new ArrayList<>();
     arguments.add(Integer.toString(controlGroups.size()));
-    controlGroups.forEach(group -> arguments.add(group.toString()));
+    controlGroups.forEach(door -> arguments.add(door.toString()));
     seccompFilter.ifPresent(
         filter -> {
           script.append("f=$1; shift; exec 9< \"$f\" || exit 125; ");
@@ -196,6 +197,22 @@ public final class Bubblewrap {
     argv.add("thresher-build");
     argv.addAll(arguments);
     return argv;
+  }
+
+  private String resourceLimits(long processes, long fileBytes) {
+    String most = processes == Long.MAX_VALUE ? "unlimited" : Long.toString(processes);
+    return "ulimit -c 0 && ulimit -S -n "
+        + ceilings.openFiles(OPEN_FILES)
+        + " && ulimit -H -n "
+        + ceilings.openFiles(MAX_OPEN_FILES)
+        // Blocks of 512 bytes, as POSIX has it; the option for processes is -p for dash.
+        + " && ulimit -f "
+        + Math.max(1, fileBytes / 512)
+        + " && { ulimit -u "
+        + most
+        + " || ulimit -p "
+        + most
+        + "; } 2> /dev/null || exit 125; ";
   }
 
   private static void namespaces(List<String> argv) {

@@ -58,8 +58,14 @@ public abstract sealed class ControlGroups implements AutoCloseable
 
   /** The group of one build. Used by one thread. */
   interface Group extends AutoCloseable {
-    /** A process that enters all of these is in the group, with all that it starts. */
+    /** One for each hierarchy. */
     List<Path> directories();
+
+    /**
+     * A process of one thread that writes 0 into all of these is in the group, with all that it
+     * starts.
+     */
+    List<Path> doors();
 
     boolean limitsMemory();
 
@@ -116,18 +122,18 @@ public abstract sealed class ControlGroups implements AutoCloseable
 
   static void remove(Path group) throws IOException {
     // A killed process leaves its group a moment later.
-    for (int attempt = 0; ; attempt++) {
-      kill(group);
+    for (int round = 0; ; round++) {
       try {
         Files.deleteIfExists(group);
         return;
       } catch (DirectoryNotEmptyException e) {
         throw e;
       } catch (IOException e) {
-        if (attempt >= KILL_ROUNDS) {
+        if (round >= KILL_ROUNDS) {
           throw e;
         }
-        sleep();
+        kill(group);
+        pause(round);
       }
     }
   }
@@ -151,13 +157,14 @@ public abstract sealed class ControlGroups implements AutoCloseable
           ProcessHandle.of(Long.parseLong(pid)).ifPresent(ProcessHandle::destroyForcibly);
         }
       }
-      sleep();
+      pause(round);
     }
   }
 
-  private static void sleep() {
+  /** Most are gone within the first millisecond. */
+  private static void pause(int round) {
     try {
-      Thread.sleep(Duration.ofMillis(10));
+      Thread.sleep(Duration.ofNanos(round < 10 ? 200_000 : 10_000_000));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -176,6 +183,11 @@ public abstract sealed class ControlGroups implements AutoCloseable
       return new Group() {
         @Override
         public List<Path> directories() {
+          return List.of();
+        }
+
+        @Override
+        public List<Path> doors() {
           return List.of();
         }
 

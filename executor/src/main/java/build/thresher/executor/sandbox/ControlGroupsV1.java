@@ -103,6 +103,15 @@ final class ControlGroupsV1 extends ControlGroups {
       return new ArrayList<>(byController.values());
     }
 
+    /**
+     * A thread that moves itself need not wait, as all others must, until the kernel has seen every
+     * processor pass a point of rest.
+     */
+    @Override
+    public List<Path> doors() {
+      return byController.values().stream().map(directory -> directory.resolve("tasks")).toList();
+    }
+
     @Override
     public boolean limitsMemory() {
       return byController.containsKey("memory");

@@ -147,6 +147,11 @@ final class ControlGroupsV2 extends ControlGroups {
     }
 
     @Override
+    public List<Path> doors() {
+      return List.of(directory.resolve("cgroup.procs"));
+    }
+
+    @Override
     public void killAll() throws IOException {
       kill(directory);
     }

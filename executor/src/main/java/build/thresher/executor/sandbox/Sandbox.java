@@ -98,7 +98,9 @@ public final class Sandbox implements AutoCloseable {
         process.getOutputStream().close();
         end = watch(spec, process, tree, group.limitsMemory(), kill, start);
       } finally {
-        tree.kill();
+        if (process.isAlive()) {
+          tree.kill();
+        }
         group.killAll();
         process.waitFor();
         for (Thread pump : pumps) {
@@ -143,7 +145,7 @@ public final class Sandbox implements AutoCloseable {
         () -> {
           ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(oneOutput);
           builder.environment().clear();
-          builder.environment().put("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+          builder.environment().put("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
           return builder.start();
         };
     try {
