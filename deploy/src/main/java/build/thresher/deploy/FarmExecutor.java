@@ -7,6 +7,7 @@ import build.thresher.deploy.config.Key;
 import build.thresher.executor.action.ActionOptions;
 import build.thresher.executor.core.Executor;
 import build.thresher.executor.core.ExecutorOptions;
+import build.thresher.executor.images.ImageOptions;
 import build.thresher.executor.spack.SpackOptions;
 import com.google.common.base.Splitter;
 import io.grpc.ManagedChannel;
@@ -62,7 +63,11 @@ final class FarmExecutor implements AutoCloseable {
                     .with(
                         properties(config.get(Key.EXECUTOR_PROPERTIES)),
                         config.get(Key.EXECUTOR_INPUT_CACHE),
-                        config.get(Key.EXECUTOR_NETWORK)));
+                        config.get(Key.EXECUTOR_NETWORK))
+                    .withImages(
+                        new ImageOptions(
+                            config.get(Key.EXECUTOR_REGISTRIES),
+                            config.get(Key.EXECUTOR_IMAGE_CACHE))));
     SpackOptions d = own.builds();
     return own.withBuilds(
         new SpackOptions(

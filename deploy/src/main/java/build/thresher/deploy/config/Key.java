@@ -256,6 +256,20 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           "false",
           "true: actions that ask for network by a platform property (dockerNetwork, network) share this machine's."
               + " False: no action has any.");
+  public static final Key<List<String>> EXECUTOR_REGISTRIES =
+      key(
+          "executor.registries",
+          ValueType.LIST,
+          "[]",
+          "Registries from which this executor takes the container images that actions name (container-image:"
+              + " docker://REGISTRY/NAME@sha256:…), as HOST or HOST:PORT, http://HOST:PORT for one without TLS:"
+              + " [docker.io, ghcr.io]. Images that everybody may read only.");
+  public static final Key<Long> EXECUTOR_IMAGE_CACHE =
+      key(
+          "executor.image_cache",
+          ValueType.BYTES,
+          "50GiB",
+          "Size of the cache of unpacked container images, beyond which the least recently used are evicted.");
 
   /** Every key, in the order in which they are documented. */
   public static final List<Key<?>> ALL =
@@ -301,7 +315,9 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           EXECUTOR_LABELS,
           EXECUTOR_PROPERTIES,
           EXECUTOR_INPUT_CACHE,
-          EXECUTOR_NETWORK);
+          EXECUTOR_NETWORK,
+          EXECUTOR_REGISTRIES,
+          EXECUTOR_IMAGE_CACHE);
 
   /** {@code THRESHER_GRPC_LISTEN} for {@code grpc.listen}. */
   public String environmentName() {

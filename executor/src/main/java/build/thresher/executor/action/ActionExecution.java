@@ -13,7 +13,10 @@ import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.action.ActionReport.Abandoned;
 import build.thresher.executor.action.ActionReport.Failed;
 import build.thresher.executor.action.ActionReport.Finished;
+import build.thresher.executor.images.ImageException;
+import build.thresher.executor.images.Images;
 import build.thresher.executor.inputs.FileTrees;
+import build.thresher.executor.inputs.ImageCache;
 import build.thresher.executor.outputs.BuildLog;
 import build.thresher.executor.outputs.Patience;
 import build.thresher.executor.sandbox.KillSwitch;
@@ -48,6 +51,7 @@ public final class ActionExecution implements Closeable {
   private final Scope scope;
   private final Times times;
   private Optional<InputRoots.InputRoot> root = Optional.empty();
+  private Optional<ImageCache.Root> image = Optional.empty();
   private Map<Digest, Content> uploaded = Map.of();
 
   /**
@@ -63,6 +67,7 @@ public final class ActionExecution implements Closeable {
       DirectoryMemory memory,
       Sandbox sandbox,
       Owner owner,
+      Images images,
       ActionOptions options,
       InstantSource clock) {}
 
@@ -74,14 +79,21 @@ public final class ActionExecution implements Closeable {
     this.times = new Times(here.clock(), here.worker(), task);
   }
 
-  /** Runs the action to its end. Called once. */
-  public ActionReport run(KillSwitch kill, Consumer<String> phase) throws InterruptedException {
+  /**
+   * Runs the action to its end. Called once.
+   *
+   * @param ended called when no process of the action is left, while its outputs are still to be
+   *     uploaded
+   */
+  public ActionReport run(KillSwitch kill, Consumer<String> phase, Runnable ended)
+      throws InterruptedException {
     try {
       phase.accept("fetching inputs");
       times.fetching();
       Action action = read(task.action(), Action.parser(), "Action");
       ActionCommand command =
           ActionCommand.of(read(digest(action.getCommandDigest()), Command.parser(), "Command"));
+      acquireImage(phase);
       ActionSandbox prepared = prepare(command, digest(action.getInputRootDigest()));
       if (kill.isKilled()) {
         return new ActionReport(new Abandoned(), SandboxResult.Usage.NONE);
@@ -91,18 +103,29 @@ public final class ActionExecution implements Closeable {
       SandboxResult result =
           here.sandbox().run(prepared.spec(), slot.stdout()::append, slot.stderr()::append, kill);
       phase.accept("uploading");
+      ended.run();
       times.uploading();
       return ended(command, prepared, result, kill);
     } catch (MissingInputsException e) {
       return new ActionReport(
           new Failed(FailureClass.FAILURE_INPUT, sentence(e), e.missing()),
           SandboxResult.Usage.NONE);
-    } catch (RefusedActionException e) {
+    } catch (RefusedActionException | ImageException e) {
       return ActionReport.failed(FailureClass.FAILURE_INPUT, sentence(e));
     } catch (IOException e) {
       return kill.isKilled()
           ? new ActionReport(new Abandoned(), SandboxResult.Usage.NONE)
           : ActionReport.failed(FailureClass.FAILURE_INFRASTRUCTURE, "on the executor: " + e);
+    }
+  }
+
+  /** Where images are configured not to matter, the property is only for finding an executor. */
+  private void acquireImage(Consumer<String> phase) throws IOException, InterruptedException {
+    Optional<String> name = task.properties().first(ActionSandbox.IMAGE);
+    if (name.isPresent()
+        && !PlatformProperties.names(here.options().properties(), ActionSandbox.IMAGE)) {
+      phase.accept("fetching the image");
+      image = Optional.of(here.images().acquire(scope, name.get()));
     }
   }
 
@@ -116,7 +139,14 @@ public final class ActionExecution implements Closeable {
                 () -> InputTree.load(here.store(), scope, inputs, here.memory()),
                 slot.own());
     root = Optional.of(made);
-    return ActionSandbox.prepare(task, command, made.path(), slot, here.owner(), here.options());
+    return ActionSandbox.prepare(
+        task,
+        command,
+        made.path(),
+        image.map(ImageCache.Root::path),
+        slot,
+        here.owner(),
+        here.options());
   }
 
   private ActionReport ended(
@@ -187,7 +217,9 @@ public final class ActionExecution implements Closeable {
       actionResult.setStderrDigest(WireDigests.toWire(add(slot.stderr(), contents)));
     }
     uploaded = contents;
-    Patience.whileUnavailable(kill, this::upload);
+    if (!uploaded.isEmpty()) {
+      Patience.whileUnavailable(kill, this::upload);
+    }
     actionResult.setExecutionMetadata(times.completed());
     return new ActionReport(new Finished(actionResult.build()), result.usage());
   }
@@ -239,8 +271,14 @@ public final class ActionExecution implements Closeable {
 
   @Override
   public void close() throws IOException {
-    if (root.isPresent()) {
-      root.get().close();
+    try {
+      if (root.isPresent()) {
+        root.get().close();
+      }
+    } finally {
+      if (image.isPresent()) {
+        image.get().close();
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 package build.thresher.executor.action;
 
 import build.bazel.remote.execution.v2.Platform;
+import build.thresher.executor.images.ImageOptions;
 import java.time.Duration;
 import java.util.List;
 
@@ -16,6 +17,7 @@ import java.util.List;
  * @param files that one action may make
  * @param network whether actions that ask for network get it
  * @param inlineBytes outputs on the screen up to this size are kept in the result itself
+ * @param images which container images there may be
  */
 public record ActionOptions(
     List<Platform.Property> properties,
@@ -26,7 +28,8 @@ public record ActionOptions(
     long diskBytes,
     long files,
     boolean network,
-    int inlineBytes) {
+    int inlineBytes,
+    ImageOptions images) {
   public ActionOptions {
     properties = List.copyOf(properties);
   }
@@ -34,7 +37,16 @@ public record ActionOptions(
   /** No network, the limits of a build machine. */
   public static ActionOptions defaults() {
     return new ActionOptions(
-        List.of(), 20L << 30, Duration.ofHours(1), 0, 8192, 50L << 30, 5_000_000, false, 4096);
+        List.of(),
+        20L << 30,
+        Duration.ofHours(1),
+        0,
+        8192,
+        50L << 30,
+        5_000_000,
+        false,
+        4096,
+        ImageOptions.none());
   }
 
   /** The same with these offers, so much room for inputs, and network or not. */
@@ -48,6 +60,22 @@ public record ActionOptions(
         diskBytes,
         files,
         allowed,
-        inlineBytes);
+        inlineBytes,
+        images);
+  }
+
+  /** The same with these images. */
+  public ActionOptions withImages(ImageOptions allowed) {
+    return new ActionOptions(
+        properties,
+        cacheBytes,
+        timeout,
+        memoryBytes,
+        processes,
+        diskBytes,
+        files,
+        network,
+        inlineBytes,
+        allowed);
   }
 }

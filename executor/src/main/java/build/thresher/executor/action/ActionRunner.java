@@ -1,6 +1,7 @@
 package build.thresher.executor.action;
 
 import build.thresher.cas.api.BlobStore;
+import build.thresher.executor.images.Images;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.sandbox.Sandbox;
 import java.io.Closeable;
@@ -29,11 +30,13 @@ public final class ActionRunner implements Closeable {
    *
    * @param worker the executor's name, for results
    * @param directory for the cache; kept between starts
+   * @param images directory for unpacked container images, which executors may share
    * @param owner whom actions run as
    */
   public static ActionRunner open(
       String worker,
       Path directory,
+      Path images,
       BlobStore store,
       Sandbox sandbox,
       Owner owner,
@@ -57,6 +60,13 @@ public final class ActionRunner implements Closeable {
             new DirectoryMemory(REMEMBERED_DIRECTORY_BYTES),
             sandbox,
             owner,
+            new Images(
+                images,
+                store,
+                options.images(),
+                ActionSandbox.MOUNT_POINTS,
+                System.getProperty("os.arch", ""),
+                clock),
             options,
             clock));
   }
@@ -89,5 +99,6 @@ public final class ActionRunner implements Closeable {
   @Override
   public void close() throws IOException {
     surroundings.roots().close();
+    surroundings.images().close();
   }
 }

@@ -20,6 +20,12 @@ record ActionSandbox(SandboxSpec spec) {
   /** Where an action finds its input root, always the same, for outputs may tell of it. */
   static final String ROOT = "/thresher/action";
 
+  /** The property by which actions ask for a container image as their root. */
+  static final String IMAGE = "container-image";
+
+  /** Where the sandbox mounts something of its own, over whatever root. */
+  static final List<String> MOUNT_POINTS = List.of("dev", "proc", "tmp", ROOT.substring(1));
+
   /** The properties by which actions ask for network. */
   static final String[] NETWORK = {"network", "dockerNetwork"};
 
@@ -28,12 +34,14 @@ record ActionSandbox(SandboxSpec spec) {
    * outputs.
    *
    * @param root of the inputs; writable, the action's own
+   * @param image what is to be seen of a file system besides the inputs; empty: the host's programs
    * @param slot for what else the action needs
    */
   static ActionSandbox prepare(
       ActionTask task,
       ActionCommand command,
       Path root,
+      Optional<Path> image,
       ActionSlot slot,
       Owner owner,
       ActionOptions options)
@@ -46,6 +54,12 @@ record ActionSandbox(SandboxSpec spec) {
       }
     }
     boolean chroot = task.properties().isOn("chrootIntoInputRoot", "chroot-into-input-root");
+    if (chroot && image.isPresent()) {
+      throw new RefusedActionException(
+          "the action has the properties chrootIntoInputRoot and "
+              + IMAGE
+              + ": only one of both can be its root");
+    }
     String top = chroot ? "" : ROOT;
     List<Bind> binds = new ArrayList<>();
     if (!chroot) {
@@ -72,7 +86,9 @@ record ActionSandbox(SandboxSpec spec) {
                 asked.milliCpus()),
             slot.own(),
             owner.uid(),
-            chroot ? Optional.of(root) : Optional.empty(),
+            chroot
+                ? Optional.of(Bind.writable(root, "/"))
+                : image.map(unpacked -> Bind.readOnly(unpacked, "/")),
             options.network() && task.properties().isOn(NETWORK),
             Optional.of(slot.directory().resolve("status"))));
   }

@@ -26,6 +26,9 @@ public final class Offers {
     offers.add(property("ISA", isa));
     offers.add(property("Arch", isa));
     offers.add(property("chrootIntoInputRoot", "*"));
+    if (!PlatformProperties.names(options.properties(), ActionSandbox.IMAGE)) {
+      offers.add(property(ActionSandbox.IMAGE, "*"));
+    }
     Resources.NAMES.forEach(name -> offers.add(property(name, "*")));
     for (String name : ActionSandbox.NETWORK) {
       if (options.network()) {

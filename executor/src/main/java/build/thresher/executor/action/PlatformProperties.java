@@ -25,6 +25,11 @@ public final class PlatformProperties {
     return new PlatformProperties(values);
   }
 
+  /** Whether a property of that name is among these. */
+  static boolean names(List<Platform.Property> properties, String name) {
+    return properties.stream().anyMatch(p -> normal(p.getName()).equals(normal(name)));
+  }
+
   private static String normal(String name) {
     return name.toLowerCase(Locale.ROOT).replace("-", "").replace("_", "");
   }

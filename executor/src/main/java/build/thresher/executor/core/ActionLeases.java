@@ -43,8 +43,9 @@ final class ActionLeases {
   /**
    * @param directory of this lease alone, deleted by the caller
    * @param own below it, for the action
+   * @param ended called when the command is over
    */
-  void run(Work.ReapiAction work, RunningLease running, Path directory, Path own)
+  void run(Work.ReapiAction work, RunningLease running, Path directory, Path own, Runnable ended)
       throws IOException, InterruptedException {
     ActionTask task;
     try {
@@ -61,17 +62,21 @@ final class ActionLeases {
         ActionExecution execution =
             runner.execution(
                 task, new ActionSlot("action-" + directory.getFileName(), own, stdout, stderr))) {
-      complete(running, run(execution, running, stdout, stderr), execution::uploadAgain);
+      complete(running, run(execution, running, stdout, stderr, ended), execution::uploadAgain);
     }
   }
 
   private ActionReport run(
-      ActionExecution execution, RunningLease running, BuildLog stdout, BuildLog stderr)
+      ActionExecution execution,
+      RunningLease running,
+      BuildLog stdout,
+      BuildLog stderr,
+      Runnable ended)
       throws InterruptedException {
     Fence fence = running.fence();
     try (LogShipper out = new LogShipper(farm, fence, LogStream.LOG_STREAM_STDOUT, stdout);
         LogShipper errors = new LogShipper(farm, fence, LogStream.LOG_STREAM_STDERR, stderr)) {
-      ActionReport report = execution.run(running.killSwitch(), running::phase);
+      ActionReport report = execution.run(running.killSwitch(), running::phase, ended);
       out.finish();
       errors.finish();
       return report;

@@ -30,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -103,6 +104,7 @@ public final class Executor implements AutoCloseable {
         ActionRunner.open(
             options.name(),
             work.own("inputs"),
+            work.shared("images"),
             store,
             sandbox,
             new Owner(users.map(BuildUsers::ofActions).orElse(-1)),
@@ -245,15 +247,23 @@ public final class Executor implements AutoCloseable {
         .name("build-" + running.hash())
         .start(
             () -> {
+              AtomicBoolean free = new AtomicBoolean();
               try {
-                runner.run(lease, work, running, users.map(u -> u.ofSlot(slot)).orElse(-1));
+                runner.run(
+                    lease,
+                    work,
+                    running,
+                    users.map(u -> u.ofSlot(slot)).orElse(-1),
+                    () -> free.set(leases.freeEarly(slot)));
               } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
               } catch (RuntimeException e) {
                 log.error("{}: the build's thread failed", running.hash(), e);
               } finally {
                 leases.forget(running);
-                leases.free(slot);
+                if (!free.get()) {
+                  leases.free(slot);
+                }
               }
             });
   }
@@ -286,7 +296,7 @@ public final class Executor implements AutoCloseable {
   public void drain() throws InterruptedException, IOException {
     log.info("executor {} drains {} builds", options.name(), leases.held().size());
     stopLeasing();
-    if (!leases.awaitIdle(options.slots(), options.drainGrace())) {
+    if (!leases.awaitIdle(options.drainGrace())) {
       stopBuilds();
     }
     close();
@@ -299,10 +309,10 @@ public final class Executor implements AutoCloseable {
 
   private void stopBuilds() throws InterruptedException {
     leases.held().forEach(lease -> lease.end(Ending.STOPPED));
-    if (!leases.awaitIdle(options.slots(), KILLED_BUILDS_REPORT)) {
+    if (!leases.awaitIdle(KILLED_BUILDS_REPORT)) {
       log.warn("the server was not told of {} builds; their leases lapse", leases.held().size());
       leases.held().forEach(lease -> lease.end(Ending.LOST));
-      boolean idle = leases.awaitIdle(options.slots(), KILLED_BUILDS_REPORT);
+      boolean idle = leases.awaitIdle(KILLED_BUILDS_REPORT);
       log.info("all builds are gone: {}", idle);
     }
   }

@@ -61,8 +61,11 @@ final class LeaseRunner {
 
   /**
    * @param uid host user of the build; negative: the executor's own
+   * @param ended called once, or never, when nothing runs any more but the result is still to be
+   *     reported: another lease, of whichever user, does not get in the way
    */
-  void run(Lease lease, Work leased, RunningLease running, int uid) throws InterruptedException {
+  void run(Lease lease, Work leased, RunningLease running, int uid, Runnable ended)
+      throws InterruptedException {
     Path directory = null;
     try {
       directory = work.newBuild();
@@ -73,7 +76,7 @@ final class LeaseRunner {
             build(lease, running, new BuildSlot(own, uid), buildLog);
           }
         }
-        case Work.ReapiAction action -> actions.run(action, running, directory, own);
+        case Work.ReapiAction action -> actions.run(action, running, directory, own, ended);
         case Work.Unknown unknown ->
             throw new IOException(
                 "the lease asks for work of a kind that this executor does not know; use a newer"

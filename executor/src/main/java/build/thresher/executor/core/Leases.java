@@ -15,9 +15,11 @@ import java.util.function.LongSupplier;
 final class Leases {
   private final Map<Fence, RunningLease> held = new HashMap<>();
   private final Deque<Integer> freeSlots = new ArrayDeque<>();
+  private final int slots;
   private final LongSupplier nanoTime;
 
   Leases(int slots, LongSupplier nanoTime) {
+    this.slots = slots;
     this.nanoTime = nanoTime;
     for (int i = 0; i < slots; i++) {
       freeSlots.add(i);
@@ -53,6 +55,21 @@ final class Leases {
     notifyAll();
   }
 
+  /**
+   * What ran in the slot is over, though its result is not reported yet. Another may begin, unless
+   * as many results as there are slots wait to be taken already.
+   *
+   * @return whether the slot is free
+   */
+  synchronized boolean freeEarly(int slot) {
+    int running = slots - freeSlots.size();
+    if (held.size() - running >= slots) {
+      return false;
+    }
+    free(slot);
+    return true;
+  }
+
   synchronized List<RunningLease> held() {
     return new ArrayList<>(held.values());
   }
@@ -70,10 +87,10 @@ final class Leases {
     }
   }
 
-  /** Waits until every slot is free, at most so long; true when so. */
-  synchronized boolean awaitIdle(int slots, Duration limit) throws InterruptedException {
+  /** Waits until every slot is free and no lease held, at most so long; true when so. */
+  synchronized boolean awaitIdle(Duration limit) throws InterruptedException {
     long deadline = nanoTime.getAsLong() + limit.toNanos();
-    while (freeSlots.size() < slots) {
+    while (freeSlots.size() < slots || !held.isEmpty()) {
       long millis = (deadline - nanoTime.getAsLong()) / 1_000_000;
       if (millis <= 0) {
         return false;

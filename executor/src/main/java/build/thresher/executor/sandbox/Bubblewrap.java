@@ -131,7 +131,8 @@ public final class Bubblewrap {
     }
     argv.add("bwrap");
     if (spec.root().isPresent()) {
-      argv.addAll(List.of("--bind", spec.root().get().toString(), "/"));
+      Bind own = spec.root().get();
+      argv.addAll(List.of(own.writable() ? "--bind" : "--ro-bind", own.host().toString(), "/"));
     }
     namespaces(argv);
     if (seccompFilter.isPresent()) {

@@ -17,7 +17,8 @@ import java.util.Optional;
  * @param limits what it may use
  * @param watched the host directory whose size counts against the disk limit
  * @param uid host user that it runs as, where the executor may choose
- * @param root directory that is the command's own file-system root; empty: the host's programs
+ * @param root what is shown at {@code /}, and whether the command may change it; empty: the host's
+ *     programs
  * @param network whether it shares the host's network
  * @param status file of the host that tells whether the command could be started at all; empty:
  *     every command counts as started
@@ -31,7 +32,7 @@ public record SandboxSpec(
     Limits limits,
     Path watched,
     int uid,
-    Optional<Path> root,
+    Optional<Bind> root,
     boolean network,
     Optional<Path> status) {
   public SandboxSpec {

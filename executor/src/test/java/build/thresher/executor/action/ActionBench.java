@@ -70,6 +70,7 @@ final class ActionBench implements AutoCloseable {
     return ActionRunner.open(
         "bench",
         work.resolve("inputs"),
+        work.resolve("images"),
         store,
         sandbox,
         new Owner(root ? 64321 : -1),
@@ -161,7 +162,7 @@ final class ActionBench implements AutoCloseable {
               stderr);
       ActionReport report;
       try (ActionExecution execution = runner.execution(task, slot)) {
-        report = execution.run(kill, phase -> {});
+        report = execution.run(kill, phase -> {}, () -> {});
       }
       return new Run(report, text(stdout), text(stderr));
     } finally {

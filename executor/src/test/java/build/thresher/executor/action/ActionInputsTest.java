@@ -330,7 +330,8 @@ final class ActionInputsTest {
             1 << 30,
             100_000,
             false,
-            4096);
+            4096,
+            build.thresher.executor.images.ImageOptions.none());
     bench.reopen(small);
     for (int i = 0; i < 12; i++) {
       Digest inputs =

@@ -176,7 +176,8 @@ final class ActionSandboxTest {
             d.diskBytes(),
             d.files(),
             false,
-            d.inlineBytes()));
+            d.inlineBytes(),
+            d.images()));
     long before = ProcessHandle.allProcesses().count();
     ActionBench.Run run =
         bench.run(

@@ -46,7 +46,8 @@ public final class ExecutorMain {
                     bounds[3],
                     bounds[4],
                     d.network(),
-                    d.inlineBytes()))
+                    d.inlineBytes(),
+                    d.images()))
             .withLogBytes(bounds[5])
             .withDrainGrace(Duration.ofSeconds(bounds[6]));
     Executor executor;

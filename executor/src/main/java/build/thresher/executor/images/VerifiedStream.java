@@ -1,0 +1,71 @@
+package build.thresher.executor.images;
+
+import build.thresher.cas.api.Digest;
+import java.io.FilterInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/**
+ * A blob as it is read from where nobody is trusted. What is read is right only when {@link
+ * #verify} has returned; never more is read than the blob is long. Used by one thread.
+ */
+final class VerifiedStream extends FilterInputStream {
+  private final Digest expected;
+  private final MessageDigest hash;
+  private long count;
+
+  VerifiedStream(InputStream in, Digest expected) {
+    super(in);
+    this.expected = expected;
+    try {
+      this.hash = MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java has SHA-256", e);
+    }
+  }
+
+  @Override
+  public int read() throws IOException {
+    byte[] one = new byte[1];
+    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+  }
+
+  @Override
+  public int read(byte[] buffer, int offset, int length) throws IOException {
+    int n = in.read(buffer, offset, length);
+    if (n > 0) {
+      count += n;
+      if (count > expected.sizeBytes()) {
+        throw wrong();
+      }
+      hash.update(buffer, offset, n);
+    }
+    return n;
+  }
+
+  @Override
+  public long skip(long n) throws IOException {
+    return readNBytes((int) Math.min(n, 1 << 16)).length;
+  }
+
+  @Override
+  public boolean markSupported() {
+    return false;
+  }
+
+  /** Reads to the end. */
+  void verify() throws IOException {
+    transferTo(java.io.OutputStream.nullOutputStream());
+    if (count != expected.sizeBytes()
+        || !HexFormat.of().formatHex(hash.digest()).equals(expected.hex())) {
+      throw wrong();
+    }
+  }
+
+  private IOException wrong() {
+    return new IOException("a blob of the image does not have the digest " + expected);
+  }
+}
