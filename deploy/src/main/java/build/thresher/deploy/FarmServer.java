@@ -1,7 +1,5 @@
 package build.thresher.deploy;
 
-import static com.google.common.collect.ImmutableList.toImmutableList;
-
 import build.thresher.cas.actions.CompleteActionCache;
 import build.thresher.cas.api.ActionCache;
 import build.thresher.cas.assets.AssetTable;
@@ -29,9 +27,7 @@ import build.thresher.cas.reapi.PushService;
 import build.thresher.cas.reapi.ResultUpdates;
 import build.thresher.cas.sources.SourceFetchService;
 import build.thresher.cas.sources.SourceFetcher;
-import build.thresher.cas.sources.SourceOptions;
 import build.thresher.cas.store.RocksBlobStore;
-import build.thresher.cas.store.StoreOptions;
 import build.thresher.deploy.access.AccessInterceptor;
 import build.thresher.deploy.access.AccessPolicy;
 import build.thresher.deploy.access.Tokens;
@@ -39,31 +35,19 @@ import build.thresher.deploy.config.ConfigException;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
 import build.thresher.scheduler.Scheduler;
-import build.thresher.scheduler.SchedulerOptions;
-import build.thresher.scheduler.core.CoreOptions;
-import build.thresher.scheduler.core.PlatformProperty;
-import build.thresher.scheduler.reapi.DefaultProperties;
-import build.thresher.scheduler.spack.InstallTree;
 import build.thresher.v1.InstanceStatus;
-import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableListMultimap;
 import io.grpc.BindableService;
-import io.grpc.InsecureServerCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
-import io.grpc.ServerCredentials;
 import io.grpc.ServerServiceDefinition;
-import io.grpc.TlsServerCredentials;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.inprocess.InProcessServerBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
-import java.io.File;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -76,8 +60,6 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -97,8 +79,6 @@ final class FarmServer implements AutoCloseable {
 
   /** HTTP/2 resets beyond this are a flood, not a client that changes its mind. */
   private static final int MAX_RESETS_PER_WINDOW = 500;
-
-  private static final Pattern INSTANCE_PROPERTY = Pattern.compile("([^:]+):([^=]+)=(.+)");
 
   /** Between two looks at what a mirror may let go of. */
   private static final Duration UPKEEP = Duration.ofMinutes(1);
@@ -150,11 +130,11 @@ final class FarmServer implements AutoCloseable {
 
     // Stores.
     RocksBlobStore blobs =
-        opened(RocksBlobStore.open(data.resolve("blobs"), storeOptions(config), clock));
+        opened(RocksBlobStore.open(data.resolve("blobs"), PartOptions.store(config), clock));
     ActionCache results = new CompleteActionCache(blobs, blobs.results());
     Signers signers = Signers.inDirectory(data.resolve("signer"), "Thresher farm", clock);
     MirrorOptions mirrorOptions =
-        Instances.mirrorOptions(config, installTree(config).paddedRoot(), clock);
+        Instances.mirrorOptions(config, PartOptions.installTree(config).paddedRoot(), clock);
     RocksSpackMirror mirror =
         opened(RocksSpackMirror.open(data.resolve("mirror"), blobs, signers, mirrorOptions, clock));
 
@@ -162,7 +142,7 @@ final class FarmServer implements AutoCloseable {
     Scheduler scheduler =
         opened(
             Scheduler.open(
-                schedulerOptions(config),
+                PartOptions.scheduler(config),
                 data.resolve("scheduler"),
                 blobs,
                 mirror,
@@ -185,7 +165,7 @@ final class FarmServer implements AutoCloseable {
     SourceFetcher sources =
         opened(
             SourceFetcher.open(
-                data.resolve("sources"), blobs, sourceOptions(config), System::nanoTime));
+                data.resolve("sources"), blobs, PartOptions.sources(config), System::nanoTime));
     AssetTable assets = new AssetTable(blobs, blobs.results(), clock);
     adapters.add(new SourceFetchService(sources, assets, blobs, instances::resolve));
     adapters.add(new PushService(assets, instances, updates));
@@ -201,7 +181,7 @@ final class FarmServer implements AutoCloseable {
     AccessPolicy.check(services);
 
     // Servers.
-    MirrorHttpOptions httpOptions = httpOptions(config);
+    MirrorHttpOptions httpOptions = PartOptions.http(config);
     AccessCheck access = mirrorAccess(config);
     Doors doors = new Doors(config, mirror, pushed, blobs, mirrorOptions, access, tokens, clock);
     OciHandler oci = opened(doors.oci(httpOptions.stallTimeout()));
@@ -248,7 +228,8 @@ final class FarmServer implements AutoCloseable {
   }
 
   private Server grpcServer(FarmConfig config) throws IOException {
-    return NettyServerBuilder.forAddress(config.get(Key.GRPC_LISTEN), credentials(config))
+    return NettyServerBuilder.forAddress(
+            config.get(Key.GRPC_LISTEN), PartOptions.credentials(config))
         .addServices(services)
         .intercept(new AccessInterceptor(tokens))
         .intercept(inFlight)
@@ -274,23 +255,6 @@ final class FarmServer implements AutoCloseable {
         .build();
   }
 
-  private static ServerCredentials credentials(FarmConfig config) throws IOException {
-    String certificate = config.get(Key.TLS_CERTIFICATE);
-    return certificate.isEmpty()
-        ? InsecureServerCredentials.create()
-        : TlsServerCredentials.create(new File(certificate), new File(config.get(Key.TLS_KEY)));
-  }
-
-  private static MirrorHttpOptions httpOptions(FarmConfig config) throws IOException {
-    InetSocketAddress listen = config.get(Key.HTTP_LISTEN);
-    MirrorHttpOptions plain =
-        MirrorHttpOptions.listeningOn(listen.getAddress().getHostAddress(), listen.getPort());
-    String certificate = config.get(Key.TLS_CERTIFICATE);
-    return certificate.isEmpty()
-        ? plain
-        : plain.withTls(PemFiles.context(Path.of(certificate), Path.of(config.get(Key.TLS_KEY))));
-  }
-
   private AccessCheck mirrorAccess(FarmConfig config) {
     Tokens needed = config.get(Key.MIRROR_READ_OPEN) ? null : tokens;
     return (role, instance, requester) ->
@@ -301,66 +265,6 @@ final class FarmServer implements AutoCloseable {
           case MIRROR_PUSH ->
               tokens == null || requester.token().map(tokens::matches).orElse(false);
         };
-  }
-
-  private static StoreOptions storeOptions(FarmConfig config) {
-    long max = config.get(Key.STORE_MAX);
-    return StoreOptions.DEFAULTS
-        .withReserveBytes(config.get(Key.STORE_RESERVE))
-        .withMaxBytes(max == 0 ? Long.MAX_VALUE : max)
-        .withLifetime(config.get(Key.STORE_LIFETIME))
-        .withScrubBytesPerSecond(config.get(Key.STORE_SCRUB));
-  }
-
-  private static InstallTree installTree(FarmConfig config) {
-    return new InstallTree(config.get(Key.INSTALL_ROOT), config.get(Key.PADDED_LENGTH));
-  }
-
-  private static SchedulerOptions schedulerOptions(FarmConfig config) throws ConfigException {
-    CoreOptions d = CoreOptions.DEFAULTS;
-    CoreOptions core =
-        new CoreOptions(
-            config.get(Key.LEASE_TERM),
-            config.get(Key.LEASE_TERM).multipliedBy(3),
-            config.get(Key.EXECUTOR_GRACE),
-            d.maxAttempts(),
-            config.get(Key.FAILURE_TTL),
-            d.maxTasksPerClient(),
-            d.maxTasks());
-    return new SchedulerOptions(
-        ImmutableList.copyOf(config.get(Key.INSTANCES)),
-        installTree(config),
-        core,
-        config.get(Key.BUILD_TIMEOUT),
-        SchedulerOptions.DEFAULTS.retention(),
-        actionProperties(config),
-        Version.text());
-  }
-
-  private static DefaultProperties actionProperties(FarmConfig config) throws ConfigException {
-    ImmutableListMultimap.Builder<String, PlatformProperty> all = ImmutableListMultimap.builder();
-    for (String text : config.get(Key.ACTION_PROPERTIES)) {
-      Matcher parts = INSTANCE_PROPERTY.matcher(text);
-      if (!parts.matches() || !config.get(Key.INSTANCES).contains(parts.group(1))) {
-        throw new ConfigException(
-            Key.ACTION_PROPERTIES.name()
-                + ": `"
-                + text
-                + "` is not INSTANCE:NAME=VALUE with an instance of this farm");
-      }
-      all.put(parts.group(1), new PlatformProperty(parts.group(2), parts.group(3)));
-    }
-    return new DefaultProperties(all.build());
-  }
-
-  private static SourceOptions sourceOptions(FarmConfig config) {
-    SourceOptions d = SourceOptions.defaults();
-    return new SourceOptions(
-        config.get(Key.SOURCE_MIRRORS).stream().map(URI::create).collect(toImmutableList()),
-        config.get(Key.SOURCES_PRIVATE),
-        config.get(Key.SOURCES_MAX),
-        d.readTimeout(),
-        d.fetchTimeout());
   }
 
   private List<InstanceStatus> instanceStatus(FarmConfig config, RocksSpackMirror mirror) {

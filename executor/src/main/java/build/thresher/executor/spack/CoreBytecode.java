@@ -90,6 +90,7 @@ final class CoreBytecode {
             "-m",
             "compileall",
             "-q",
+            "-j2",
             // Times of files differ from host to host; the tree never changes.
             "--invalidation-mode=unchecked-hash",
             "-x",
