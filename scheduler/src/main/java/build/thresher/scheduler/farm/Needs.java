@@ -1,4 +1,4 @@
-package build.thresher.scheduler.spack;
+package build.thresher.scheduler.farm;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
@@ -8,6 +8,7 @@ import build.thresher.scheduler.core.CoreView;
 import build.thresher.scheduler.core.SpackWork;
 import build.thresher.scheduler.shell.CoreLoop;
 import build.thresher.scheduler.shell.UnavailableException;
+import build.thresher.scheduler.spack.Documents;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.util.HashSet;
