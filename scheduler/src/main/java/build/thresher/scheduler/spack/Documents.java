@@ -44,7 +44,7 @@ public final class Documents {
    *
    * @param texts names of the nodes' texts, in the document's order
    */
-  record Parsed(SpecDocument document, Closures closures, ImmutableList<Digest> texts) {
+  public record Parsed(SpecDocument document, Closures closures, ImmutableList<Digest> texts) {
 
     /** The names of these nodes' texts, one after the other, as a lease carries them. */
     ByteString packedTexts(int[] numbers) {
@@ -59,7 +59,7 @@ public final class Documents {
   }
 
   /** The document in this blob. */
-  Parsed document(Scope scope, Digest digest) throws IOException, SpecFormatException {
+  public Parsed document(Scope scope, Digest digest) throws IOException, SpecFormatException {
     Parsed known = documents.getIfPresent(digest);
     if (known != null) {
       return known;
