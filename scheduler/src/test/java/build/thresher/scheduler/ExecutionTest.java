@@ -94,19 +94,20 @@ class ExecutionTest {
       Digest action = action(farm, command());
       List<Iterator<Operation>> all = new ArrayList<>();
       List<String> names = new ArrayList<>();
-      for (int i = 0; i < 20; i++) {
-        Iterator<Operation> operations = execution(farm).execute(request(action));
+      var execution = execution(farm);
+      for (int i = 0; i < 1_000; i++) {
+        Iterator<Operation> operations = execution.execute(request(action));
         names.add(operations.next().getName());
         all.add(operations);
       }
-      assertEquals(20, names.stream().distinct().count());
+      assertEquals(1_000, names.stream().distinct().count());
       List<Lease> leases = executor.lease(50, 5);
       assertEquals(1, leases.size());
       operations(farm)
           .cancelOperation(CancelOperationRequest.newBuilder().setName(names.get(0)).build());
       executor.stub.complete(result(executor, leases.getFirst(), 3));
       assertEquals(Code.CANCELLED_VALUE, last(all.get(0)).getStatus().getCode());
-      for (Iterator<Operation> operations : all.subList(1, 20)) {
+      for (Iterator<Operation> operations : all.subList(1, 1_000)) {
         assertEquals(3, last(operations).getResult().getExitCode());
       }
     }

@@ -9,16 +9,23 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import build.bazel.remote.execution.v2.ActionResult;
 import build.bazel.remote.execution.v2.Directory;
 import build.bazel.remote.execution.v2.Tree;
+import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.StoreFullException;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.cas.store.StoreOptions;
 import com.google.protobuf.ByteString;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -155,6 +162,64 @@ final class CompleteActionCacheTest {
     assertArrayEquals(last, cache.find(SCOPE, ACTION).orElseThrow());
     assertEquals(Optional.empty(), cache.find(new Scope("sit", "test"), ACTION));
     assertEquals(Optional.empty(), cache.find(SCOPE, Digest.of(new byte[1])));
+  }
+
+  /** Writers that push everything out again and again: what a result names is there for a time. */
+  @Test
+  void whatAFoundResultNamesCanBeReadHoweverMuchIsEvicted() throws Exception {
+    store.close();
+    AtomicReference<Instant> now = new AtomicReference<>(Instant.parse("2026-01-01T00:00:00Z"));
+    store =
+        RocksBlobStore.open(
+            temp.resolve("small"),
+            StoreOptions.DEFAULTS
+                .withReserveBytes(0)
+                .withLargeBlobBytes(16 << 10)
+                .withMaxBytes(1_000_000)
+                .withLifetime(Duration.ofHours(3)),
+            now::get);
+    cache = new CompleteActionCache(store, store.results());
+    Random random = new Random(11);
+    int found = 0;
+    int absent = 0;
+    int full = 0;
+    for (int i = 0; i < 2_000; i++) {
+      Digest action = Digest.of(("action " + random.nextInt(200)).getBytes(UTF_8));
+      Optional<byte[]> known = cache.find(SCOPE, action);
+      if (known.isPresent()) {
+        found++;
+        ActionResult result = ActionResult.parseFrom(known.get());
+        Tree tree = Tree.parseFrom(read(result.getOutputDirectories(0).getTreeDigest()));
+        read(result.getOutputFiles(0).getDigest());
+        read(tree.getRoot().getFiles(0).getDigest());
+        now.updateAndGet(time -> time.plus(Duration.ofMinutes(1)));
+        continue;
+      }
+      absent++;
+      try {
+        Blob inTree = Blob.of(text(random).getBytes(UTF_8));
+        Blob file = Blob.of(text(random).getBytes(UTF_8));
+        Tree root = Tree.newBuilder().setRoot(directoryWith(inTree.digest())).build();
+        Blob tree = Blob.of(root.toByteArray());
+        store.putAll(SCOPE, List.of(inTree, file, tree));
+        ActionResult.Builder result = ActionResult.newBuilder();
+        result.addOutputDirectoriesBuilder().setPath("tree").setTreeDigest(wire(tree.digest()));
+        result.addOutputFilesBuilder().setPath("file").setDigest(wire(file.digest()));
+        cache.put(SCOPE, action, result.build().toByteArray());
+      } catch (StoreFullException e) {
+        full++;
+        now.updateAndGet(time -> time.plus(Duration.ofHours(1)));
+      }
+    }
+    assertTrue(found > 100 && absent > 100 && full > 2, found + ", " + absent + ", " + full);
+  }
+
+  private static String text(Random random) {
+    return ("" + random.nextLong()).repeat(500 + random.nextInt(500));
+  }
+
+  private byte[] read(build.bazel.remote.execution.v2.Digest digest) throws IOException {
+    return store.readAll(SCOPE, Digest.parse(digest.getHash(), digest.getSizeBytes()));
   }
 
   @Test

@@ -198,7 +198,7 @@ final class EvictionTest {
 
   /**
    * Writers that fill the store again and again, a clock that runs, and everything that was ever
-   * reported as present is asked for again within its time.
+   * reported as present, or leased, is asked for again within its time.
    */
   @Test
   void nothingThatWasPromisedGoesUnderPressure() throws Exception {
@@ -222,6 +222,11 @@ final class EvictionTest {
                       Digest digest = store.put(SCOPE, bytes);
                       promises.merge(digest, before.plus(LIFETIME), EvictionTest::later);
                       written.incrementAndGet();
+                      if (random.nextInt(10) == 0) {
+                        Instant until = before.plus(LIFETIME.multipliedBy(3));
+                        store.lease(SCOPE, List.of(digest), until);
+                        promises.merge(digest, until, EvictionTest::later);
+                      }
                     } catch (StoreFullException e) {
                       full.incrementAndGet();
                       pass(Duration.ofMinutes(20));

@@ -23,6 +23,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -175,6 +176,31 @@ final class RocksBlobStoreTest extends BlobStoreContract {
       assertEquals(1, filesBelow(dir.resolve("tmp")));
     }
     assertEquals(0, filesBelow(dir.resolve("tmp")));
+  }
+
+  /** With a name or without one, at any offset, closed or cut off by the server's end. */
+  @Test
+  void aThousandAbortedUploadsLeaveNothing() throws Exception {
+    Random random = new Random(6);
+    for (int i = 0; i < 1_000; i++) {
+      byte[] bytes = random(LARGE + random.nextInt(50_000), 1_000 + i);
+      Digest digest = Digest.of(bytes);
+      try (BlobWriter writer =
+          random.nextBoolean()
+              ? store.write(SCOPE, digest)
+              : store.resume(SCOPE, digest, "upload " + i, 0)) {
+        writer.write(ByteBuffer.wrap(bytes, 0, random.nextInt(bytes.length)));
+      }
+      if (i % 100 == 99) {
+        reopen();
+      }
+    }
+    assertEquals(0, filesBelow(dir.resolve("tmp")));
+    assertEquals(0, filesBelow(dir.resolve("blobs")));
+    assertEquals(0, store.statistics().blobs());
+    now = now.plus(PartialUploads.KEPT).plusSeconds(1);
+    reopen();
+    assertEquals(0, filesBelow(dir.resolve("partial")));
   }
 
   @Test
