@@ -98,7 +98,7 @@ class RoughNetworkTest {
     while (builds < least || System.nanoTime() - begun < time.toNanos()) {
       Solved.Root root = slow();
       FarmUnderTest.Client client =
-          farm.startThresherAt(toClients.address(), "build", root.plan().toString());
+          accepted(farm.startThresherAt(toClients.address(), "build", root.plan().toString()));
       for (int i = 0; i < 8 && client.process().isAlive(); i++) {
         FaultProxy rough = random.nextBoolean() ? toClients : toExecutors;
         switch (random.nextInt(3)) {
@@ -134,8 +134,8 @@ class RoughNetworkTest {
     List<FarmUnderTest.Client> clients = new ArrayList<>();
     Process old = farm.startExecutorAt(farm.grpcAddress(), "rolling-0");
     for (int i = 1; i <= times; i++) {
-      clients.add(farm.startThresher("build", slow().plan().toString()));
-      clients.add(farm.startThresher("build", slow().plan().toString()));
+      clients.add(accepted(farm.startThresher("build", slow().plan().toString())));
+      clients.add(accepted(farm.startThresher("build", slow().plan().toString())));
       farm.stopServer();
       farm.startServer();
       Process next = farm.startExecutorAt(farm.grpcAddress(), "rolling-" + i);
@@ -148,6 +148,14 @@ class RoughNetworkTest {
       assertEquals(0, ended.exit(), () -> ended.output() + logs());
     }
     System.out.println(clients.size() + " builds over " + times + " restarts of both, 0 failed");
+  }
+
+  /** What is accepted is promised; a client that cannot reach the farm at first says so at once. */
+  private static FarmUnderTest.Client accepted(FarmUnderTest.Client client) throws Exception {
+    Processes.until(
+        "it is accepted",
+        () -> client.output().contains("==> Request ") || !client.process().isAlive());
+    return client;
   }
 
   @Test
