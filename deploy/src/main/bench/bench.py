@@ -100,6 +100,17 @@ class Farm:
         with open(self.log) as log:
             return len(re.findall(r": built, archive ", log.read()))
 
+    def actions(self):
+        with open(self.log) as log:
+            return len(re.findall(r": leased action$", log.read(), re.M))
+
+    def cpu(self):
+        """CPU seconds of server and executor, and of all that they started and that is over."""
+        with open("/proc/%d/stat" % self.process.pid) as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        ticks = os.sysconf("SC_CLK_TCK")
+        return (int(fields[11]) + int(fields[12])) / ticks, (int(fields[13]) + int(fields[14])) / ticks
+
     def stop(self):
         """Returns the CPU seconds of server, executor and all builds."""
         self.process.send_signal(signal.SIGTERM)
@@ -272,6 +283,12 @@ def bench_load(args, scratch):
     try:
         if subprocess.run(command).returncode:
             sys.exit("the load generator failed")
+        actions, (own, sandboxes) = farm.actions(), farm.cpu()
+        # What came before was the warm-up of these.
+        run([*command[: command.index("--rounds")], "--rounds", str(args.runs), "--rows", "no-op actions, 16"])
+        actions, (own_after, sandboxes_after) = farm.actions() - actions, farm.cpu()
+        print("CPU of server and executor for each of %d no-op actions %24.2f ms" % (actions, (own_after - own) / actions * 1000))
+        print("CPU of its sandbox, from the launching shell to the command  %20.2f ms" % ((sandboxes_after - sandboxes) / actions * 1000))
     finally:
         farm.stop()
 

@@ -85,8 +85,10 @@ public final class ActionRunner implements Closeable {
     } catch (IOException e) {
       return new CopiedRoots(cache, owner, directory, String.valueOf(e.getMessage()));
     }
-    return new OverlayRoots(
-        kernel, new RootLayers(directory.resolve("roots"), cache, kernel, owner), owner);
+    return new FittingRoots(
+        new OverlayRoots(
+            kernel, new RootLayers(directory.resolve("roots"), cache, kernel, owner), owner),
+        new CopiedRoots(cache, owner, directory, "they are small"));
   }
 
   /**

@@ -7,7 +7,7 @@ import java.nio.file.Path;
  * Where one action runs.
  *
  * @param name for its control groups, unlike that of any other that runs
- * @param directory its own, empty; deleted by whoever made it
+ * @param directory its own, with nothing but its outputs in it; deleted by whoever made it
  * @param stdout what the command writes to its standard output
  * @param stderr what the command writes to its standard error
  */

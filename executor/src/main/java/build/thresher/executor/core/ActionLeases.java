@@ -42,10 +42,9 @@ final class ActionLeases {
 
   /**
    * @param directory of this lease alone, deleted by the caller
-   * @param own below it, for the action
    * @param ended called when the command is over
    */
-  void run(Work.ReapiAction work, RunningLease running, Path directory, Path own, Runnable ended)
+  void run(Work.ReapiAction work, RunningLease running, Path directory, Runnable ended)
       throws IOException, InterruptedException {
     ActionTask task;
     try {
@@ -61,7 +60,8 @@ final class ActionLeases {
         BuildLog stderr = new BuildLog(directory.resolve("stderr"), logBytes);
         ActionExecution execution =
             runner.execution(
-                task, new ActionSlot("action-" + directory.getFileName(), own, stdout, stderr))) {
+                task,
+                new ActionSlot("action-" + directory.getFileName(), directory, stdout, stderr))) {
       complete(running, run(execution, running, stdout, stderr, ended), execution::uploadAgain);
     }
   }

@@ -5,26 +5,42 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The log of one build, in a file: written while the build runs, read by others at any offset
- * meanwhile. What exceeds the limit is dropped and said so, once. Thread-safe.
+ * meanwhile. What exceeds the limit is dropped and said so, once. There is no file before somebody
+ * writes or asks for it: most actions say nothing. Thread-safe.
  */
 public final class BuildLog implements Closeable {
   private final Path path;
   private final long limitBytes;
-  private final RandomAccessFile file;
+  private @Nullable RandomAccessFile file;
+  private boolean closed;
   private long length;
   private boolean full;
 
-  public BuildLog(Path path, long limitBytes) throws IOException {
+  public BuildLog(Path path, long limitBytes) {
     this.path = path;
     this.limitBytes = limitBytes;
-    this.file = new RandomAccessFile(path.toFile(), "rw");
   }
 
-  public Path path() {
+  /** The file, which is there. */
+  public synchronized Path path() throws IOException {
+    if (!closed) {
+      file();
+    }
     return path;
+  }
+
+  private RandomAccessFile file() throws IOException {
+    if (closed) {
+      throw new IOException("the log " + path + " is closed");
+    }
+    if (file == null) {
+      file = new RandomAccessFile(path.toFile(), "rw");
+    }
+    return file;
   }
 
   /** Appends output of the build. */
@@ -50,8 +66,8 @@ public final class BuildLog implements Closeable {
   }
 
   private void write(byte[] bytes, int count) throws IOException {
-    file.seek(length);
-    file.write(bytes, 0, count);
+    file().seek(length);
+    file().write(bytes, 0, count);
     length += count;
   }
 
@@ -64,13 +80,18 @@ public final class BuildLog implements Closeable {
   public synchronized byte[] read(long offset, int count) throws IOException {
     int available = (int) Math.max(0, Math.min(count, length - offset));
     byte[] bytes = new byte[available];
-    file.seek(offset);
-    file.readFully(bytes);
+    if (available > 0) {
+      file().seek(offset);
+      file().readFully(bytes);
+    }
     return bytes;
   }
 
   @Override
   public synchronized void close() throws IOException {
-    file.close();
+    closed = true;
+    if (file != null) {
+      file.close();
+    }
   }
 }

@@ -84,7 +84,7 @@ public final class Sandbox implements AutoCloseable {
       SandboxSpec spec, OutputSink output, Optional<OutputSink> errors, KillSwitch kill)
       throws IOException, InterruptedException {
     try (ControlGroups.Group group = controlGroups.create(spec.name(), spec.limits())) {
-      long hostKills = ProcessTree.hostOutOfMemoryKills();
+      long hostKills = group.limitsMemory() ? 0 : ProcessTree.hostOutOfMemoryKills();
       long start = nanoTime.getAsLong();
       Process process = start(bubblewrap.commandLine(spec, group), errors.isEmpty());
       ProcessTree tree = new ProcessTree(process.toHandle());
@@ -195,9 +195,12 @@ public final class Sandbox implements AutoCloseable {
                   }
                 });
     try {
+      if (process.waitFor(TICK.toNanos(), TimeUnit.NANOSECONDS)) {
+        return kill.isKilled() ? End.KILLED : End.EXITED;
+      }
       long diskChecked = start;
       FileStore disk = Files.getFileStore(spec.watched());
-      while (!process.waitFor(TICK.toNanos(), TimeUnit.NANOSECONDS)) {
+      do {
         long resident = tree.sample();
         if (!memoryIsLimited && exceeds(spec.limits().memoryBytes(), resident, tree)) {
           return End.OUT_OF_MEMORY;
@@ -219,7 +222,7 @@ public final class Sandbox implements AutoCloseable {
           // Looking at a large tree must not become the main work of the host.
           diskChecked = nanoTime.getAsLong() + 10 * (nanoTime.getAsLong() - now);
         }
-      }
+      } while (!process.waitFor(TICK.toNanos(), TimeUnit.NANOSECONDS));
       return kill.isKilled() ? End.KILLED : End.EXITED;
     } finally {
       killer.interrupt();
