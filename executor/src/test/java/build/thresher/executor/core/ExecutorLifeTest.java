@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.bazel.remote.execution.v2.Command;
-import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.LocalTree;
+import build.thresher.cas.client.TreeUploader;
 import build.thresher.executor.core.ExecutorProcess.Bounds;
 import build.thresher.executor.testing.Attacks;
 import build.thresher.executor.testing.DirectoryBlobStore;
@@ -97,10 +99,17 @@ final class ExecutorLifeTest {
     return new Bounds(600, 1L << 30, 100, 1L << 30, 10_000, 1 << 20, seconds);
   }
 
+  /** With enough inputs that the root is mounted, where the executor can. */
   private Fence offer(String script) throws IOException {
+    LocalTree.Builder inputs = LocalTree.builder();
+    for (int i = 0; i < 20; i++) {
+      inputs.addBytes("input" + i, new byte[0], false);
+    }
+    LocalTree tree = inputs.build();
+    new TreeUploader(store, Scope.farm("")).upload(tree);
     Command.Builder command =
         Command.newBuilder().addAllArguments(List.of("/bin/sh", "-c", unique(script)));
-    Lease lease = TestLeases.of(store, command, Digest.EMPTY, List.of(), ++executions);
+    Lease lease = TestLeases.of(store, command, tree.root(), List.of(), ++executions);
     farm.offer(lease);
     return lease.getFence();
   }

@@ -288,8 +288,8 @@ final class SandboxAttackTest {
     for (Path tree : Attacks.children(work.resolve("trees"))) {
       assertEquals(
           String.valueOf(tree.getFileName()),
-          LocalTree.scan(tree.resolve("content"), p -> true).root().hex(),
-          "the tree is what its name says");
+          LocalTree.scan(tree.resolve("content"), p -> !p.endsWith("__pycache__")).root().hex(),
+          "the tree is what its name says, but for the bytecode that the executor added");
     }
   }
 
