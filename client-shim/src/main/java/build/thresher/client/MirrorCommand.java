@@ -21,6 +21,10 @@ import picocli.CommandLine.Parameters;
       MirrorPinCommands.Pin.class,
       MirrorPinCommands.Unpin.class,
       MirrorPinCommands.Pins.class,
+      MirrorViewCommands.Set.class,
+      MirrorViewCommands.Remove.class,
+      MirrorViewCommands.ListAll.class,
+      MirrorPromoteCommand.class,
       MirrorKeyCommands.Keys.class,
       MirrorKeyCommands.Rotate.class
     })

@@ -6,7 +6,7 @@ import picocli.CommandLine.Option;
 
 /** Prints where Spack reads what the farm has. */
 abstract class MirrorListing extends FarmCommand {
-  @Option(names = "--json", description = "One JSON object: name, url, fingerprint, specs.")
+  @Option(names = "--json", description = "One JSON object: name, url, fingerprint, specs, bytes.")
   private boolean json;
 
   @Override
@@ -18,6 +18,7 @@ abstract class MirrorListing extends FarmCommand {
     }
     String url = Text.clean(instance.getMirrorUrl());
     System.out.println(url + " (" + instance.getPublishedSpecs() + " specs)");
+    System.out.println(Mirrors.size(instance));
     System.out.println("signed by " + Text.clean(instance.getSigningKeyFingerprint()));
     System.out.println("\n  spack mirror add --type binary farm " + url);
     System.out.println("  spack buildcache keys --install --trust");

@@ -26,6 +26,20 @@ final class Mirrors {
         ClientException.REFUSED, "this farm has no instance `" + Text.clean(instance) + "`");
   }
 
+  /** How much an instance holds, and how much of it is stored for it alone or first. */
+  static String size(InstanceStatus instance) {
+    long added = instance.getAddedBytes();
+    return "%s in %d specs, %s stored once%s"
+        .formatted(
+            Amounts.size(instance.getLogicalBytes()),
+            instance.getPublishedSpecs(),
+            Amounts.size(instance.getStoredBytes()),
+            added == instance.getStoredBytes()
+                ? ""
+                : ", %s of it for instances before it"
+                    .formatted(Amounts.size(instance.getStoredBytes() - added)));
+  }
+
   /** As it stands in every machine-readable answer. */
   static Map<String, Object> object(InstanceStatus instance) {
     Map<String, Object> object = new TreeMap<>();
@@ -33,6 +47,9 @@ final class Mirrors {
     object.put("url", instance.getMirrorUrl());
     object.put("fingerprint", instance.getSigningKeyFingerprint());
     object.put("specs", instance.getPublishedSpecs());
+    object.put("logical_bytes", instance.getLogicalBytes());
+    object.put("stored_bytes", instance.getStoredBytes());
+    object.put("added_bytes", instance.getAddedBytes());
     return object;
   }
 }

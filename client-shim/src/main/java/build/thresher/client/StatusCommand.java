@@ -101,7 +101,11 @@ final class StatusCommand extends FarmCommand {
           instance.getMirrorUrl(),
           instance.getPublishedSpecs(),
           instance.getSigningKeyFingerprint());
+      if (instance.getPublishedSpecs() > 0) {
+        System.out.println("  " + Mirrors.size(instance));
+      }
     }
+    printRatio(status);
     if (status.getExecutorsCount() == 0) {
       System.out.println("no executor is connected");
     }
@@ -113,6 +117,21 @@ final class StatusCommand extends FarmCommand {
           executor.getSlots(),
           Text.clean(executor.getOperatingSystem()),
           Text.clean(executor.getTarget()));
+    }
+  }
+
+  /** What it is worth that instances share blobs. */
+  private static void printRatio(FarmStatus status) {
+    long logical =
+        status.getInstancesList().stream().mapToLong(InstanceStatus::getLogicalBytes).sum();
+    long stored = status.getInstancesList().stream().mapToLong(InstanceStatus::getAddedBytes).sum();
+    if (stored > 0) {
+      System.out.printf(
+          Locale.ROOT,
+          "mirrors: %s named, %s stored, ratio %.2f%n",
+          Amounts.size(logical),
+          Amounts.size(stored),
+          (double) logical / stored);
     }
   }
 

@@ -25,7 +25,8 @@ class CommandsTest {
 
       assertEquals(0, ran.exitCode(), ran.err());
       assertEquals(
-          "{\"fingerprint\":\"ABCD\",\"name\":\"default\",\"specs\":0,"
+          "{\"added_bytes\":0,\"fingerprint\":\"ABCD\",\"logical_bytes\":0,\"name\":\"default\","
+              + "\"specs\":0,\"stored_bytes\":0,"
               + "\"url\":\"http://127.0.0.1:1/mirror/default\"}\n",
           ran.out());
     }

@@ -1,5 +1,7 @@
 package build.thresher.deploy;
 
+import static java.util.Objects.requireNonNull;
+
 import build.thresher.cas.actions.CompleteActionCache;
 import build.thresher.cas.api.ActionCache;
 import build.thresher.cas.assets.AssetTable;
@@ -9,12 +11,15 @@ import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.mirror.KeyRotation;
 import build.thresher.cas.mirror.MirrorOptions;
+import build.thresher.cas.mirror.MirrorStatistics;
 import build.thresher.cas.mirror.MirrorUpkeep;
 import build.thresher.cas.mirror.Pins;
+import build.thresher.cas.mirror.Promotion;
 import build.thresher.cas.mirror.PushedSpecs;
 import build.thresher.cas.mirror.Retention;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.mirror.Signers;
+import build.thresher.cas.mirror.Views;
 import build.thresher.cas.oci.OciHandler;
 import build.thresher.cas.push.MirrorService;
 import build.thresher.cas.reapi.ActionCacheService;
@@ -36,6 +41,7 @@ import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
 import build.thresher.scheduler.Scheduler;
 import build.thresher.v1.InstanceStatus;
+import com.google.common.collect.ImmutableMap;
 import io.grpc.BindableService;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
@@ -138,6 +144,8 @@ final class FarmServer implements AutoCloseable {
     RocksSpackMirror mirror =
         opened(RocksSpackMirror.open(data.resolve("mirror"), blobs, signers, mirrorOptions, clock));
 
+    MirrorStatistics statistics = new MirrorStatistics(mirror, Instances.names(config));
+
     // Core.
     Scheduler scheduler =
         opened(
@@ -147,7 +155,7 @@ final class FarmServer implements AutoCloseable {
                 blobs,
                 mirror,
                 results,
-                () -> instanceStatus(config, mirror),
+                () -> instanceStatus(config, mirror, statistics),
                 Scheduler.World.real()));
 
     // Adapters.
@@ -171,10 +179,12 @@ final class FarmServer implements AutoCloseable {
     adapters.add(new PushService(assets, instances, updates));
     PushedSpecs pushed = new PushedSpecs(mirror, blobs, mirrorOptions);
     Pins pins = Pins.open(mirror);
-    Retention retention = new Retention(mirror, pins, scheduler::needs);
+    Views views = Views.open(mirror);
+    Retention retention = new Retention(mirror, pins, views, scheduler::needs);
     opened(MirrorUpkeep.start(mirror, retention, UPKEEP));
     KeyRotation keys = opened(KeyRotation.start(mirror));
-    adapters.add(new MirrorService(pushed, retention, pins, keys, clock));
+    adapters.add(
+        new MirrorService(pushed, retention, pins, views, new Promotion(mirror), keys, clock));
     adapters.add(health.getHealthService());
 
     services = adapters.stream().map(BindableService::bindService).toList();
@@ -267,15 +277,21 @@ final class FarmServer implements AutoCloseable {
         };
   }
 
-  private List<InstanceStatus> instanceStatus(FarmConfig config, RocksSpackMirror mirror) {
+  private List<InstanceStatus> instanceStatus(
+      FarmConfig config, RocksSpackMirror mirror, MirrorStatistics statistics) {
     List<InstanceStatus> all = new ArrayList<>();
+    ImmutableMap<String, MirrorStatistics.Bytes> bytes = statistics.bytes();
     for (String name : Instances.names(config)) {
+      MirrorStatistics.Bytes takes = requireNonNull(bytes.get(name));
       all.add(
           InstanceStatus.newBuilder()
               .setName(name)
               .setMirrorUrl(mirrorUrl(config, name))
               .setSigningKeyFingerprint(mirror.fingerprint(name))
               .setPublishedSpecs(mirror.size(name))
+              .setLogicalBytes(takes.logical())
+              .setStoredBytes(takes.stored())
+              .setAddedBytes(takes.added())
               .build());
     }
     return all;

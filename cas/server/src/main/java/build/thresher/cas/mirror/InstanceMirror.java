@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -27,6 +28,8 @@ final class InstanceMirror {
   private final ConcurrentHashMap<DagHash, Pruned> pruned = new ConcurrentHashMap<>();
   private final ReadWriteLock visible = new ReentrantReadWriteLock();
   private final MirrorIndex index;
+  private final ConcurrentHashMap<String, MirrorIndex> views = new ConcurrentHashMap<>();
+  private final AtomicLong changes = new AtomicLong();
   private volatile InstanceKey key;
 
   InstanceMirror(List<Signer> signers, Function<InstanceMirror, MirrorIndex> index) {
@@ -41,7 +44,7 @@ final class InstanceMirror {
 
   /** The first signs. Call it with {@link #takingOut} held, so that nobody signs with another. */
   void useKeys(List<Signer> signers) {
-    InstanceKey changed = new InstanceKey(signers);
+    InstanceKey changed = key.with(signers);
     changed.blobs().forEach(this::add);
     key = changed;
   }
@@ -66,7 +69,7 @@ final class InstanceMirror {
   void add(PublishedRecord record) {
     addBlobs(record);
     published.put(record.spec().hash(), record.spec());
-    index.changed();
+    changed();
   }
 
   private void addBlobs(PublishedRecord record) {
@@ -94,7 +97,7 @@ final class InstanceMirror {
   void takeOut(Pruned out) {
     pruned.put(out.spec().hash(), out);
     published.remove(out.spec().hash());
-    index.changed();
+    changed();
   }
 
   void putBack(PublishedRecord record) {
@@ -116,7 +119,7 @@ final class InstanceMirror {
         }
       }
     }
-    index.changed();
+    changed();
   }
 
   @Nullable Pruned pruned(DagHash hash) {
@@ -142,7 +145,38 @@ final class InstanceMirror {
   /** A blob that something in this mirror names. */
   @Nullable Served blob(Digest name) {
     Served blob = blobs.get(name);
-    return blob == null ? index.find(name) : blob;
+    return blob == null ? indexBlob(name) : blob;
+  }
+
+  private @Nullable Served indexBlob(Digest name) {
+    Served found = index.find(name);
+    for (MirrorIndex view : views.values()) {
+      found = found == null ? view.find(name) : found;
+    }
+    return found;
+  }
+
+  private void changed() {
+    changes.incrementAndGet();
+    index.changed();
+    views.values().forEach(MirrorIndex::changed);
+  }
+
+  /** Grows with every change of what is published. */
+  long changes() {
+    return changes.get();
+  }
+
+  @Nullable MirrorIndex view(String name) {
+    return views.get(name);
+  }
+
+  void putView(String name, MirrorIndex view) {
+    views.put(name, view);
+  }
+
+  void removeView(String name) {
+    views.remove(name);
   }
 
   MirrorIndex index() {

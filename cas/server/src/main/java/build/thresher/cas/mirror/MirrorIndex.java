@@ -20,11 +20,11 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The index of one instance: what Spack reads to know what the mirror has.
+ * An index of one instance, of all of it or of a view: what Spack reads to know what the mirror
+ * has.
  *
  * <p>It is built when somebody asks and something was published since, and at most once in {@link
  * MirrorOptions#indexInterval}. Whoever asks gets an index with everything whose publishing had
@@ -39,7 +39,7 @@ final class MirrorIndex {
   private final BlobStore blobs;
   private final MirrorOptions options;
   private final InstantSource clock;
-  private final Predicate<DagHash> isPublished;
+  private final IndexContent.Source source;
   private final AtomicLong changes = new AtomicLong();
   private final ReentrantLock building = new ReentrantLock();
   private final ConcurrentHashMap<Digest, Kept> kept = new ConcurrentHashMap<>();
@@ -51,13 +51,13 @@ final class MirrorIndex {
       BlobStore blobs,
       MirrorOptions options,
       InstantSource clock,
-      Predicate<DagHash> isPublished) {
+      IndexContent.Source source) {
     this.instance = instance;
     this.db = db;
     this.blobs = blobs;
     this.options = options;
     this.clock = clock;
-    this.isPublished = isPublished;
+    this.source = source;
   }
 
   private record Built(
@@ -145,12 +145,13 @@ final class MirrorIndex {
 
   private Built build(@Nullable Built before) throws IOException {
     long seen = changes.get();
-    Map<DagHash, Integer> references = countReferences();
+    IndexContent content = source.now();
+    Map<DagHash, Integer> references = countReferences(content);
     Map<IndexVersion, Digest> indices = new HashMap<>();
     List<Manifest.Part> parts = new ArrayList<>();
     Instant until = clock.instant().plus(options.indexRetention());
     for (IndexVersion version : IndexVersion.values()) {
-      byte[] index = write(version, references);
+      byte[] index = write(version, content, references);
       Digest digest = Digest.of(index);
       store(digest, index, until);
       indices.put(version, digest);
@@ -168,15 +169,20 @@ final class MirrorIndex {
         Served.Document.of(manifest, MediaTypes.JSON, false));
   }
 
-  private Map<DagHash, Integer> countReferences() throws IOException {
+  private Map<DagHash, Integer> countReferences(IndexContent content) throws IOException {
     Map<DagHash, Integer> references = new HashMap<>();
     db.eachNode(
         instance,
-        (i, node) -> node.dependencies().forEach(d -> references.merge(d, 1, Integer::sum)));
+        (i, node) -> {
+          if (content.lists(node.hash())) {
+            node.dependencies().forEach(d -> references.merge(d, 1, Integer::sum));
+          }
+        });
     return references;
   }
 
-  private byte[] write(IndexVersion version, Map<DagHash, Integer> references) throws IOException {
+  private byte[] write(IndexVersion version, IndexContent content, Map<DagHash, Integer> references)
+      throws IOException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     out.writeBytes(
         ascii("{\"database\":{\"version\":\"" + version.version() + "\",\"installs\":{"));
@@ -184,6 +190,9 @@ final class MirrorIndex {
     db.eachNode(
         instance,
         (i, node) -> {
+          if (!content.lists(node.hash())) {
+            return;
+          }
           String comma = out.size() == start ? "" : ",";
           out.writeBytes(ascii(comma + "\"" + node.hash() + "\":{\"spec\":"));
           out.writeBytes(node.json());
@@ -191,7 +200,7 @@ final class MirrorIndex {
               ascii(
                   ",\"ref_count\":%d,\"in_buildcache\":%b}"
                       .formatted(
-                          references.getOrDefault(node.hash(), 0), isPublished.test(node.hash()))));
+                          references.getOrDefault(node.hash(), 0), content.offers(node.hash()))));
         });
     out.writeBytes(ascii("}}}"));
     return out.toByteArray();

@@ -31,6 +31,9 @@ sealed interface MirrorPath {
   /** {@code v3/manifests/index/index.manifest.json}. */
   record IndexManifest() implements MirrorPath {}
 
+  /** {@code v3/manifests/index/<view>/index.manifest.json}. */
+  record ViewManifest(String view) implements MirrorPath {}
+
   /**
    * {@code blobs/sha256/<2>/<64>}.
    *
@@ -42,6 +45,9 @@ sealed interface MirrorPath {
       Pattern.compile(
           "v3/manifests/spec/[^/]{1,255}/[^/]{1,600}-([a-z2-7]{32})\\.spec\\.manifest\\.json");
   Pattern KEY = Pattern.compile("v3/manifests/key/([0-9A-F]{40})\\.key\\.manifest\\.json");
+  Pattern VIEW =
+      Pattern.compile(
+          "v3/manifests/index/([A-Za-z0-9][A-Za-z0-9._-]{0,99})/index\\.manifest\\.json");
   Pattern BLOB = Pattern.compile("blobs/sha256/([0-9a-f]{2})/(\\1[0-9a-f]{62})");
 
   static Optional<MirrorPath> parse(String path) {
@@ -69,6 +75,10 @@ sealed interface MirrorPath {
     Matcher spec = SPEC.matcher(path);
     if (spec.matches()) {
       return Optional.of(new SpecManifest(new DagHash(spec.group(1)), path));
+    }
+    Matcher view = VIEW.matcher(path);
+    if (view.matches()) {
+      return Optional.of(new ViewManifest(view.group(1)));
     }
     Matcher key = KEY.matcher(path);
     return key.matches() ? Optional.of(new KeyManifest(key.group(1))) : Optional.empty();

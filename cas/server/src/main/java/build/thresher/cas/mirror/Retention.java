@@ -40,16 +40,18 @@ public final class Retention {
 
   private final RocksSpackMirror mirror;
   private final Pins pins;
+  private final Views views;
   private final NeededNow needed;
 
-  public Retention(RocksSpackMirror mirror, Pins pins, NeededNow needed) {
+  public Retention(RocksSpackMirror mirror, Pins pins, Views views, NeededNow needed) {
+    this.views = views;
     this.mirror = mirror;
     this.pins = pins;
     this.needed = needed;
   }
 
   /**
-   * What keeps a spec besides pins and running work.
+   * What keeps a spec besides pins, views and running work.
    *
    * @param used what was used within this time stays; zero: use keeps nothing
    * @param builtWith roots keep what they were built with
@@ -110,6 +112,11 @@ public final class Retention {
     }
     for (Pin pin : pins.of(instance)) {
       keepPinned(there, kept, pin, rules);
+    }
+    for (View view : views.of(instance)) {
+      for (DagHash hash : views.matching(instance, view, closure)) {
+        kept.keep(hash, "the view `" + view.name() + "` shows it");
+      }
     }
     List<PublishedSpec> all = there.all();
     if (rules.used().isPositive()) {

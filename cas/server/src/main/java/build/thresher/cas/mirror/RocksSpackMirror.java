@@ -185,6 +185,10 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
           case MirrorPath.KeyIndexManifest k -> mirror.key().indexManifest();
           case MirrorPath.KeyManifest key -> mirror.key().manifest(key.fingerprint());
           case MirrorPath.IndexManifest i -> mirror.index().manifest();
+          case MirrorPath.ViewManifest v -> {
+            MirrorIndex view = mirror.view(v.view());
+            yield view == null ? null : view.manifest();
+          }
           case MirrorPath.BlobPath blob -> mirror.blob(blob.name());
           case MirrorPath.SpecManifest spec ->
               specManifest(instance, mirror, spec.hash(), spec.path());
@@ -313,10 +317,26 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
             built.spec(),
             built.prefix());
     InstanceMirror mirror = instance(instance);
+    List<IndexNode> nodes = new ArrayList<>();
+    for (SpecNode each : document.nodes().values()) {
+      if (!mirror.knowsNode(each.hash())) {
+        nodes.add(IndexNode.of(document, each));
+      }
+    }
     Lock shared = mirror.publishing();
     shared.lock();
     try {
-      show(instance, mirror, built, document, spec);
+      PublishedRecord record =
+          new PublishedRecord(
+                  spec,
+                  built.archiveMediaType(),
+                  built.specMediaType(),
+                  built.installRoot(),
+                  ImmutableMap.copyOf(built.provenance()),
+                  clock.instant(),
+                  "")
+              .signedBy(mirror.key().signer());
+      show(instance, mirror, record, nodes);
     } finally {
       shared.unlock();
     }
@@ -324,33 +344,18 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     return spec;
   }
 
-  /** Signs, pins, commits, and shows. What was checked does not change while this is done. */
+  /** Pins, commits, and shows. What was checked does not change while this is done. */
   private void show(
-      String instance,
-      InstanceMirror mirror,
-      BuiltSpec built,
-      SpecDocument document,
-      PublishedSpec spec)
+      String instance, InstanceMirror mirror, PublishedRecord record, Iterable<IndexNode> nodes)
       throws IOException {
-    SpecNode node = built.node();
-    Manifest manifest =
-        PublishedRecord.unsigned(spec, built.archiveMediaType(), built.specMediaType());
-    PublishedRecord record =
-        new PublishedRecord(
-            spec,
-            built.archiveMediaType(),
-            built.specMediaType(),
-            built.installRoot(),
-            ImmutableMap.copyOf(built.provenance()),
-            clock.instant(),
-            mirror.key().signer().clearSign(manifest.json()));
+    PublishedSpec spec = record.spec();
     List<IndexNode> newNodes = new ArrayList<>();
-    for (SpecNode each : document.nodes().values()) {
-      if (!mirror.knowsNode(each.hash())) {
-        newNodes.add(IndexNode.of(document, each));
+    for (IndexNode node : nodes) {
+      if (!mirror.knowsNode(node.hash())) {
+        newNodes.add(node);
       }
     }
-    PublishedSpec lost = mirror.find(node.hash());
+    PublishedSpec lost = mirror.find(spec.hash());
     List<Digest> named = blobsOf(spec);
     // Before the commit: a crash in between leaves a pin too many, never a blob too few.
     blobs.pin(Scope.farm(instance), named);
@@ -362,9 +367,9 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     }
     newNodes.forEach(n -> mirror.addNode(n.hash()));
     mirror.add(record);
-    used.touch(instance, node.hash());
+    used.touch(instance, spec.hash());
     if (lost != null) {
-      LOG.warn("{} in `{}` had lost {}", node.display(), instance, lost.archive());
+      LOG.warn("{} in `{}` had lost {}", display(spec), instance, lost.archive());
       unpin(instance, lost);
     }
   }
@@ -422,10 +427,56 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     }
     InstanceMirror made =
         new InstanceMirror(
-            Rotation.signers(name, db, signers),
-            self -> new MirrorIndex(name, db, blobs, options, clock, self::isPublished));
+            Rotation.signers(name, db, signers), self -> index(name, () -> everything(self)));
     InstanceMirror first = instances.putIfAbsent(name, made);
     return first == null ? made : first;
+  }
+
+  /** An index of this instance, of which the source says what stands in it. */
+  MirrorIndex index(String instance, IndexContent.Source source) {
+    return new MirrorIndex(instance, db, blobs, options, clock, source);
+  }
+
+  private static IndexContent everything(InstanceMirror there) {
+    return new IndexContent() {
+      @Override
+      public boolean lists(DagHash node) {
+        return true;
+      }
+
+      @Override
+      public boolean offers(DagHash node) {
+        return there.isPublished(node);
+      }
+    };
+  }
+
+  /**
+   * Publishes what another instance has checked and published, signed with this one's key. An
+   * archive of this hash that is there already stays.
+   */
+  PublishedSpec adopt(String instance, PublishedRecord from, List<IndexNode> nodes)
+      throws IOException {
+    DagHash hash = from.spec().hash();
+    Lock lock = publishing.get(instance + "/" + hash);
+    lock.lock();
+    try {
+      Optional<PublishedSpec> winner = whole(instance, hash);
+      if (winner.isPresent()) {
+        return winner.get();
+      }
+      InstanceMirror mirror = require(instance);
+      Lock shared = mirror.publishing();
+      shared.lock();
+      try {
+        show(instance, mirror, from.signedBy(mirror.key().signer()), nodes);
+      } finally {
+        shared.unlock();
+      }
+      return from.spec();
+    } finally {
+      lock.unlock();
+    }
   }
 
   /** Archives hold the path that they were built for; another one would not fit its neighbours. */

@@ -6,9 +6,11 @@ import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.cas.mirror.BadSignatureException;
 import build.thresher.cas.mirror.KeyRotation;
 import build.thresher.cas.mirror.Pins;
+import build.thresher.cas.mirror.Promotion;
 import build.thresher.cas.mirror.PushedSpecs;
 import build.thresher.cas.mirror.PushedSpecs.Taken;
 import build.thresher.cas.mirror.Retention;
+import build.thresher.cas.mirror.Views;
 import build.thresher.v1.KeyState;
 import build.thresher.v1.LegacySpec;
 import build.thresher.v1.ListKeysRequest;
@@ -16,8 +18,12 @@ import build.thresher.v1.ListKeysResponse;
 import build.thresher.v1.ListPinsRequest;
 import build.thresher.v1.ListPinsResponse;
 import build.thresher.v1.ListPrunedRequest;
+import build.thresher.v1.ListViewsRequest;
+import build.thresher.v1.ListViewsResponse;
 import build.thresher.v1.MirrorGrpc;
 import build.thresher.v1.PinStatus;
+import build.thresher.v1.PromoteRequest;
+import build.thresher.v1.PromotedSpec;
 import build.thresher.v1.PruneRequest;
 import build.thresher.v1.PruneUpdate;
 import build.thresher.v1.PrunedSpec;
@@ -26,11 +32,15 @@ import build.thresher.v1.PushSpecRequest;
 import build.thresher.v1.PushSpecResponse;
 import build.thresher.v1.RemovePinRequest;
 import build.thresher.v1.RemovePinResponse;
+import build.thresher.v1.RemoveViewRequest;
+import build.thresher.v1.RemoveViewResponse;
 import build.thresher.v1.RestoreRequest;
 import build.thresher.v1.RestoreResponse;
 import build.thresher.v1.RotateKeyRequest;
 import build.thresher.v1.SetPinRequest;
+import build.thresher.v1.SetViewRequest;
 import build.thresher.v1.SigningKey;
+import build.thresher.v1.ViewStatus;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
@@ -50,11 +60,19 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
 
   private final PushedSpecs pushed;
   private final RetentionCalls kept;
+  private final ViewCalls shown;
   private final KeyRotation keys;
 
   public MirrorService(
-      PushedSpecs pushed, Retention retention, Pins pins, KeyRotation keys, InstantSource clock) {
+      PushedSpecs pushed,
+      Retention retention,
+      Pins pins,
+      Views views,
+      Promotion promotion,
+      KeyRotation keys,
+      InstantSource clock) {
     this.keys = keys;
+    this.shown = new ViewCalls(views, promotion);
     this.pushed = pushed;
     this.kept = new RetentionCalls(retention, pins, clock);
   }
@@ -118,6 +136,39 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
   public void listPins(ListPinsRequest request, StreamObserver<ListPinsResponse> observer) {
     String instance = request.getInstanceName();
     answer("list", instance, observer, () -> observer.onNext(kept.listPins(instance)));
+  }
+
+  @Override
+  public void setView(SetViewRequest request, StreamObserver<ViewStatus> observer) {
+    answer(
+        "view", request.getInstanceName(), observer, () -> observer.onNext(shown.setView(request)));
+  }
+
+  @Override
+  public void removeView(RemoveViewRequest request, StreamObserver<RemoveViewResponse> observer) {
+    answer(
+        "view",
+        request.getInstanceName(),
+        observer,
+        () -> {
+          shown.removeView(request.getInstanceName(), request.getName());
+          observer.onNext(RemoveViewResponse.getDefaultInstance());
+        });
+  }
+
+  @Override
+  public void listViews(ListViewsRequest request, StreamObserver<ListViewsResponse> observer) {
+    String instance = request.getInstanceName();
+    answer("list", instance, observer, () -> observer.onNext(shown.listViews(instance)));
+  }
+
+  @Override
+  public void promote(PromoteRequest request, StreamObserver<PromotedSpec> observer) {
+    answer(
+        "promote",
+        request.getFromInstance(),
+        observer,
+        () -> shown.promote(request, observer::onNext));
   }
 
   @Override
@@ -199,7 +250,7 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
     };
   }
 
-  private static PushOutcome wire(PushedSpecs.Outcome outcome) {
+  static PushOutcome wire(PushedSpecs.Outcome outcome) {
     return switch (outcome) {
       case PUBLISHED -> PushOutcome.PUSH_PUBLISHED;
       case IDENTICAL -> PushOutcome.PUSH_IDENTICAL;

@@ -115,10 +115,10 @@ class KeyRotationTest {
     String now = mirror.fingerprint("default");
     assertFalse(now.equals(old));
     requireVerified();
-    assertTrue(mirror.get("default", "v3/manifests/key/" + old + ".key.manifest.json").isEmpty());
     close();
     deleteKnownKeys();
     open();
+    assertTrue(mirror.get("default", "v3/manifests/key/" + old + ".key.manifest.json").isEmpty());
     assertEquals(now, mirror.fingerprint("default"));
     trustServedKeys();
     requireVerified();

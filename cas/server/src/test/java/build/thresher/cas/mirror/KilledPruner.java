@@ -32,7 +32,7 @@ final class KilledPruner {
             ImmutableList.of("fl-top"),
             "",
             Instant.now()));
-    return new Retention(mirror, pins, instance -> Set.of());
+    return new Retention(mirror, pins, Views.open(mirror), instance -> Set.of());
   }
 
   public static void main(String[] args) throws Exception {

@@ -62,7 +62,7 @@ class RetentionTest {
             d.indexRetention());
     mirror = RocksSpackMirror.open(dir.resolve("db"), blobs, TestKeys.signers(dir), options, clock);
     pins = Pins.open(mirror);
-    retention = new Retention(mirror, pins, instance -> running);
+    retention = new Retention(mirror, pins, Views.open(mirror), instance -> running);
     all = SpackFixture.builtSpecs(blobs);
     if (mirror.size("default") == 0 && mirror.require("default").allPruned().isEmpty()) {
       for (BuiltSpec built : all) {
@@ -167,11 +167,12 @@ class RetentionTest {
   }
 
   @Test
-  void whenRunningWorkCannotBeAskedNothingGoes() {
+  void whenRunningWorkCannotBeAskedNothingGoes() throws Exception {
     Retention blind =
         new Retention(
             mirror,
             pins,
+            Views.open(mirror),
             instance -> {
               throw new IOException("the scheduler does not answer");
             });
