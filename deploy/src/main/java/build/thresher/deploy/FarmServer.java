@@ -32,6 +32,7 @@ import build.thresher.cas.reapi.PushService;
 import build.thresher.cas.reapi.ResultUpdates;
 import build.thresher.cas.sources.SourceFetchService;
 import build.thresher.cas.sources.SourceFetcher;
+import build.thresher.cas.store.CompressedForms;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.deploy.access.AccessInterceptor;
 import build.thresher.deploy.access.AccessPolicy;
@@ -167,7 +168,9 @@ final class FarmServer implements AutoCloseable {
             () -> config.get(Key.CLIENT_RESULTS),
             "to let clients do it, set `" + Key.CLIENT_RESULTS.name() + ": true` in farm.yaml");
     adapters.add(new ContentAddressableStorageService(blobs, instances));
-    adapters.add(new ByteStreamService(blobs, scheduler.liveOutputs(), instances));
+    CompressedForms forms =
+        CompressedForms.open(data.resolve("compressed"), config.get(Key.STORE_COMPRESSED));
+    adapters.add(new ByteStreamService(blobs, forms, scheduler.liveOutputs(), instances));
     adapters.add(new ActionCacheService(results, blobs, instances, updates));
     adapters.add(new CapabilitiesService(instances, updates, ExecutionOffer.OF_THE_SCHEDULER));
     SourceFetcher sources =

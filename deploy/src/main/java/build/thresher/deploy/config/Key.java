@@ -149,6 +149,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.BYTES,
           "0",
           "Size of all blobs together, beyond which the least recently used are evicted. 0: as much as the disk holds.");
+  public static final Key<Long> STORE_COMPRESSED =
+      key(
+          "store.compressed",
+          ValueType.BYTES,
+          "1GiB",
+          "Disk for large blobs that are kept compressed as well, for clients that read them so, besides"
+              + " store.max_size. 0: each read compresses anew.");
   public static final Key<Duration> STORE_LIFETIME =
       key(
           "store.lifetime",
@@ -297,6 +304,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           EXECUTOR_GRACE,
           STORE_RESERVE,
           STORE_MAX,
+          STORE_COMPRESSED,
           STORE_LIFETIME,
           STORE_SCRUB,
           SOURCE_MIRRORS,

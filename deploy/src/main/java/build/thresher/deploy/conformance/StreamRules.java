@@ -61,11 +61,14 @@ final class StreamRules {
             "bytestream.proto, ReadRequest.read_offset",
             StreamRules::beyond),
         new Rule(
-            "A negative limit is INVALID_ARGUMENT",
+            "A negative limit is refused",
             "bytestream.proto, ReadRequest.read_limit",
             server -> {
               Digest digest = server.upload(server.fresh());
-              refused(() -> read(server, "blobs/", digest, 0, -1), Code.INVALID_ARGUMENT);
+              refused(
+                  () -> read(server, "blobs/", digest, 0, -1),
+                  Code.INVALID_ARGUMENT,
+                  Code.OUT_OF_RANGE);
             }),
         new Rule(
             "A blob that is missing is NOT_FOUND",

@@ -182,13 +182,20 @@ public final class Subject {
     return instance.isEmpty() ? name : instance + "/" + name;
   }
 
-  /** Makes a call that has to fail with one of these codes. */
+  /**
+   * Makes a call that has to fail with one of these codes.
+   *
+   * @throws StatusRuntimeException UNIMPLEMENTED: what the server does not have it need not refuse
+   */
   static Status refused(Supplier<?> call, Status.Code... codes) throws BrokenRuleException {
     try {
       Object answer = call.get();
       throw new BrokenRuleException(
           "expected " + List.of(codes) + ", but it answered " + brief(String.valueOf(answer)));
     } catch (StatusRuntimeException e) {
+      if (e.getStatus().getCode() == Status.Code.UNIMPLEMENTED) {
+        throw e;
+      }
       BrokenRuleException.require(
           List.of(codes).contains(e.getStatus().getCode()),
           "expected "

@@ -5,6 +5,7 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.ResumableBlobStore;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.reapi.ResourceNames.Compression;
+import build.thresher.cas.store.CompressedForms;
 import com.google.bytestream.WriteRequest;
 import com.google.bytestream.WriteResponse;
 import io.grpc.Status;
@@ -31,6 +32,7 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
   private static final long NONE_OF_YOURS = -1;
 
   private final ResumableBlobStore store;
+  private final CompressedForms forms;
   private final Wire wire;
   private final ConcurrentMap<String, BlobUpload> inProgress;
   private final StreamObserver<WriteResponse> observer;
@@ -41,17 +43,33 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
   private long received;
 
   /**
-   * @param decoder null where the bytes come as they are
+   * @param zstd null where the bytes come as they are
    */
-  private record Open(
-      String name, Digest digest, BlobWriter writer, @Nullable ZstdDecoder decoder) {}
+  private record Open(String name, Digest digest, BlobWriter writer, @Nullable Zstd zstd) {}
+
+  /** How compressed bytes are taken: decoded for the store, and recorded as they came. */
+  private record Zstd(ZstdDecoder decoder, CompressedForms.Recorder recorder)
+      implements AutoCloseable {
+    void write(ByteBuffer bytes, BlobWriter writer) throws IOException {
+      recorder.write(bytes);
+      decoder.decode(bytes, writer::write);
+    }
+
+    @Override
+    public void close() {
+      decoder.close();
+      recorder.close();
+    }
+  }
 
   BlobUpload(
       ResumableBlobStore store,
+      CompressedForms forms,
       Wire wire,
       ConcurrentMap<String, BlobUpload> inProgress,
       StreamObserver<WriteResponse> observer) {
     this.store = store;
+    this.forms = forms;
     this.wire = wire;
     this.inProgress = inProgress;
     this.observer = observer;
@@ -97,7 +115,11 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
     try {
       open =
           compressed
-              ? new Open(resource, digest, store.write(scope, digest), new ZstdDecoder())
+              ? new Open(
+                  resource,
+                  digest,
+                  store.write(scope, digest),
+                  new Zstd(new ZstdDecoder(), forms.record(digest)))
               : new Open(resource, digest, store.resume(scope, digest, resource, offset), null);
       received = offset;
       opened = true;
@@ -118,18 +140,21 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
           "the write goes on at offset " + received + ", not at " + request.getWriteOffset());
     }
     for (ByteBuffer part : request.getData().asReadOnlyByteBufferList()) {
-      if (at.decoder() == null) {
+      if (at.zstd() == null) {
         at.writer().write(part);
       } else {
-        at.decoder().decode(part, at.writer()::write);
+        at.zstd().write(part, at.writer());
       }
     }
     received += request.getData().size();
     if (request.getFinishWrite()) {
-      if (at.decoder() != null) {
-        at.decoder().finish();
+      if (at.zstd() != null) {
+        at.zstd().decoder().finish();
       }
       at.writer().commit();
+      if (at.zstd() != null) {
+        at.zstd().recorder().keep();
+      }
       answer(received);
     }
   }
@@ -171,7 +196,7 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
     open = null;
     if (at != null) {
       inProgress.remove(at.name(), this);
-      try (ZstdDecoder decoder = at.decoder()) {
+      try (Zstd zstd = at.zstd()) {
         at.writer().close();
       } catch (IOException e) {
         log.warn("closing an upload failed blob={}", at.digest(), e);

@@ -5,6 +5,7 @@ import build.thresher.cas.api.LiveStreams;
 import build.thresher.cas.api.ResumableBlobStore;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.reapi.ResourceNames.Compression;
+import build.thresher.cas.store.CompressedForms;
 import com.google.bytestream.ByteStreamGrpc;
 import com.google.bytestream.QueryWriteStatusRequest;
 import com.google.bytestream.QueryWriteStatusResponse;
@@ -33,6 +34,7 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
   private static final int CHUNK_BYTES = 256 << 10;
 
   private final ResumableBlobStore store;
+  private final CompressedForms forms;
   private final LiveStreams live;
   private final Wire wire;
 
@@ -40,14 +42,17 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
   private final ConcurrentMap<String, BlobUpload> inProgress = new ConcurrentHashMap<>();
 
   public ByteStreamService(ResumableBlobStore store, InstanceNames instances) {
-    this(store, LiveStreams.NONE, instances);
+    this(store, CompressedForms.none(), LiveStreams.NONE, instances);
   }
 
   /**
+   * @param forms keeps what clients send compressed and what was compressed for them
    * @param live what can be read besides blobs
    */
-  public ByteStreamService(ResumableBlobStore store, LiveStreams live, InstanceNames instances) {
+  public ByteStreamService(
+      ResumableBlobStore store, CompressedForms forms, LiveStreams live, InstanceNames instances) {
     this.store = store;
+    this.forms = forms;
     this.live = live;
     this.wire = new Wire(instances);
   }
@@ -77,11 +82,27 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
       }
       long limit = request.getReadLimit() == 0 ? Long.MAX_VALUE : request.getReadLimit();
       InputStream blob = store.read(scope, digest, offset, limit);
-      long bytes = Math.min(limit, digest.sizeBytes() - offset);
-      StreamPump.start(observer, compressed ? new ZstdChunks(blob) : new Chunks(blob, bytes));
+      StreamPump.start(
+          observer,
+          compressed
+              ? compressed(digest, offset, blob)
+              : new Chunks(blob, Math.min(limit, digest.sizeBytes() - offset)));
     } catch (IOException | RuntimeException e) {
       observer.onError(Statuses.of(e).asRuntimeException());
     }
+  }
+
+  private StreamPump.Source<ReadResponse> compressed(Digest digest, long offset, InputStream blob)
+      throws IOException {
+    if (offset > 0) {
+      return new ZstdChunks(blob, CompressedForms.none().record(digest));
+    }
+    CompressedForms.Form form = forms.read(digest);
+    if (form == null) {
+      return new ZstdChunks(blob, forms.record(digest));
+    }
+    blob.close();
+    return new Chunks(form.bytes(), form.sizeBytes());
   }
 
   private static final class Chunks implements StreamPump.Source<ReadResponse> {
@@ -115,7 +136,7 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
     // One message is on its way while another is written: what a generated service is handed is
     // always of this type.
     ((ServerCallStreamObserver<WriteResponse>) observer).request(1);
-    return new BlobUpload(store, wire, inProgress, observer);
+    return new BlobUpload(store, forms, wire, inProgress, observer);
   }
 
   @Override

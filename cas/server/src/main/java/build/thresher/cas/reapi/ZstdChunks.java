@@ -1,5 +1,6 @@
 package build.thresher.cas.reapi;
 
+import build.thresher.cas.store.CompressedForms;
 import com.github.luben.zstd.EndDirective;
 import com.github.luben.zstd.ZstdCompressCtx;
 import com.google.bytestream.ReadResponse;
@@ -9,7 +10,7 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
-/** A blob compressed on its way out, one frame, two blocks of memory. */
+/** A blob compressed on its way out, one frame, two blocks of memory, recorded for the next. */
 final class ZstdChunks implements StreamPump.Source<ReadResponse> {
   /** The fastest of the ordinary levels: the wire is rarely slower than a higher one. */
   static final int LEVEL = 1;
@@ -17,6 +18,7 @@ final class ZstdChunks implements StreamPump.Source<ReadResponse> {
   private static final int BLOCK_BYTES = 128 << 10;
 
   private final InputStream blob;
+  private final CompressedForms.Recorder recorder;
   private final ZstdCompressCtx context = new ZstdCompressCtx().setLevel(LEVEL);
   private final ByteBuffer in = ByteBuffer.allocateDirect(BLOCK_BYTES).limit(0);
   private final ByteBuffer out = ByteBuffer.allocateDirect(BLOCK_BYTES);
@@ -24,8 +26,12 @@ final class ZstdChunks implements StreamPump.Source<ReadResponse> {
   private boolean allRead;
   private boolean allSent;
 
-  ZstdChunks(InputStream blob) {
+  /**
+   * @param recorder closed with this
+   */
+  ZstdChunks(InputStream blob, CompressedForms.Recorder recorder) {
     this.blob = blob;
+    this.recorder = recorder;
   }
 
   @Override
@@ -42,14 +48,19 @@ final class ZstdChunks implements StreamPump.Source<ReadResponse> {
               out, in, allRead ? EndDirective.END : EndDirective.CONTINUE);
       allSent = allRead && flushed;
     }
-    return out.flip().hasRemaining()
+    recorder.write(out.flip());
+    if (allSent) {
+      recorder.keep();
+    }
+    return out.hasRemaining()
         ? ReadResponse.newBuilder().setData(ByteString.copyFrom(out)).build()
         : null;
   }
 
   @Override
   public void close() throws IOException {
-    try (blob) {
+    try (blob;
+        recorder) {
       context.close();
     }
   }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.store.CompressedForms;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.cas.store.StoreOptions;
 import com.github.luben.zstd.Zstd;
@@ -55,7 +56,7 @@ final class ByteStreamTest {
             temp.resolve("store"),
             StoreOptions.DEFAULTS.withReserveBytes(0).withLargeBlobBytes(BORDER),
             InstantSource.system());
-    server = new ReapiServer(store);
+    server = new ReapiServer(store, CompressedForms.open(temp.resolve("compressed"), 8 << 20));
   }
 
   @AfterEach
@@ -269,6 +270,32 @@ final class ByteStreamTest {
     assertArrayEquals(tail, Zstd.decompress(read(name, size / 2, 0), tail.length));
     refused(Status.Code.INVALID_ARGUMENT, () -> read(name, 0, 1));
     refused(Status.Code.OUT_OF_RANGE, () -> read(name, size + 1, 0));
+  }
+
+  @Test
+  void whatWasSentCompressedIsHandedOutAsItWas() throws Exception {
+    byte[] blob = text(1_000_000);
+    byte[] frames =
+        Bytes.concat(
+            Zstd.compress(Arrays.copyOf(blob, 600_000), 7),
+            Zstd.compress(Arrays.copyOfRange(blob, 600_000, blob.length), 7));
+    write(zstd(blob)).sendAll(frames, 0, 100_000).committed();
+    assertArrayEquals(frames, read("compressed-blobs/zstd/" + Digest.of(blob), 0, 0));
+    assertTrue(store.delete(SCOPE, Digest.of(blob)));
+    refused(Status.Code.NOT_FOUND, () -> read("compressed-blobs/zstd/" + Digest.of(blob), 0, 0));
+  }
+
+  @Test
+  void whatWasCompressedForOneReaderIsHandedToTheNext() throws Exception {
+    byte[] blob = text(1_000_000);
+    write(plain(blob)).sendAll(blob, 0, 100_000).committed();
+    String name = "compressed-blobs/zstd/" + Digest.of(blob);
+    byte[] first = read(name, 0, 0);
+    assertArrayEquals(blob, Zstd.decompress(first, blob.length));
+    assertArrayEquals(first, read(name, 0, 0));
+    try (Stream<Path> kept = Files.list(temp.resolve("compressed"))) {
+      assertEquals(1, kept.count());
+    }
   }
 
   @Test

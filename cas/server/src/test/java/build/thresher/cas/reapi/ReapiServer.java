@@ -1,8 +1,10 @@
 package build.thresher.cas.reapi;
 
 import build.thresher.cas.actions.CompleteActionCache;
+import build.thresher.cas.api.LiveStreams;
 import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.client.FarmEndpoint;
+import build.thresher.cas.store.CompressedForms;
 import build.thresher.cas.store.RocksBlobStore;
 import com.google.common.collect.ImmutableList;
 import io.grpc.BindableService;
@@ -28,7 +30,11 @@ final class ReapiServer implements AutoCloseable {
   final ManagedChannel channel;
 
   ReapiServer(RocksBlobStore store) throws IOException {
-    this(store, updates -> List.of());
+    this(store, CompressedForms.none());
+  }
+
+  ReapiServer(RocksBlobStore store, CompressedForms forms) throws IOException {
+    this(store, forms, updates -> List.of());
   }
 
   /**
@@ -36,13 +42,21 @@ final class ReapiServer implements AutoCloseable {
    */
   ReapiServer(RocksBlobStore store, Function<ResultUpdates, List<BindableService>> more)
       throws IOException {
+    this(store, CompressedForms.none(), more);
+  }
+
+  private ReapiServer(
+      RocksBlobStore store,
+      CompressedForms forms,
+      Function<ResultUpdates, List<BindableService>> more)
+      throws IOException {
     ResultUpdates updates = new ResultUpdates(() -> updatesAllowed, "set the key");
     server =
         NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
             .executor(Executors.newVirtualThreadPerTaskExecutor())
             .maxInboundMessageSize(16 << 20)
             .addService(new ContentAddressableStorageService(store, INSTANCES))
-            .addService(new ByteStreamService(store, INSTANCES))
+            .addService(new ByteStreamService(store, forms, LiveStreams.NONE, INSTANCES))
             .addService(new CapabilitiesService(INSTANCES, updates, ExecutionOffer.NONE))
             .addService(
                 new ActionCacheService(
