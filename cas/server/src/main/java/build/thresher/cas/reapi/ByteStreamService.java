@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Its methods block: the server's executor must give each call a (virtual) thread.
  */
 public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
-  private static final int CHUNK_BYTES = 256 << 10;
+  private static final int CHUNK_BYTES = 128 << 10;
 
   private final ResumableBlobStore store;
   private final CompressedForms forms;

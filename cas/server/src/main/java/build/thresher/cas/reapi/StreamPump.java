@@ -16,7 +16,7 @@ final class StreamPump<T> {
   private static final Logger log = LoggerFactory.getLogger(StreamPump.class);
 
   /** Made before the transport took it, so that the disk and the network work at the same time. */
-  private static final int AHEAD_BYTES = 512 << 10;
+  private static final int AHEAD_BYTES = 192 << 10;
 
   private final ServerCallStreamObserver<T> out;
   private final Source<T> source;
