@@ -114,14 +114,14 @@ class TlsTest {
     }
   }
 
-  private static int freePort() throws Exception {
+  static int freePort() throws Exception {
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       return socket.getLocalPort();
     }
   }
 
   /** What an administrator would get from an authority of the site; this one signs itself. */
-  private static void makeCertificate(Path certificate, Path key) throws Exception {
+  static void makeCertificate(Path certificate, Path key) throws Exception {
     Path store =
         Files.createTempDirectory(certificate.resolveSibling(".").normalize(), "keys")
             .resolve("store.p12");

@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.locks.Lock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -57,11 +58,17 @@ final class Images {
     this.spack = spack;
   }
 
-  /** Tags in their order, those of specs that nobody pushed here among them. */
+  /**
+   * Tags in their order. The repository that is named like its instance lists every spec that the
+   * mirror has, whoever brought it.
+   */
   NavigableSet<String> tags(Repository repository) throws IOException {
-    NavigableSet<String> tags = spack.tags(repository.instance());
+    NavigableSet<String> tags =
+        repository.name().equals(repository.instance())
+            ? spack.tags(repository.instance())
+            : new TreeSet<>();
     for (String tag : tables.tags(repository.name())) {
-      if (!SpackImages.isReserved(tag)) {
+      if (!SpackImages.isReserved(tag) || spack.find(repository.instance(), tag).isPresent()) {
         tags.add(tag);
       }
     }

@@ -1,0 +1,158 @@
+package build.thresher.deploy.e2e;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Unmodified Spack releases and skopeo, which push to the farm as to a registry and read from it.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@Timeout(900)
+class OciTest {
+  private FarmUnderTest farm;
+  private Path certificate;
+  private String registry;
+
+  @TempDir Path dir;
+
+  /** Over TLS: of {@code oci+http} mirrors Spack reads no index. */
+  @BeforeAll
+  void start(@TempDir Path farmDirectory) throws Exception {
+    certificate = farmDirectory.resolve("certificate.pem");
+    Path key = farmDirectory.resolve("key.pem");
+    TlsTest.makeCertificate(certificate, key);
+    farm =
+        FarmUnderTest.start(
+            farmDirectory.resolve("farm"),
+            "mirror.pushed=[review]",
+            "mirror.unsigned=[review]",
+            "executor.local=false",
+            "tls.certificate=" + certificate,
+            "tls.key=" + key);
+    farm.trust(certificate);
+    registry = "localhost:" + farm.httpAddress().replaceFirst(".*:", "");
+  }
+
+  @AfterAll
+  void stop() throws Exception {
+    farm.close();
+  }
+
+  private Processes.Ended spack(SpackWorld world, Path store, String... arguments)
+      throws Exception {
+    List<String> all = new ArrayList<>();
+    all.addAll(List.of("-c", "config:install_tree:root:" + store));
+    all.addAll(List.of("-c", "config:source_cache:" + dir.resolve("source-cache")));
+    all.addAll(List.of(arguments));
+    Map<String, String> environment = new HashMap<>();
+    environment.put("SSL_CERT_FILE", certificate.toString());
+    environment.put("FARM_TOKEN", Files.readString(farm.tokenFile()).strip());
+    return world.spack(environment, all.toArray(String[]::new));
+  }
+
+  private void goesRound(SpackWorld world, Path directory) throws Exception {
+    Path here = directory.resolve("here");
+    Path there = directory.resolve("there");
+    spack(
+            world,
+            here,
+            "mirror",
+            "add",
+            "--type",
+            "binary",
+            "--unsigned",
+            "--oci-username",
+            "me",
+            "--oci-password-variable",
+            "FARM_TOKEN",
+            "farm",
+            "oci://" + registry + "/review")
+        .succeeded();
+    spack(world, here, "install", "--fake", "fl-left").succeeded();
+    spack(world, here, "buildcache", "push", "--update-index", "farm", "fl-left").succeeded();
+    Processes.Ended again = spack(world, here, "buildcache", "push", "farm", "fl-left");
+    assertTrue(again.succeeded().output().contains("already in the buildcache"), again.output());
+    spack(world, here, "buildcache", "update-index", "farm").succeeded();
+    Processes.Ended listed = spack(world, there, "buildcache", "list", "--allarch");
+    assertTrue(listed.succeeded().output().contains("fl-left@1.0"), listed.output());
+    spack(world, there, "install", "--cache-only", "--no-check-signature", "fl-left").succeeded();
+    Processes.Ended found = spack(world, there, "find", "fl-left");
+    assertTrue(found.succeeded().output().contains("fl-left@1.0"), found.output());
+    Processes.Ended mirrored =
+        spack(
+            world,
+            there,
+            "-c",
+            "mirrors::{signed: \"https://" + registry + "/mirror/review\"}",
+            "buildcache",
+            "list",
+            "--allarch");
+    assertTrue(mirrored.succeeded().output().contains("fl-left@1.0"), mirrored.output());
+  }
+
+  @Test
+  void theSpackAtHandPushesListsAndInstalls(@TempDir Path directory) throws Exception {
+    goesRound(SpackWorld.make(directory.resolve("world")), directory);
+  }
+
+  @Test
+  void spackOneOnePushesListsAndInstalls(@TempDir Path directory) throws Exception {
+    Path older = Path.of(System.getProperty("user.home"), "spack-1.1");
+    assumeTrue(Files.isExecutable(older.resolve("bin/spack")), "SKIPPED: no Spack 1.1 found");
+    SpackWorld newer = SpackWorld.make(directory.resolve("newer"));
+    goesRound(SpackWorld.make(directory.resolve("world"), newer.installationAt(older)), directory);
+  }
+
+  @Test
+  void skopeoCopiesAnImageOfASpecThatCameInByAnotherDoor(@TempDir Path directory) throws Exception {
+    assumeTrue(Tools.find("skopeo").isPresent(), "SKIPPED: skopeo is not installed");
+    farm.thresher(
+            "mirror",
+            "import",
+            "--instance",
+            "review",
+            Path.of("../cas/server/src/test/resources/spack/v3-unsigned").toString())
+        .succeeded();
+    String tag = "fl-left-1.0-u3pznouxudtbllov42fpjq6nz25urz7h.spack";
+    String layout = "oci:" + directory.resolve("layout") + ":it";
+    String image = "docker://" + registry + "/review";
+    skopeo(directory, "copy", "--src-tls-verify=false", image + ":" + tag, layout).succeeded();
+    String token = "me:" + Files.readString(farm.tokenFile()).strip();
+    skopeo(
+            directory,
+            "copy",
+            "--dest-tls-verify=false",
+            "--dest-creds",
+            token,
+            layout,
+            image + "/copies:mine")
+        .succeeded();
+    Processes.Ended tags =
+        skopeo(directory, "list-tags", "--tls-verify=false", image + "/copies").succeeded();
+    assertTrue(tags.output().contains("\"mine\""), tags.output());
+    Processes.Ended nobody =
+        skopeo(directory, "copy", "--dest-tls-verify=false", layout, image + "/copies:other");
+    assertEquals(1, nobody.exit(), nobody.output());
+    assertTrue(nobody.output().contains("a token of the farm is needed"), nobody.output());
+  }
+
+  private static Processes.Ended skopeo(Path directory, String... arguments) throws Exception {
+    List<String> command = new ArrayList<>(List.of("skopeo"));
+    command.addAll(List.of(arguments));
+    return Processes.run(directory, Map.of(), command);
+  }
+}
