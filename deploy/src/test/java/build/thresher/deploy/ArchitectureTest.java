@@ -94,6 +94,7 @@ class ArchitectureTest {
               CAS_SERVER_STORE,
               "build.thresher.cas.mirror..",
               "build.thresher.cas.sources..",
+              "build.thresher.cas.oci..",
               "build.thresher.scheduler.store..")
           .should()
           .dependOnClassesThat()
