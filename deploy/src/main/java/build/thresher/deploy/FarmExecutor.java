@@ -2,6 +2,7 @@ package build.thresher.deploy;
 
 import build.bazel.remote.execution.v2.Platform;
 import build.thresher.cas.client.RemoteBlobStore;
+import build.thresher.deploy.config.ConfigException;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
 import build.thresher.executor.action.ActionOptions;
@@ -34,50 +35,52 @@ final class FarmExecutor implements AutoCloseable {
   /**
    * @param channel to the farm; shut down with the executor, and when it cannot start
    */
-  static FarmExecutor start(FarmConfig config, ManagedChannel channel) throws IOException {
+  static FarmExecutor start(FarmConfig config, ManagedChannel channel)
+      throws IOException, ConfigException {
     RemoteBlobStore store = new RemoteBlobStore(channel, "");
     try {
       Executor executor = Executor.start(options(config), channel, store);
       return new FarmExecutor(channel, store, executor);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | ConfigException | RuntimeException e) {
       channel.shutdownNow();
       throw e;
     }
   }
 
-  private static ExecutorOptions options(FarmConfig config) throws IOException {
+  private static ExecutorOptions options(FarmConfig config) throws IOException, ConfigException {
     String name = config.get(Key.EXECUTOR_NAME);
     int slots = config.get(Key.EXECUTOR_SLOTS);
-    ExecutorOptions own =
-        ExecutorOptions.of(name.isEmpty() ? hostName() : name, config.get(Key.EXECUTOR_WORK))
-            .withSlots(
-                slots > 0 ? slots : Math.max(1, Runtime.getRuntime().availableProcessors() / 2))
-            .withLabels(config.get(Key.EXECUTOR_LABELS))
-            .withCaches(
-                new ExecutorOptions.CacheSizes(
-                    config.get(Key.EXECUTOR_PREFIX_LIMIT),
-                    config.get(Key.EXECUTOR_TREE_LIMIT),
-                    config.get(Key.EXECUTOR_SOURCE_LIMIT)))
-            .withActions(
-                ActionOptions.defaults()
-                    .with(
-                        properties(config.get(Key.EXECUTOR_PROPERTIES)),
-                        config.get(Key.EXECUTOR_INPUT_CACHE),
-                        config.get(Key.EXECUTOR_NETWORK))
-                    .withImages(
-                        new ImageOptions(
-                            config.get(Key.EXECUTOR_REGISTRIES),
-                            config.get(Key.EXECUTOR_IMAGE_CACHE))));
-    SpackOptions d = own.builds();
-    return own.withBuilds(
-        new SpackOptions(
-            d.python(),
-            d.jobs(),
-            d.timeout(),
-            config.get(Key.BUILD_MEMORY),
-            config.get(Key.BUILD_PROCESSES),
-            config.get(Key.BUILD_DISK),
-            d.files()));
+    SpackOptions d = SpackOptions.DEFAULTS;
+    return ExecutorOptions.builder(
+            name.isEmpty() ? hostName() : name, config.get(Key.EXECUTOR_WORK))
+        .slots(slots > 0 ? slots : Math.max(1, Runtime.getRuntime().availableProcessors() / 2))
+        .labels(config.get(Key.EXECUTOR_LABELS))
+        .hostPaths(HostSoftware.paths(config))
+        .externals(HostSoftware.externals(config))
+        .caches(
+            new ExecutorOptions.CacheSizes(
+                config.get(Key.EXECUTOR_PREFIX_LIMIT),
+                config.get(Key.EXECUTOR_TREE_LIMIT),
+                config.get(Key.EXECUTOR_SOURCE_LIMIT)))
+        .builds(
+            new SpackOptions(
+                d.python(),
+                d.jobs(),
+                d.timeout(),
+                config.get(Key.BUILD_MEMORY),
+                config.get(Key.BUILD_PROCESSES),
+                config.get(Key.BUILD_DISK),
+                d.files()))
+        .actions(
+            ActionOptions.defaults()
+                .with(
+                    properties(config.get(Key.EXECUTOR_PROPERTIES)),
+                    config.get(Key.EXECUTOR_INPUT_CACHE),
+                    config.get(Key.EXECUTOR_NETWORK))
+                .withImages(
+                    new ImageOptions(
+                        config.get(Key.EXECUTOR_REGISTRIES), config.get(Key.EXECUTOR_IMAGE_CACHE))))
+        .build();
   }
 
   private static List<Platform.Property> properties(Map<String, String> configured) {

@@ -1,8 +1,10 @@
 package build.thresher.deploy;
 
 import build.thresher.deploy.access.Tokens;
+import build.thresher.deploy.config.ConfigException;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
 import java.util.logging.Level;
@@ -52,7 +54,7 @@ final class ServeCommand implements Callable<Integer> {
   }
 
   private @Nullable FarmExecutor localExecutor(FarmConfig config, FarmServer farm)
-      throws java.io.IOException {
+      throws ConfigException, IOException {
     if (noExecutor || !config.get(Key.EXECUTOR_LOCAL)) {
       return null;
     }

@@ -250,6 +250,20 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           "{}",
           "Platform properties that actions may ask for, besides those that are measured. Several values of a name"
               + " are separated by |, and * stands for any, for example {pool: default|large}.");
+  public static final Key<List<String>> EXECUTOR_HOST_PATHS =
+      key(
+          "executor.host_paths",
+          ValueType.LIST,
+          "[]",
+          "Directories of this machine that builds and actions may read, besides /usr and what belongs to it: where the site has"
+              + " its compilers and libraries, for example [/opt/gcc, /opt/cray].");
+  public static final Key<Map<String, String>> EXECUTOR_EXTERNALS =
+      key(
+          "executor.externals",
+          ValueType.MAP,
+          "{}",
+          "Software of this machine that specs may name as external, besides what is found in /usr: package, version and prefix, as"
+              + " in packages.yaml, for example {gcc@13.2.0: /opt/gcc/13.2.0}. The prefix lies below /usr or one of executor.host_paths.");
   public static final Key<Long> EXECUTOR_INPUT_CACHE =
       key(
           "executor.input_cache",
@@ -322,6 +336,8 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           BUILD_PROCESSES,
           EXECUTOR_LABELS,
           EXECUTOR_PROPERTIES,
+          EXECUTOR_HOST_PATHS,
+          EXECUTOR_EXTERNALS,
           EXECUTOR_INPUT_CACHE,
           EXECUTOR_NETWORK,
           EXECUTOR_REGISTRIES,

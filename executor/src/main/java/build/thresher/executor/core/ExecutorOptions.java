@@ -15,7 +15,7 @@ import java.util.Map;
  *     they keep for further builds
  * @param slots builds at the same time
  * @param labels what tasks may ask for
- * @param externals offered besides those that are found
+ * @param externals offered besides those that are found; below /usr or a host path
  * @param hostPaths directories of the host that builds see, besides /usr and the like
  * @param caches how much is kept for further builds
  * @param logBytes of one build at most
@@ -40,6 +40,7 @@ public record ExecutorOptions(
     SpackOptions builds,
     ActionOptions actions) {
   private static final int MAX_SLOTS = 1024;
+  private static final int FIRST_BUILD_UID = 64100;
 
   /**
    * Sizes beyond which the least recently used goes.
@@ -62,143 +63,98 @@ public record ExecutorOptions(
     if (slots < 1 || slots > MAX_SLOTS) {
       throw new IllegalArgumentException("slots must be 1 to " + MAX_SLOTS + ", not " + slots);
     }
+    if (builds.jobs() == 0) {
+      builds = builds.withJobs(Math.max(1, Runtime.getRuntime().availableProcessors() / slots));
+    }
   }
 
   /** What suits a machine that does nothing else: one slot, all processors for each build. */
-  public static ExecutorOptions of(String name, Path workDir) {
-    int cpus = Runtime.getRuntime().availableProcessors();
-    return new ExecutorOptions(
-        name,
-        workDir,
-        1,
-        Map.of(),
-        List.of(),
-        List.of(),
-        new CacheSizes(50L << 30, 10L << 30, 20L << 30),
-        64L << 20,
-        64100,
-        Duration.ofSeconds(20),
-        new SpackOptions(
-            "/usr/bin/python3", cpus, Duration.ofHours(6), 0, 8192, 100L << 30, 10_000_000),
-        ActionOptions.defaults());
+  public static Builder builder(String name, Path workDir) {
+    return new Builder(name, workDir);
   }
 
-  /** The same with so many builds at a time; processors are shared out between them. */
-  public ExecutorOptions withSlots(int count) {
-    int jobs = Math.max(1, Runtime.getRuntime().availableProcessors() / Math.max(1, count));
-    SpackOptions shared =
-        new SpackOptions(
-            builds.python(),
-            jobs,
-            builds.timeout(),
-            builds.memoryBytes(),
-            builds.processes(),
-            builds.diskBytes(),
-            builds.files());
-    return new ExecutorOptions(
-        name,
-        workDir,
-        count,
-        labels,
-        externals,
-        hostPaths,
-        caches,
-        logBytes,
-        buildUid,
-        drainGrace,
-        shared,
-        actions);
-  }
+  /** Options of one's own beside the defaults. Used by one thread. */
+  public static final class Builder {
+    private final String name;
+    private final Path workDir;
+    private int slots = 1;
+    private Map<String, String> labels = Map.of();
+    private List<HostExternal> externals = List.of();
+    private List<Path> hostPaths = List.of();
+    private CacheSizes caches = new CacheSizes(50L << 30, 10L << 30, 20L << 30);
+    private long logBytes = 64L << 20;
+    private Duration drainGrace = Duration.ofSeconds(20);
+    private SpackOptions builds = SpackOptions.DEFAULTS;
+    private ActionOptions actions = ActionOptions.defaults();
 
-  /** The same with these labels. */
-  public ExecutorOptions withLabels(Map<String, String> given) {
-    return new ExecutorOptions(
-        name,
-        workDir,
-        slots,
-        given,
-        externals,
-        hostPaths,
-        caches,
-        logBytes,
-        buildUid,
-        drainGrace,
-        builds,
-        actions);
-  }
+    private Builder(String name, Path workDir) {
+      this.name = name;
+      this.workDir = workDir;
+    }
 
-  /** The same with so much kept for further builds. */
-  public ExecutorOptions withCaches(CacheSizes sizes) {
-    return new ExecutorOptions(
-        name,
-        workDir,
-        slots,
-        labels,
-        externals,
-        hostPaths,
-        sizes,
-        logBytes,
-        buildUid,
-        drainGrace,
-        builds,
-        actions);
-  }
+    /** So many builds at a time. */
+    public Builder slots(int count) {
+      slots = count;
+      return this;
+    }
 
-  /** The same with other rules for actions. */
-  public ExecutorOptions withActions(ActionOptions given) {
-    return new ExecutorOptions(
-        name,
-        workDir,
-        slots,
-        labels,
-        externals,
-        hostPaths,
-        caches,
-        logBytes,
-        buildUid,
-        drainGrace,
-        builds,
-        given);
-  }
+    public Builder labels(Map<String, String> given) {
+      labels = given;
+      return this;
+    }
 
-  /** The same with these limits of single builds. */
-  public ExecutorOptions withBuilds(SpackOptions limits) {
-    return new ExecutorOptions(
-        name,
-        workDir,
-        slots,
-        labels,
-        externals,
-        hostPaths,
-        caches,
-        logBytes,
-        buildUid,
-        drainGrace,
-        limits,
-        actions);
-  }
+    public Builder externals(List<HostExternal> offered) {
+      externals = offered;
+      return this;
+    }
 
-  /** The same with so much of each log. */
-  public ExecutorOptions withLogBytes(long bytes) {
-    return new ExecutorOptions(
-        name,
-        workDir,
-        slots,
-        labels,
-        externals,
-        hostPaths,
-        caches,
-        bytes,
-        buildUid,
-        drainGrace,
-        builds,
-        actions);
-  }
+    public Builder hostPaths(List<Path> shown) {
+      hostPaths = shown;
+      return this;
+    }
 
-  /** The same with so much time for builds when it is told to stop. */
-  public ExecutorOptions withDrainGrace(Duration grace) {
-    return new ExecutorOptions(
-        name, workDir, slots, labels, externals, hostPaths, caches, logBytes, buildUid, grace,
-        builds, actions);
+    public Builder caches(CacheSizes sizes) {
+      caches = sizes;
+      return this;
+    }
+
+    public Builder logBytes(long bytes) {
+      logBytes = bytes;
+      return this;
+    }
+
+    public Builder drainGrace(Duration grace) {
+      drainGrace = grace;
+      return this;
+    }
+
+    public Builder builds(SpackOptions limits) {
+      builds = limits;
+      return this;
+    }
+
+    public Builder actions(ActionOptions given) {
+      actions = given;
+      return this;
+    }
+
+    /**
+     * @throws IllegalArgumentException when they make no executor, saying why
+     */
+    public ExecutorOptions build() {
+      return new ExecutorOptions(
+          name,
+          workDir,
+          slots,
+          labels,
+          externals,
+          hostPaths,
+          caches,
+          logBytes,
+          FIRST_BUILD_UID,
+          drainGrace,
+          builds,
+          actions);
+    }
   }
 }

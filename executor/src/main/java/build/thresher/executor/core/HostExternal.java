@@ -1,5 +1,8 @@
 package build.thresher.executor.core;
 
+import java.io.IOException;
+import java.nio.file.Path;
+
 /**
  * Something of the host that specs may name as external.
  *
@@ -8,4 +11,10 @@ package build.thresher.executor.core;
  * @param path prefix, for example /usr
  * @param fingerprint sha256 over what it really is; "" where unmeasured
  */
-public record HostExternal(String name, String version, String path, String fingerprint) {}
+public record HostExternal(String name, String version, String path, String fingerprint) {
+
+  /** What somebody says is there; compilers in it are measured. */
+  public static HostExternal at(String name, String version, Path prefix) throws IOException {
+    return new HostExternal(name, version, prefix.toString(), HostTools.fingerprint(prefix));
+  }
+}

@@ -82,7 +82,29 @@ final class HostTools {
               "openssh", List.of("ssh", "-V"), Pattern.compile("OpenSSH_([0-9.]+p[0-9]+)"), false),
           Tool.of("glibc", "ldd", "ldd \\([^)]*\\) " + NUMBER));
 
+  /** The compilers that a prefix may hold, by the names of their programs. */
+  private static final List<String> COMPILERS =
+      List.of("gcc", "clang", "icx", "ifx", "nvc", "armclang", "craycc", "xlc", "nvcc", "hipcc");
+
   private HostTools() {}
+
+  /**
+   * Of the compilers below a prefix that is no part of /usr; "" where there are none. They say what
+   * they are in their own bytes: nothing is run for it.
+   */
+  static String fingerprint(Path prefix) throws IOException {
+    java.security.MessageDigest sha256 = Digest.sha256();
+    boolean found = false;
+    for (String compiler : COMPILERS) {
+      Path program = prefix.resolve("bin").resolve(compiler);
+      if (Files.isRegularFile(program)) {
+        found = true;
+        sha256.update((compiler + "\n").getBytes(StandardCharsets.UTF_8));
+        sha256.update(Files.readAllBytes(program));
+      }
+    }
+    return found ? java.util.HexFormat.of().formatHex(sha256.digest()) : "";
+  }
 
   static List<HostExternal> measure() {
     List<HostExternal> found = new ArrayList<>();

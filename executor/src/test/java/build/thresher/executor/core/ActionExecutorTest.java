@@ -70,7 +70,9 @@ final class ActionExecutorTest {
     channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
     executor =
         Executor.start(
-            ExecutorOptions.of(NAME, temporary.resolve("work")).withSlots(2), channel, store);
+            ExecutorOptions.builder(NAME, temporary.resolve("work")).slots(2).build(),
+            channel,
+            store);
   }
 
   @AfterEach

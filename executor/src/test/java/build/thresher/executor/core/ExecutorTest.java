@@ -78,7 +78,9 @@ final class ExecutorTest {
     channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
     executor =
         Executor.start(
-            ExecutorOptions.of(NAME, temporary.resolve("work")).withSlots(2), channel, store);
+            ExecutorOptions.builder(NAME, temporary.resolve("work")).slots(2).build(),
+            channel,
+            store);
   }
 
   @AfterEach
@@ -185,7 +187,7 @@ final class ExecutorTest {
     assumeTrue("root".equals(System.getProperty("user.name")), "only root changes the user");
     Path closed = Files.createDirectory(temporary.resolve("closed"));
     Files.setPosixFilePermissions(closed, PosixFilePermissions.fromString("rwx------"));
-    ExecutorOptions options = ExecutorOptions.of("other", closed.resolve("work"));
+    ExecutorOptions options = ExecutorOptions.builder("other", closed.resolve("work")).build();
     HostNotReadyException refusal =
         assertThrows(HostNotReadyException.class, () -> Executor.start(options, channel, store));
     assertTrue(
@@ -195,7 +197,7 @@ final class ExecutorTest {
 
   @Test
   void aSecondExecutorOfTheSameNameInTheSameDirectoryIsRefused() {
-    ExecutorOptions options = ExecutorOptions.of(NAME, temporary.resolve("work"));
+    ExecutorOptions options = ExecutorOptions.builder(NAME, temporary.resolve("work")).build();
     assertThrows(HostNotReadyException.class, () -> Executor.start(options, channel, store));
   }
 

@@ -31,12 +31,12 @@ public final class ExecutorMain {
     Duration wall = Duration.ofSeconds(bounds[0]);
     ActionOptions d = ActionOptions.defaults();
     ExecutorOptions options =
-        ExecutorOptions.of(arguments[0], Path.of(arguments[1]))
-            .withSlots(Integer.parseInt(arguments[4]))
-            .withBuilds(
+        ExecutorOptions.builder(arguments[0], Path.of(arguments[1]))
+            .slots(Integer.parseInt(arguments[4]))
+            .builds(
                 new SpackOptions(
                     "/usr/bin/python3", 2, wall, bounds[1], bounds[2], bounds[3], bounds[4]))
-            .withActions(
+            .actions(
                 new ActionOptions(
                     d.properties(),
                     d.cacheBytes(),
@@ -48,8 +48,9 @@ public final class ExecutorMain {
                     d.network(),
                     d.inlineBytes(),
                     d.images()))
-            .withLogBytes(bounds[5])
-            .withDrainGrace(Duration.ofSeconds(bounds[6]));
+            .logBytes(bounds[5])
+            .drainGrace(Duration.ofSeconds(bounds[6]))
+            .build();
     Executor executor;
     try {
       executor = Executor.start(options, channel, new DirectoryBlobStore(Path.of(arguments[3])));
