@@ -1,12 +1,12 @@
 package build.thresher.deploy;
 
 import build.thresher.cas.api.BlobStore;
-import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.PushedSpecs;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.oci.OciHandler;
 import build.thresher.cas.s3.S3Handler;
+import build.thresher.deploy.access.MirrorAccess;
 import build.thresher.deploy.access.Tokens;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
@@ -17,14 +17,12 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The mirrors in other protocols, on the HTTP server.
  *
  * @param mirrorOptions say which instances take what
  * @param access who may read and push
- * @param tokens null where the farm asks for none
  */
 record Doors(
     FarmConfig config,
@@ -32,8 +30,7 @@ record Doors(
     PushedSpecs pushed,
     BlobStore blobs,
     MirrorOptions mirrorOptions,
-    AccessCheck access,
-    @Nullable Tokens tokens,
+    MirrorAccess access,
     InstantSource clock) {
 
   /** Handlers by their routes. */
@@ -41,6 +38,7 @@ record Doors(
     ImmutableMap.Builder<String, Handler> routes = ImmutableMap.builder();
     routes.putAll(oci.routes());
     // Where there is nobody whom a signature could prove, there is no S3.
+    Tokens tokens = access.farm();
     if (tokens != null && !config.get(Key.MIRROR_PUSHED).isEmpty()) {
       routes.put(
           S3Handler.ROUTE,
@@ -51,6 +49,7 @@ record Doors(
               blobs,
               Instances.names(config)::contains,
               tokens::secret,
+              access::readSecrets,
               clock));
     }
     return routes.buildOrThrow();

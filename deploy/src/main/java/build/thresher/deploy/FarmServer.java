@@ -6,7 +6,6 @@ import build.thresher.cas.actions.CompleteActionCache;
 import build.thresher.cas.api.ActionCache;
 import build.thresher.cas.assets.AssetTable;
 import build.thresher.cas.client.FarmChannel;
-import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.mirror.KeyRotation;
@@ -36,6 +35,7 @@ import build.thresher.cas.store.CompressedForms;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.deploy.access.AccessInterceptor;
 import build.thresher.deploy.access.AccessPolicy;
+import build.thresher.deploy.access.MirrorAccess;
 import build.thresher.deploy.access.Tokens;
 import build.thresher.deploy.config.ConfigException;
 import build.thresher.deploy.config.FarmConfig;
@@ -195,8 +195,9 @@ final class FarmServer implements AutoCloseable {
 
     // Servers.
     MirrorHttpOptions httpOptions = PartOptions.http(config);
-    AccessCheck access = mirrorAccess(config);
-    Doors doors = new Doors(config, mirror, pushed, blobs, mirrorOptions, access, tokens, clock);
+    MirrorAccess access =
+        new MirrorAccess(tokens, config.get(Key.MIRROR_READ_OPEN), Instances.readRules(config));
+    Doors doors = new Doors(config, mirror, pushed, blobs, mirrorOptions, access, clock);
     OciHandler oci = opened(doors.oci(httpOptions.stallTimeout()));
     MirrorServer http =
         MirrorServer.start(
@@ -266,18 +267,6 @@ final class FarmServer implements AutoCloseable {
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .maxInboundMessageSize(MAX_MESSAGE_BYTES)
         .build();
-  }
-
-  private AccessCheck mirrorAccess(FarmConfig config) {
-    Tokens needed = config.get(Key.MIRROR_READ_OPEN) ? null : tokens;
-    return (role, instance, requester) ->
-        switch (role) {
-          case HEALTH -> true;
-          case MIRROR_READ ->
-              needed == null || requester.token().map(needed::matches).orElse(false);
-          case MIRROR_PUSH ->
-              tokens == null || requester.token().map(tokens::matches).orElse(false);
-        };
   }
 
   private List<InstanceStatus> instanceStatus(

@@ -5,6 +5,7 @@ import static com.google.common.collect.ImmutableMap.toImmutableMap;
 import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.MirrorOptions.PushRules;
 import build.thresher.cas.mirror.TrustedKeys;
+import build.thresher.deploy.access.ReadRules;
 import build.thresher.deploy.config.ConfigException;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
@@ -14,6 +15,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -72,6 +74,38 @@ final class Instances {
       rules.put(instance, new PushRules(trusted, unsigned));
     }
     return rules.buildOrThrow();
+  }
+
+  /** The private instances, each with those who may read it. */
+  static ImmutableMap<String, ReadRules> readRules(FarmConfig config)
+      throws IOException, ConfigException {
+    Map<String, ReadRules> rules = new LinkedHashMap<>();
+    for (Map.Entry<String, String> each : config.get(Key.MIRROR_READ_TOKENS).entrySet()) {
+      requireInstance(config, each.getKey(), Key.MIRROR_READ_TOKENS);
+      rules.put(each.getKey(), ReadRules.none().withTokens(Path.of(each.getValue())));
+    }
+    for (String text : config.get(Key.MIRROR_READ_NETWORKS)) {
+      int equals = text.lastIndexOf('=');
+      String instance = equals < 0 ? text : text.substring(0, equals);
+      requireInstance(config, instance, Key.MIRROR_READ_NETWORKS);
+      try {
+        ReadRules before = rules.getOrDefault(instance, ReadRules.none());
+        rules.put(instance, before.withNetwork(text.substring(equals + 1)));
+      } catch (IllegalArgumentException e) {
+        throw new ConfigException(
+            "%s: `%s` is not INSTANCE=NETWORK, such as release=10.0.0.0/8: %s"
+                .formatted(Key.MIRROR_READ_NETWORKS.name(), text, e.getMessage()));
+      }
+    }
+    return ImmutableMap.copyOf(rules);
+  }
+
+  private static void requireInstance(FarmConfig config, String instance, Key<?> key)
+      throws ConfigException {
+    if (!names(config).contains(instance)) {
+      throw new ConfigException(
+          "%s names `%s`, which is no instance of this farm".formatted(key.name(), instance));
+    }
   }
 
   private static void requireAmong(List<String> pushed, Collection<String> named, Key<?> key)

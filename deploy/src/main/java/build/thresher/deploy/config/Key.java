@@ -94,6 +94,20 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.LIST,
           "[]",
           "Those of mirror.pushed that take unsigned specs too.");
+  public static final Key<Map<String, String>> MIRROR_READ_TOKENS =
+      key(
+          "mirror.read_tokens",
+          ValueType.MAP,
+          "{}",
+          "Makes an instance private: only whoever has a token of this file may read it, one on each line, in the URL"
+              + " (/mirror/INSTANCE/t/TOKEN), as the password or as the secret access key: {release: /etc/thresher/readers}.");
+  public static final Key<List<String>> MIRROR_READ_NETWORKS =
+      key(
+          "mirror.read_networks",
+          ValueType.LIST,
+          "[]",
+          "Makes an instance private: whoever connects from such a network may read it, besides those with a token:"
+              + " [release=10.0.0.0/8]. Behind a proxy everybody has the proxy's address.");
   public static final Key<List<String>> ACTION_PROPERTIES =
       key(
           "actions.properties",
@@ -310,6 +324,8 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           MIRROR_PUSHED,
           MIRROR_TRUSTED_KEYS,
           MIRROR_UNSIGNED,
+          MIRROR_READ_TOKENS,
+          MIRROR_READ_NETWORKS,
           INSTALL_ROOT,
           PADDED_LENGTH,
           LEASE_TERM,

@@ -2,6 +2,7 @@ package build.thresher.cas.http;
 
 import io.helidon.http.HeaderNames;
 import io.helidon.webserver.http.ServerRequest;
+import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.Optional;
@@ -16,7 +17,14 @@ public final class Credentials {
   public static Requester of(ServerRequest request) {
     return new Requester(
         request.headers().first(HeaderNames.AUTHORIZATION).flatMap(Credentials::token),
-        request.remotePeer().host());
+        address(request));
+  }
+
+  private static String address(ServerRequest request) {
+    return request.remotePeer().address() instanceof InetSocketAddress socket
+            && socket.getAddress() != null
+        ? socket.getAddress().getHostAddress()
+        : "";
   }
 
   private static Optional<String> token(String header) {

@@ -36,6 +36,9 @@ final class MirrorHandler implements Handler {
       Pattern.compile(
           "_source-cache/archive/([0-9a-f]{2})/(\\1[0-9a-f]{62})(?:\\.[A-Za-z0-9][A-Za-z0-9.]{0,19})?");
 
+  /** Spack sends no credentials over HTTP, so a read token may stand in the URL. */
+  private static final Pattern WITH_TOKEN = Pattern.compile("(.+?)/t/([A-Za-z0-9_-]{1,200})");
+
   private final RocksSpackMirror mirror;
   private final BlobStore blobs;
   private final SourceLookup sources;
@@ -66,13 +69,13 @@ final class MirrorHandler implements Handler {
     try {
       route(request, response);
     } catch (BlobNotFoundException e) {
-      LOG.error("{} is named by the mirror but lost: {}", path(request), e.getMessage());
+      LOG.error("{} is named by the mirror but lost: {}", logged(request), e.getMessage());
       ServedBytes.text(response, Status.NOT_FOUND_404, "the store no longer holds this blob");
     } catch (StoreUnavailableException e) {
       ServedBytes.text(
           response, Status.SERVICE_UNAVAILABLE_503, "the store is not available; try again");
     } catch (IOException e) {
-      LOG.warn("{} failed: {}", path(request), e.toString());
+      LOG.warn("{} failed: {}", logged(request), e.toString());
       if (response.isSent() || response.bytesWritten() > 0) {
         // The length was promised: only a broken connection tells the client that bytes are
         // missing.
@@ -109,8 +112,14 @@ final class MirrorHandler implements Handler {
           response, Status.NOT_FOUND_404, "not found; mirrors are at /mirror/<instance>/");
       return;
     }
-    String instance = split.get().instance();
-    if (!allowed(AccessCheck.Role.MIRROR_READ, instance, request, response)) {
+    Matcher withToken = WITH_TOKEN.matcher(split.get().instance());
+    boolean hasToken = withToken.matches();
+    String instance = hasToken ? withToken.group(1) : split.get().instance();
+    Requester requester = Credentials.of(request);
+    if (hasToken && requester.token().isEmpty()) {
+      requester = new Requester(Optional.of(withToken.group(2)), requester.address());
+    }
+    if (!allowed(AccessCheck.Role.MIRROR_READ, instance, requester, response)) {
       return;
     }
     Optional<Served> served = find(instance, split.get().path());
@@ -134,7 +143,7 @@ final class MirrorHandler implements Handler {
   }
 
   private void health(ServerRequest request, ServerResponse response) {
-    if (allowed(AccessCheck.Role.HEALTH, "", request, response)) {
+    if (allowed(AccessCheck.Role.HEALTH, "", Credentials.of(request), response)) {
       boolean ok = healthy.getAsBoolean();
       ServedBytes.text(
           response, ok ? Status.OK_200 : Status.SERVICE_UNAVAILABLE_503, ok ? "ok" : "not ready");
@@ -142,14 +151,19 @@ final class MirrorHandler implements Handler {
   }
 
   private boolean allowed(
-      AccessCheck.Role role, String instance, ServerRequest request, ServerResponse response) {
-    if (access.allows(role, instance, Credentials.of(request))) {
+      AccessCheck.Role role, String instance, Requester requester, ServerResponse response) {
+    if (access.allows(role, instance, requester)) {
       return true;
     }
     response.header(HeaderNames.WWW_AUTHENTICATE, "Bearer");
     ServedBytes.text(
         response, Status.UNAUTHORIZED_401, "a token is needed: Authorization: Bearer <token>");
     return false;
+  }
+
+  /** The path without the token that may stand in it. */
+  private static String logged(ServerRequest request) {
+    return path(request).replaceFirst("/t/[^/]+", "/t/…");
   }
 
   private static String path(ServerRequest request) {

@@ -21,10 +21,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
@@ -35,7 +37,8 @@ import org.slf4j.LoggerFactory;
 /**
  * {@code /s3/<instance>/<key>}: what Spack's use of boto3 needs, path-style. GetObject, HeadObject,
  * PutObject, ListObjectsV2 and uploads in parts; nothing can be deleted here. Every request is
- * signed; the secret access key is the farm's token, whatever the access key id.
+ * signed; the secret access key is the farm's token, or a read token of the instance, whatever the
+ * access key id.
  *
  * <p>Bodies are streamed; a part of an upload lies in a file until the upload is complete.
  */
@@ -58,6 +61,7 @@ public final class S3Handler implements Handler {
   private final BlobStore blobs;
   private final Predicate<String> isInstance;
   private final Supplier<byte[]> secret;
+  private final Function<String, ? extends Collection<byte[]>> readSecrets;
   private final MultipartUploads uploads;
   private final InstantSource clock;
 
@@ -67,6 +71,7 @@ public final class S3Handler implements Handler {
       BlobStore blobs,
       Predicate<String> isInstance,
       Supplier<byte[]> secret,
+      Function<String, ? extends Collection<byte[]>> readSecrets,
       MultipartUploads uploads,
       InstantSource clock) {
     this.mirror = mirror;
@@ -74,6 +79,7 @@ public final class S3Handler implements Handler {
     this.blobs = blobs;
     this.isInstance = isInstance;
     this.secret = secret;
+    this.readSecrets = readSecrets;
     this.uploads = uploads;
     this.clock = clock;
   }
@@ -81,6 +87,7 @@ public final class S3Handler implements Handler {
   /**
    * @param directory of its own, for uploads in parts
    * @param secret that requests are signed with
+   * @param readSecrets of an instance, with which requests that only read may be signed too
    */
   public static S3Handler open(
       Path directory,
@@ -89,10 +96,18 @@ public final class S3Handler implements Handler {
       BlobStore blobs,
       Predicate<String> isInstance,
       Supplier<byte[]> secret,
+      Function<String, ? extends Collection<byte[]>> readSecrets,
       InstantSource clock)
       throws IOException {
     return new S3Handler(
-        mirror, pushed, blobs, isInstance, secret, MultipartUploads.in(directory, clock), clock);
+        mirror,
+        pushed,
+        blobs,
+        isInstance,
+        secret,
+        readSecrets,
+        MultipartUploads.in(directory, clock),
+        clock);
   }
 
   @Override
@@ -119,16 +134,8 @@ public final class S3Handler implements Handler {
 
   private void answer(ServerRequest request, ServerResponse response)
       throws IOException, S3Exception {
-    String payload =
-        SignatureV4.verify(
-            new SignatureV4.Request(
-                request.prologue().method().text(),
-                request.prologue().uriPath().rawPath(),
-                request.prologue().query().rawValue(),
-                name -> header(request, name)),
-            secret.get(),
-            clock.instant());
     Matcher target = TARGET.matcher(request.prologue().uriPath().path());
+    String payload = verified(request, target.matches() ? target.group(1) : "");
     if (!target.matches() || !isInstance.test(target.group(1))) {
       throw new S3Exception(404, "NoSuchBucket", "the farm has no such instance");
     }
@@ -149,6 +156,23 @@ public final class S3Handler implements Handler {
     } else {
       throw S3Exception.denied("nothing is deleted here; the farm prunes by its own rules");
     }
+  }
+
+  /** Whoever reads may sign with a read token of the instance too. */
+  private String verified(ServerRequest request, String instance) throws S3Exception {
+    Method method = request.prologue().method();
+    List<byte[]> secrets = new ArrayList<>(List.of(secret.get()));
+    if (method.equals(Method.GET) || method.equals(Method.HEAD)) {
+      secrets.addAll(readSecrets.apply(instance));
+    }
+    return SignatureV4.verify(
+        new SignatureV4.Request(
+            method.text(),
+            request.prologue().uriPath().rawPath(),
+            request.prologue().query().rawValue(),
+            name -> header(request, name)),
+        secrets,
+        clock.instant());
   }
 
   private static Optional<String> header(ServerRequest request, String name) {

@@ -256,6 +256,18 @@ class MirrorServerTest {
   }
 
   @Test
+  void aTokenMayStandInTheUrl() throws Exception {
+    for (String token : List.of("sesame", "another")) {
+      URI closed =
+          URI.create(
+              "http://127.0.0.1:%d/mirror/closed/t/%s/v3/layout.json"
+                  .formatted(server.port(), token));
+      assertEquals(
+          token.equals("sesame") ? 200 : 401, send(HttpRequest.newBuilder(closed)).statusCode());
+    }
+  }
+
+  @Test
   void anInstanceWhoseNameHasSlashesHasItsMirror() throws Exception {
     for (String path : List.of(archivePath(), INDEX, "v3/layout.json")) {
       URI uri = URI.create("http://127.0.0.1:" + server.port() + "/mirror/team/project/" + path);

@@ -50,6 +50,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(120)
 class S3HandlerTest {
   private static final Path FIXTURES = Path.of("src/test/resources/spack");
+  private static final String READ_SECRET = "fedcba9876543210";
   private static final String SECRET = "0123456789abcdef";
 
   private final HttpClient client = HttpClient.newHttpClient();
@@ -84,6 +85,10 @@ class S3HandlerTest {
             blobs,
             List.of("built", "release", "review")::contains,
             () -> SECRET.getBytes(StandardCharsets.US_ASCII),
+            instance ->
+                instance.equals("release")
+                    ? List.of(READ_SECRET.getBytes(StandardCharsets.US_ASCII))
+                    : List.of(),
             clock);
     server =
         MirrorServer.start(
@@ -175,6 +180,24 @@ class S3HandlerTest {
             head.headers().firstValueAsLong("content-length").orElseThrow(), get.body().length);
       }
     }
+  }
+
+  @Test
+  void aReadTokenReadsItsInstanceAndPutsNothing() throws Exception {
+    String empty = Digest.EMPTY.hex();
+    byte[] none = new byte[0];
+    String layout = "/v3/layout.json";
+    assertEquals(
+        200, send("GET", "/s3/release" + layout, "", none, empty, READ_SECRET).statusCode());
+    refused(
+        403,
+        "SignatureDoesNotMatch",
+        send("GET", "/s3/review" + layout, "", none, empty, READ_SECRET));
+    byte[] body = "{}".getBytes(StandardCharsets.US_ASCII);
+    refused(
+        403,
+        "SignatureDoesNotMatch",
+        send("PUT", "/s3/release" + layout, "", body, Digest.of(body).hex(), READ_SECRET));
   }
 
   @Test
