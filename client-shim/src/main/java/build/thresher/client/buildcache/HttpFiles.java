@@ -6,10 +6,14 @@ import java.io.InterruptedIOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -27,19 +31,31 @@ final class HttpFiles implements MirrorFiles {
   private static final int ATTEMPTS = 4;
 
   private final URI top;
-  private final @Nullable String token;
+  private final Authentication authentication;
   private final HttpClient http =
       HttpClient.newBuilder()
           .connectTimeout(CONNECT)
           .followRedirects(HttpClient.Redirect.NORMAL)
           .build();
 
-  /**
-   * @param token sent as a bearer token; null for none
-   */
-  HttpFiles(URI top, @Nullable String token) {
+  /** How requests prove who makes them. */
+  interface Authentication {
+    Authentication NONE = (method, uri) -> Map.of();
+
+    /** The headers that a request needs. */
+    Map<String, String> headers(String method, URI uri);
+
+    /**
+     * @param token null for none
+     */
+    static Authentication bearer(@Nullable String token) {
+      return token == null ? NONE : (method, uri) -> Map.of("Authorization", "Bearer " + token);
+    }
+  }
+
+  HttpFiles(URI top, Authentication authentication) {
     this.top = URI.create(top.toString().replaceFirst("/*$", "/"));
-    this.token = token;
+    this.authentication = authentication;
   }
 
   @Override
@@ -59,7 +75,22 @@ final class HttpFiles implements MirrorFiles {
 
   @Override
   public Optional<InputStream> open(String path) throws IOException {
-    HttpResponse<InputStream> response = send(request(path).build());
+    return open(at(path));
+  }
+
+  /** What the top itself answers to a query, which is encoded already. */
+  Optional<byte[]> query(String query, int maxBytes) throws IOException {
+    Optional<InputStream> open = open(URI.create(top.toString().replaceFirst("/$", "") + "?" + query));
+    if (open.isEmpty()) {
+      return Optional.empty();
+    }
+    try (InputStream in = open.get()) {
+      return Optional.of(in.readNBytes(maxBytes));
+    }
+  }
+
+  private Optional<InputStream> open(URI uri) throws IOException {
+    HttpResponse<InputStream> response = send(request("GET", uri));
     if (response.statusCode() == 200) {
       return Optional.of(response.body());
     }
@@ -67,32 +98,43 @@ final class HttpFiles implements MirrorFiles {
     if (ABSENT.contains(response.statusCode())) {
       return Optional.empty();
     }
-    throw new IOException(at(path) + " answers " + response.statusCode());
+    throw new IOException(uri + " answers " + response.statusCode());
   }
 
   @Override
   public OptionalLong size(String path) throws IOException {
-    HttpResponse<InputStream> response = send(request(path).HEAD().build());
+    HttpResponse<InputStream> response = send(request("HEAD", at(path)));
     response.body().close();
     return response.statusCode() == 200
         ? response.headers().firstValueAsLong("content-length")
         : OptionalLong.empty();
   }
 
-  private HttpRequest.Builder request(String path) throws IOException {
-    HttpRequest.Builder request = HttpRequest.newBuilder(at(path)).timeout(ANSWER);
-    if (token != null) {
-      request.header("Authorization", "Bearer " + token);
-    }
-    return request;
+  private HttpRequest request(String method, URI uri) {
+    HttpRequest.Builder request =
+        HttpRequest.newBuilder(uri).timeout(ANSWER).method(method, BodyPublishers.noBody());
+    authentication.headers(method, uri).forEach(request::header);
+    return request.build();
   }
 
-  private URI at(String path) throws IOException {
-    try {
-      return top.resolve(new URI(null, null, path, null).getRawPath());
-    } catch (java.net.URISyntaxException e) {
-      throw new IOException("the mirror names a file that no URL can name: " + path, e);
+  private URI at(String path) {
+    return URI.create(top + encoded(path, "/"));
+  }
+
+  /** Percent-encoded but for what no server reads in two ways. */
+  static String encoded(String text, String kept) {
+    StringBuilder encoded = new StringBuilder();
+    for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
+      char c = (char) (b & 0xff);
+      boolean plain =
+          c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || "-._~".indexOf(c) >= 0;
+      if (plain || kept.indexOf(c) >= 0) {
+        encoded.append(c);
+      } else {
+        encoded.append('%').append(HexFormat.of().withUpperCase().toHexDigits(b));
+      }
     }
+    return encoded.toString();
   }
 
   private HttpResponse<InputStream> send(HttpRequest request) throws IOException {

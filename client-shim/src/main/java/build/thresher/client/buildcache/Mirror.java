@@ -8,6 +8,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -57,7 +58,8 @@ public final class Mirror implements AutoCloseable {
   /**
    * Looks at what is there and which layout it has; v3 is preferred, as Spack does.
    *
-   * @param where a directory, {@code file://}, {@code http://} or {@code https://}
+   * @param where a directory, {@code file://}, {@code http://}, {@code https://} or {@code
+   *     s3://}
    * @throws IOException when there is no mirror
    */
   public static Mirror open(String where, @Nullable String token) throws IOException {
@@ -84,13 +86,16 @@ public final class Mirror implements AutoCloseable {
 
   private static MirrorFiles files(String where, @Nullable String token) throws IOException {
     if (where.startsWith("http://") || where.startsWith("https://")) {
-      return new HttpFiles(URI.create(where), token);
+      return new HttpFiles(URI.create(where), HttpFiles.Authentication.bearer(token));
+    }
+    if (where.startsWith("s3://")) {
+      return S3Files.at(where, System.getenv(), InstantSource.system());
     }
     if (where.matches("[a-z0-9+]+://.*") && !where.startsWith("file://")) {
       throw new IOException(
           "mirrors of this kind cannot be read: "
               + where
-              + " (directories, file://, http:// and https:// can)");
+              + " (directories, file://, http://, https:// and s3:// can)");
     }
     Path directory =
         where.startsWith("file://") ? Path.of(URI.create(where)) : Path.of(where).toAbsolutePath();
