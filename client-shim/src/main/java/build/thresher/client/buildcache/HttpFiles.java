@@ -80,7 +80,8 @@ final class HttpFiles implements MirrorFiles {
 
   /** What the top itself answers to a query, which is encoded already. */
   Optional<byte[]> query(String query, int maxBytes) throws IOException {
-    Optional<InputStream> open = open(URI.create(top.toString().replaceFirst("/$", "") + "?" + query));
+    Optional<InputStream> open =
+        open(URI.create(top.toString().replaceFirst("/$", "") + "?" + query));
     if (open.isEmpty()) {
       return Optional.empty();
     }
@@ -127,7 +128,10 @@ final class HttpFiles implements MirrorFiles {
     for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
       char c = (char) (b & 0xff);
       boolean plain =
-          c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || "-._~".indexOf(c) >= 0;
+          c >= 'a' && c <= 'z'
+              || c >= 'A' && c <= 'Z'
+              || c >= '0' && c <= '9'
+              || "-._~".indexOf(c) >= 0;
       if (plain || kept.indexOf(c) >= 0) {
         encoded.append(c);
       } else {

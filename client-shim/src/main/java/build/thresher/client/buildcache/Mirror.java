@@ -58,8 +58,7 @@ public final class Mirror implements AutoCloseable {
   /**
    * Looks at what is there and which layout it has; v3 is preferred, as Spack does.
    *
-   * @param where a directory, {@code file://}, {@code http://}, {@code https://} or {@code
-   *     s3://}
+   * @param where a directory, {@code file://}, {@code http://}, {@code https://} or {@code s3://}
    * @throws IOException when there is no mirror
    */
   public static Mirror open(String where, @Nullable String token) throws IOException {

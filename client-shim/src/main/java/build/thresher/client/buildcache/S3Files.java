@@ -103,7 +103,8 @@ final class S3Files implements MirrorFiles {
               .orElseThrow(
                   () ->
                       new IOException(
-                          name + " cannot be listed: there is no such bucket, or it is not for you"));
+                          name
+                              + " cannot be listed: there is no such bucket, or it is not for you"));
       token = keys(page, paths);
     } while (!token.isEmpty());
     return Optional.of(paths);
