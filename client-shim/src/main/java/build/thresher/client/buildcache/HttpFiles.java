@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +29,7 @@ final class HttpFiles implements MirrorFiles {
   private static final Duration ANSWER = Duration.ofSeconds(60);
   private static final Set<Integer> ABSENT =
       Set.of(403, 404, 410); // S3 says 403 for what is not there
+  private static final Pattern ASCII = Pattern.compile("[A-Za-z0-9._~-]");
   private static final int ATTEMPTS = 4;
 
   private final URI top;
@@ -127,11 +129,7 @@ final class HttpFiles implements MirrorFiles {
     StringBuilder encoded = new StringBuilder();
     for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
       char c = (char) (b & 0xff);
-      boolean plain =
-          c >= 'a' && c <= 'z'
-              || c >= 'A' && c <= 'Z'
-              || c >= '0' && c <= '9'
-              || "-._~".indexOf(c) >= 0;
+      boolean plain = ASCII.matcher(Character.toString(c)).matches();
       if (plain || kept.indexOf(c) >= 0) {
         encoded.append(c);
       } else {
