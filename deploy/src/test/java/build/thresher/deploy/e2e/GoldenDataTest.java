@@ -133,9 +133,12 @@ class GoldenDataTest {
     farm.thresher("mirror", "import", "--instance", "pushed", specs.toString()).succeeded();
     Path out = directory.resolve("exported");
     farm.thresher("mirror", "export", "--instance", "pushed", out.toString()).succeeded();
+    // An index is superseded, and a superseded one readable for minutes only.
+    String index = Files.readString(out.resolve("v3/manifests/index/index.manifest.json"));
     try (Stream<Path> files = Files.walk(out)) {
       return files
-          .filter(Files::isRegularFile)
+          .filter(
+              file -> Files.isRegularFile(file) && !index.contains(file.getFileName().toString()))
           .map(file -> out.relativize(file).toString())
           .filter(path -> path.matches("(v3/manifests/spec|blobs)/.*"))
           .sorted()
