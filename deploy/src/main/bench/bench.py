@@ -4,7 +4,8 @@
     start    server: seconds until it is ready, memory when idle
     status   `thresher status`: wall time and CPU time
     suite    fl-suite (9 built nodes) on a farm with one executor of two slots, against plain `spack install -p 2` of the same
-             spec.json into an empty store and `spack buildcache push` of all nodes
+             spec.json into an empty store and `spack buildcache push` of all nodes: on a farm that has just been started and has
+             nothing, and on one that runs (it has built the same for another instance, so it has the client's Spack, no node)
     long     one node that builds for a minute, its dependencies there already, farm against plain `spack install`
     second   the same DAG from a second client: what is built, what is uploaded, how long the answer takes
     scheduler  the scheduler alone, then a whole server, in JVMs with 512 MiB: DAGs of 2,000 nodes, and REAPI actions, for
@@ -16,6 +17,7 @@ suite, long and second need Spack (SPACK_ROOT, PATH or ~/spack; recipes in SPACK
 process that took part, the server's start included. Run it on an idle machine: nothing is asserted, and noise is not removed.
 """
 import argparse
+import json
 import os
 import re
 import shutil
@@ -111,12 +113,20 @@ class Farm:
         ticks = os.sysconf("SC_CLK_TCK")
         return (int(fields[11]) + int(fields[12])) / ticks, (int(fields[13]) + int(fields[14])) / ticks
 
+    def cpu(self):
+        """CPU seconds of server and executor so far, without builds: those are reaped by their sandboxes."""
+        with open("/proc/%d/stat" % self.process.pid) as f:
+            return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:15])) / os.sysconf("SC_CLK_TCK")
+
+    def build_cpu(self, install):
+        """CPU seconds of the builds of a request, as the executor measured them."""
+        request = json.loads(self.client("status", "--json", re.search(r"Request ([0-9a-f-]{36})", install.output).group(1)).output)
+        used = [task["usage"] for task in request["tasks"]]
+        return sum(usage["user_cpu_seconds"] + usage["system_cpu_seconds"] for usage in used)
+
     def stop(self):
-        """Returns the CPU seconds of server, executor and all builds."""
         self.process.send_signal(signal.SIGTERM)
-        _, _, usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = 0
-        return usage.ru_utime + usage.ru_stime
+        self.process.wait()
 
 
 class World:
@@ -194,7 +204,8 @@ def bench_status(args, scratch):
 def bench_suite(args, scratch):
     world = World(os.path.join(scratch, "world"), args.program)
     document = world.document("fl-suite")
-    ours, theirs = [], []
+    ours, theirs, running = [], [], []
+    upload = ("install", "--upload-sources", "--build-only", "-y", document)
     for n in range(args.runs):
         world.empty()
         install = world.run("install", "-y", "-p", "2", document)
@@ -202,15 +213,25 @@ def bench_suite(args, scratch):
         push = world.run("buildcache", "push", "--unsigned", "file://" + pushed, "fl-suite")
         theirs.append(Cost(install.wall + push.wall, install.cpu + push.cpu))
         world.empty()
-        farm = Farm(args.program, os.path.join(scratch, "suite-%d" % n))
-        client = world.farm(farm, "install", "--upload-sources", "--build-only", "-y", document)
-        ours.append(Cost(client.wall, client.cpu + farm.stop()))
+        farm = Farm(args.program, os.path.join(scratch, "suite-%d" % n), settings={"instances": "[first, second]"})
+        client = world.farm(farm, *upload)
+        before = farm.cpu()
+        farm.environment["THRESHER_INSTANCE"] = "second"
+        second = world.farm(farm, *upload)
+        running.append(Cost(second.wall, second.cpu + farm.cpu() - before + farm.build_cpu(second)))
+        farm.environment["THRESHER_INSTANCE"] = "first"
+        ours.append(Cost(client.wall, client.cpu + before + farm.build_cpu(client)))
+        if farm.built() != 2 * 9:
+            sys.exit("built %d nodes, not 9 for each instance" % farm.built())
+        farm.stop()
     show("plain spack install -p 2 and buildcache push, wall", [c.wall for c in theirs])
-    show("spack farm install --build-only, wall", [c.wall for c in ours])
-    compare("wall, farm / plain", [c.wall for c in ours], [c.wall for c in theirs])
+    for name, costs in (("fresh", ours), ("running", running)):
+        show("spack farm install --build-only, %s farm, wall" % name, [c.wall for c in costs])
+        compare("wall, %s farm / plain" % name, [c.wall for c in costs], [c.wall for c in theirs])
     show("plain, CPU", [c.cpu for c in theirs])
-    show("farm (client, server, executor, builds), CPU", [c.cpu for c in ours])
-    compare("CPU, farm / plain", [c.cpu for c in ours], [c.cpu for c in theirs])
+    for name, costs in (("fresh", ours), ("running", running)):
+        show("%s farm (client, server, executor, builds), CPU" % name, [c.cpu for c in costs])
+        compare("CPU, %s farm / plain" % name, [c.cpu for c in costs], [c.cpu for c in theirs])
 
 
 def bench_long(args, scratch):

@@ -3,9 +3,11 @@ package build.thresher.client;
 import build.thresher.v1.Request;
 import build.thresher.v1.RequestState;
 import build.thresher.v1.Task;
+import build.thresher.v1.Usage;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.google.protobuf.Duration;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.util.LinkedHashMap;
@@ -84,6 +86,9 @@ final class JsonProgress implements Progress {
     object.put("execution", task.getExecution());
     object.put("attempt", task.getAttempt());
     object.put("executor", task.getExecutor());
+    if (task.hasUsage()) {
+      object.put("usage", object(task.getUsage()));
+    }
     if (task.hasFailure()) {
       object.put(
           "failure",
@@ -93,6 +98,20 @@ final class JsonProgress implements Progress {
               "remembered", task.getFailure().getRemembered()));
     }
     return object;
+  }
+
+  /** What the build took; CPU is that of all its processes. */
+  private static Map<String, Object> object(Usage usage) {
+    Map<String, Object> object = new LinkedHashMap<>();
+    object.put("wall_seconds", seconds(usage.getWall()));
+    object.put("user_cpu_seconds", seconds(usage.getUserCpu()));
+    object.put("system_cpu_seconds", seconds(usage.getSystemCpu()));
+    object.put("peak_memory_bytes", usage.getPeakMemoryBytes());
+    return object;
+  }
+
+  private static double seconds(Duration duration) {
+    return duration.getSeconds() + duration.getNanos() / 1e9;
   }
 
   static String word(RequestState state) {

@@ -14,7 +14,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.client.Farmed.Ran;
 import build.thresher.v1.RequestState;
+import build.thresher.v1.Task;
 import build.thresher.v1.TaskState;
+import build.thresher.v1.Usage;
+import com.google.protobuf.Duration;
 import io.grpc.Status;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -175,6 +178,28 @@ class BuildCommandTest {
       assertTrue(
           ran.out().lines().allMatch(l -> l.startsWith("{\"") && l.endsWith("}")), ran.out());
       assertTrue(ran.out().contains("\"event\":\"task\",\"hash\":\"" + HASH + "\""), ran.out());
+    }
+  }
+
+  @Test
+  void jsonSaysWhatABuildTook() throws Exception {
+    Usage usage =
+        Usage.newBuilder()
+            .setWall(Duration.newBuilder().setSeconds(3))
+            .setUserCpu(Duration.newBuilder().setSeconds(1).setNanos(500_000_000))
+            .setPeakMemoryBytes(4096)
+            .build();
+    try (ScriptedFarm farm = new ScriptedFarm()) {
+      Task built = task(TaskState.TASK_SUCCEEDED, "").toBuilder().setUsage(usage).build();
+      farm.then(accepted(), finished(RequestState.REQUEST_SUCCEEDED, built));
+
+      Ran ran = run(farm, "build", "--json", plan(directory).toString());
+
+      assertEquals(0, ran.exitCode(), ran.err());
+      String told =
+          "\"usage\":{\"wall_seconds\":3.0,\"user_cpu_seconds\":1.5,"
+              + "\"system_cpu_seconds\":0.0,\"peak_memory_bytes\":4096}";
+      assertTrue(ran.out().contains(told), ran.out());
     }
   }
 
