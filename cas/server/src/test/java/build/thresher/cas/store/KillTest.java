@@ -10,6 +10,7 @@ import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.InstantSource;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,9 +25,12 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * An acknowledged blob survives kill -9 of the process that holds the store. After each kill all is
  * read that its process had acknowledged, with a sample of what is older; at the end, everything.
+ * What is older than {@link #KEPT_KILLS} kills is read once more and deleted, so that a long run
+ * does not fill the disk.
  */
 final class KillTest {
   private static final int OLDER = 50;
+  private static final int KEPT_KILLS = 40;
 
   @TempDir Path temp;
 
@@ -46,6 +50,8 @@ final class KillTest {
     System.out.println("replay with -Dthresher.seed=" + runSeed);
     Random random = new Random(runSeed);
     Map<Long, String> all = new LinkedHashMap<>();
+    ArrayDeque<Set<Long>> byKill = new ArrayDeque<>();
+    int acknowledged = 0;
     Path dir = temp.resolve("store");
     for (int kill = 0; kill < kills; kill++) {
       Map<Long, String> ledger = new LinkedHashMap<>();
@@ -68,15 +74,20 @@ final class KillTest {
       assertEquals(128 + 9, writer.waitFor(), "the writer ended otherwise than by the kill");
       List<Long> older = List.copyOf(all.keySet());
       all.putAll(ledger);
+      byKill.add(Set.copyOf(ledger.keySet()));
+      acknowledged += ledger.size();
       for (int i = 0; i < Math.min(OLDER, older.size()); i++) {
         long seed = older.get(random.nextInt(older.size()));
         ledger.put(seed, Objects.requireNonNull(all.get(seed)));
       }
-      check(dir, ledger);
+      Set<Long> old = byKill.size() > KEPT_KILLS ? byKill.remove() : Set.of();
+      old.forEach(seed -> ledger.put(seed, Objects.requireNonNull(all.get(seed))));
+      check(dir, ledger, old);
+      all.keySet().removeAll(old);
     }
-    check(dir, all);
-    System.out.println(kills + " kills, " + all.size() + " acknowledged blobs, 0 lost");
-    assertTrue(all.size() >= kills);
+    check(dir, all, Set.of());
+    System.out.println(kills + " kills, " + acknowledged + " acknowledged blobs, 0 lost");
+    assertTrue(acknowledged >= kills);
   }
 
   private static Process start(Path dir, long firstSeed) throws Exception {
@@ -89,7 +100,7 @@ final class KillTest {
     return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
   }
 
-  private static void check(Path dir, Map<Long, String> ledger) throws Exception {
+  private static void check(Path dir, Map<Long, String> ledger, Set<Long> old) throws Exception {
     try (RocksBlobStore store =
         RocksBlobStore.open(
             dir, StoreOptions.DEFAULTS.withReserveBytes(0), InstantSource.system())) {
@@ -103,6 +114,10 @@ final class KillTest {
         }
       }
       assertTrue(store.statistics().blobs() >= Set.copyOf(ledger.values()).size());
+      for (long seed : old) {
+        Digest digest = Digest.of(KilledWriter.content(seed));
+        assertTrue(store.delete(Scope.farm(""), digest), "nobody holds " + digest);
+      }
     }
   }
 }
