@@ -18,8 +18,8 @@ import org.rocksdb.WriteOptions;
 
 /**
  * The sizes of sources, by SHA-256: recipes name a source by its hash alone, the store wants the
- * size too. Losing an entry costs one fetch. Threading: any thread; RocksDB is called on a platform
- * thread.
+ * size too; and which trees archives unpack to. Losing an entry costs one fetch or unpacking.
+ * Threading: any thread; RocksDB is called on a platform thread.
  */
 final class KnownSources implements AutoCloseable {
   private final Options options;
@@ -61,7 +61,24 @@ final class KnownSources implements AutoCloseable {
 
   /** The source that once fitted checksums without a SHA-256 among them. */
   @Nullable Digest find(Checksums checksums) throws IOException {
-    byte[] found = call(() -> new Value(db.get(key(checksums)))).bytes();
+    return digest(key(checksums));
+  }
+
+  void add(Checksums checksums, Digest source) throws IOException {
+    put(key(checksums), source);
+  }
+
+  /** The root directory of what was once unpacked from a directory of an archive. */
+  @Nullable Digest findTree(Digest archive, String directory) throws IOException {
+    return digest(key(archive, directory));
+  }
+
+  void addTree(Digest archive, String directory, Digest root) throws IOException {
+    put(key(archive, directory), root);
+  }
+
+  private @Nullable Digest digest(byte[] key) throws IOException {
+    byte[] found = call(() -> new Value(db.get(key))).bytes();
     if (found == null) {
       return null;
     }
@@ -71,18 +88,23 @@ final class KnownSources implements AutoCloseable {
     return Digest.fromHash(hash, in.getLong());
   }
 
-  void add(Checksums checksums, Digest source) throws IOException {
+  private void put(byte[] key, Digest digest) throws IOException {
     put(
-        key(checksums),
+        key,
         ByteBuffer.allocate(Digest.HASH_BYTES + Long.BYTES)
-            .put(source.hashBytes())
-            .putLong(source.sizeBytes())
+            .put(digest.hashBytes())
+            .putLong(digest.sizeBytes())
             .array());
   }
 
-  /** Longer than the key of a SHA-256. */
+  /** Longer than the key of a SHA-256, as the next. */
   private static byte[] key(Checksums checksums) {
     return ("checksums " + checksums).getBytes(StandardCharsets.US_ASCII);
+  }
+
+  private static byte[] key(Digest archive, String directory) {
+    return ("tree " + archive.hex() + " " + archive.sizeBytes() + " " + directory)
+        .getBytes(StandardCharsets.UTF_8);
   }
 
   private void put(byte[] key, byte[] value) throws IOException {

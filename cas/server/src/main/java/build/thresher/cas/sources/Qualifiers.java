@@ -1,6 +1,9 @@
 package build.thresher.cas.sources;
 
 import build.bazel.remote.asset.v1.Qualifier;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.google.common.base.CharMatcher;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSortedMap;
@@ -12,22 +15,34 @@ import java.util.TreeMap;
 
 /**
  * What narrows down a fetch or a push. Those that this server does not know are refused, as the API
- * demands: {@code checksum.sri}; {@code thresher.mirror_path}, where Spack's source mirrors have
- * the file; {@code resource_type}; Bazel's {@code bazel.canonical_id} and {@code http_header:NAME},
- * {@code http_header_url:INDEX:NAME}.
+ * demands. Known are {@code checksum.sri}; {@code directory}, below the root of an archive; {@code
+ * resource_type}, {@code vcs.branch}, {@code vcs.commit}; {@code thresher.mirror_path}, where
+ * Spack's source mirrors have the file; Bazel's {@code bazel.canonical_id}, {@code
+ * http_header:NAME} and {@code http_header_url:INDEX:NAME}, and {@code bazel.auth_headers} of its
+ * older versions.
  */
 public final class Qualifiers {
   private static final String CHECKSUM = "checksum.sri";
   private static final String MIRROR_PATH = "thresher.mirror_path";
   private static final String HEADER = "http_header:";
   private static final String HEADER_OF_URI = "http_header_url:";
-  private static final Set<String> OTHERS = Set.of("resource_type", "bazel.canonical_id");
+  private static final String AUTH_HEADERS = "bazel.auth_headers";
+  private static final String RESOURCE_TYPE = "resource_type";
+  private static final String DIRECTORY = "directory";
+  private static final String VCS = "vcs.";
+
+  /** What tells assets of one address apart. */
+  private static final Set<String> OF_ASSETS =
+      Set.of(RESOURCE_TYPE, DIRECTORY, VCS + "branch", VCS + "commit", "bazel.canonical_id");
+
   private static final int MAX_URIS = 100;
   private static final int MAX_TEXT = 8_192;
 
   /** What the client itself must say, or what would change what is asked for. */
   private static final Set<String> OWN_HEADERS =
       Set.of("host", "connection", "content-length", "transfer-encoding", "accept-encoding");
+
+  private static final ObjectMapper JSON = new ObjectMapper();
 
   private final ImmutableSortedMap<String, String> all;
 
@@ -44,7 +59,8 @@ public final class Qualifiers {
       boolean known =
           q.getName().equals(CHECKSUM)
               || q.getName().equals(MIRROR_PATH)
-              || OTHERS.contains(q.getName())
+              || q.getName().equals(AUTH_HEADERS)
+              || OF_ASSETS.contains(q.getName())
               || isHeader(q.getName());
       if (!known) {
         throw new IllegalArgumentException("the qualifier `" + q.getName() + "` is not known here");
@@ -59,7 +75,11 @@ public final class Qualifiers {
     Qualifiers qualifiers = new Qualifiers(ImmutableSortedMap.copyOf(all));
     // Malformed ones are refused before anything is done.
     Optional<Checksums> unused = qualifiers.checksums();
-    qualifiers.headers(0);
+    qualifiers.headers(0, "");
+    if (all.containsKey(DIRECTORY) && !ArchiveTree.isPlain(qualifiers.directory())) {
+      throw new IllegalArgumentException(
+          "the qualifier directory is a relative path without dots and without / at its end");
+    }
     return qualifiers;
   }
 
@@ -84,10 +104,21 @@ public final class Qualifiers {
   /** Those that a pushed asset is told apart by: not what it must be, nor how to get it. */
   public ImmutableSortedMap<String, String> ofAssets() {
     return all.entrySet().stream()
-        .filter(one -> OTHERS.contains(one.getKey()))
+        .filter(one -> OF_ASSETS.contains(one.getKey()))
         .collect(
             ImmutableSortedMap.toImmutableSortedMap(
                 String::compareTo, one -> one.getKey(), one -> one.getValue()));
+  }
+
+  /** "" for all of it. */
+  String directory() {
+    return all.getOrDefault(DIRECTORY, "");
+  }
+
+  /** Whether something is asked for that only a version control system has. */
+  boolean isOfRepository() {
+    return all.keySet().stream().anyMatch(name -> name.startsWith(VCS))
+        || all.getOrDefault(RESOURCE_TYPE, "").startsWith("application/x-git");
   }
 
   Optional<Checksums> checksums() {
@@ -106,9 +137,9 @@ public final class Qualifiers {
   }
 
   /** What is sent to one of the addresses, by lower-case name. */
-  ImmutableMap<String, String> headers(int uri) {
+  ImmutableMap<String, String> headers(int index, String uri) {
     TreeMap<String, String> headers = new TreeMap<>();
-    String ofUri = HEADER_OF_URI + uri + ":";
+    String ofUri = HEADER_OF_URI + index + ":";
     all.forEach(
         (name, value) -> {
           if (name.startsWith(HEADER)) {
@@ -117,7 +148,28 @@ public final class Qualifiers {
             headers.put(header(name.substring(ofUri.length()), value), value);
           }
         });
+    String ofBazel = all.getOrDefault(AUTH_HEADERS, "");
+    if (!ofBazel.isEmpty()) {
+      authHeaders(ofBazel, uri)
+          .properties()
+          .forEach(
+              one -> {
+                // Some versions say a list, of one value.
+                JsonNode value = one.getValue().isArray() ? one.getValue().path(0) : one.getValue();
+                headers.put(header(one.getKey(), value.asText()), value.asText());
+              });
+    }
     return ImmutableMap.copyOf(headers);
+  }
+
+  /** An object with the headers of each address. */
+  private static JsonNode authHeaders(String json, String uri) {
+    try {
+      return JSON.readTree(json).path(uri);
+    } catch (JsonProcessingException e) {
+      // Without its cause, which shows the text: it may be secret.
+      throw new IllegalArgumentException("the qualifier " + AUTH_HEADERS + " is no JSON");
+    }
   }
 
   private static String header(String name, String value) {

@@ -32,7 +32,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Remote Asset's {@code Fetch}. What was pushed for an address is given out as it was pushed; else
  * a blob is fetched, which needs {@code checksum.sri}, for nothing without a checksum counts as
- * verified. Directories are given out when they were pushed, and never unpacked from an archive.
+ * verified. A directory is fetched as an archive, which the checksum is of, and unpacked. What is
+ * in repositories of version control systems is given out when it was pushed.
  *
  * <p>Qualifiers: see {@link Qualifiers}. Malformed requests fail the call; what concerns the
  * addresses stands in the response's status.
@@ -114,27 +115,19 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
           .setBlobDigest(toWire(pushed.get().asset().digest()))
           .build();
     }
-    if (checksums.isEmpty()) {
-      response.setStatus(notPushed(request.getUrisList()));
-      return response.build();
+    if (!qualifiers.directory().isEmpty()) {
+      throw new IllegalArgumentException(
+          "the qualifier directory narrows down what FetchDirectory gives, not FetchBlob");
     }
     try {
-      SourceFetcher.Fetched fetched =
-          fetcher.fetch(
-              scope,
-              checksums.get(),
-              qualifiers.mirrorPath(),
-              addresses(request.getUrisList(), qualifiers));
+      SourceFetcher.Fetched fetched = fetch(scope, request.getUrisList(), qualifiers);
       response
           .setStatus(com.google.rpc.Status.getDefaultInstance())
           .setUri(fetched.from())
           .setDigestFunction(DigestFunction.Value.SHA256)
           .setBlobDigest(toWire(fetched.digest()));
     } catch (FetchException e) {
-      response
-          .getStatusBuilder()
-          .setCode(code(e.reason()).value())
-          .setMessage(String.valueOf(e.getMessage()));
+      response.setStatus(status(e));
     }
     return response.build();
   }
@@ -155,20 +148,49 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
             request.getUrisList(),
             qualifiers,
             oldest(request.hasOldestContentAccepted(), request.getOldestContentAccepted()));
-    if (pushed.isEmpty()) {
-      response
-          .getStatusBuilder()
-          .setCode(Status.Code.NOT_FOUND.value())
-          .setMessage(
-              "no such directory was pushed, and archives are not unpacked here; fetch the archive");
-      return response.build();
+    if (pushed.isPresent()) {
+      pushed.get().asset().expiresAt().map(Found::toWire).ifPresent(response::setExpiresAt);
+      return response
+          .setUri(pushed.get().uri())
+          .setDigestFunction(DigestFunction.Value.SHA256)
+          .setRootDirectoryDigest(toWire(pushed.get().asset().digest()))
+          .build();
     }
-    pushed.get().asset().expiresAt().map(Found::toWire).ifPresent(response::setExpiresAt);
-    return response
-        .setUri(pushed.get().uri())
-        .setDigestFunction(DigestFunction.Value.SHA256)
-        .setRootDirectoryDigest(toWire(pushed.get().asset().digest()))
-        .build();
+    try {
+      SourceFetcher.Fetched archive = fetch(scope, request.getUrisList(), qualifiers);
+      Digest root = fetcher.unpack(scope, archive.digest(), qualifiers.directory());
+      response
+          .setStatus(com.google.rpc.Status.getDefaultInstance())
+          .setUri(archive.from())
+          .setDigestFunction(DigestFunction.Value.SHA256)
+          .setRootDirectoryDigest(toWire(root));
+    } catch (FetchException e) {
+      response.setStatus(status(e));
+    }
+    return response.build();
+  }
+
+  /** Clients ask whether something was pushed; what only the network has needs a checksum. */
+  private SourceFetcher.Fetched fetch(Scope scope, List<String> uris, Qualifiers qualifiers)
+      throws IOException {
+    if (qualifiers.isOfRepository()) {
+      throw new FetchException(
+          FetchException.Reason.NOT_THERE,
+          "nothing was pushed for these addresses, and this server clones no repositories");
+    }
+    Optional<Checksums> checksums = qualifiers.checksums();
+    if (checksums.isPresent()) {
+      return fetcher.fetch(
+          scope, checksums.get(), qualifiers.mirrorPath(), addresses(uris, qualifiers));
+    }
+    boolean network =
+        uris.stream().anyMatch(uri -> uri.toLowerCase(Locale.ROOT).matches("https?:.*"));
+    if (uris.isEmpty() || network) {
+      throw new IllegalArgumentException(
+          "the qualifier checksum.sri is needed, as sha256-<base64>: nothing is fetched unverified");
+    }
+    throw new FetchException(
+        FetchException.Reason.NOT_THERE, "nothing was pushed for these addresses");
   }
 
   private Scope scope(String instance, DigestFunction.Value function) {
@@ -215,24 +237,10 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
     return check.end().matches();
   }
 
-  /** Clients ask whether something was pushed; what only the network has needs a checksum. */
-  private static com.google.rpc.Status notPushed(List<String> uris) {
-    boolean network =
-        uris.stream().anyMatch(uri -> uri.toLowerCase(Locale.ROOT).matches("https?:.*"));
-    if (uris.isEmpty() || network) {
-      throw new IllegalArgumentException(
-          "the qualifier checksum.sri is needed, as sha256-<base64>: nothing is fetched unverified");
-    }
-    return com.google.rpc.Status.newBuilder()
-        .setCode(Status.Code.NOT_FOUND.value())
-        .setMessage("nothing was pushed for these addresses")
-        .build();
-  }
-
   private static List<SourceFetcher.Address> addresses(List<String> uris, Qualifiers qualifiers) {
     List<SourceFetcher.Address> addresses = new ArrayList<>();
     for (int i = 0; i < uris.size(); i++) {
-      addresses.add(new SourceFetcher.Address(uris.get(i), qualifiers.headers(i)));
+      addresses.add(new SourceFetcher.Address(uris.get(i), qualifiers.headers(i, uris.get(i))));
     }
     return addresses;
   }
@@ -244,11 +252,18 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
         .build();
   }
 
+  private static com.google.rpc.Status status(FetchException e) {
+    return com.google.rpc.Status.newBuilder()
+        .setCode(code(e.reason()).value())
+        .setMessage(String.valueOf(e.getMessage()))
+        .build();
+  }
+
   private static Status.Code code(FetchException.Reason reason) {
     return switch (reason) {
       case NOT_THERE -> Status.Code.NOT_FOUND;
       case FORBIDDEN -> Status.Code.PERMISSION_DENIED;
-      case WRONG_CONTENT -> Status.Code.FAILED_PRECONDITION;
+      case WRONG_CONTENT -> Status.Code.ABORTED;
       case TOO_LARGE -> Status.Code.RESOURCE_EXHAUSTED;
       case UNREACHABLE -> Status.Code.UNAVAILABLE;
       case MALFORMED -> Status.Code.INVALID_ARGUMENT;

@@ -6,6 +6,8 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.sources.FetchException.Reason;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.io.MoreFiles;
+import com.google.common.io.RecursiveDeleteOption;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -54,6 +56,7 @@ public final class SourceFetcher implements AutoCloseable {
   private final LongSupplier nanoTime;
   private final ConcurrentHashMap<Checksums, CompletableFuture<Fetched>> running =
       new ConcurrentHashMap<>();
+  private final Archives archives;
 
   private SourceFetcher(
       Path spool,
@@ -66,6 +69,7 @@ public final class SourceFetcher implements AutoCloseable {
     this.blobs = blobs;
     this.options = options;
     this.nanoTime = nanoTime;
+    this.archives = new Archives(spool, known, blobs, options.maxBytes());
   }
 
   /**
@@ -76,7 +80,7 @@ public final class SourceFetcher implements AutoCloseable {
     Path spool = Files.createDirectories(dir.resolve("spool"));
     try (Stream<Path> left = Files.list(spool)) {
       for (Path file : left.toList()) {
-        Files.delete(file);
+        MoreFiles.deleteRecursively(file, RecursiveDeleteOption.ALLOW_INSECURE);
       }
     }
     return new SourceFetcher(
@@ -113,6 +117,16 @@ public final class SourceFetcher implements AutoCloseable {
       throws IOException {
     Digest stored = stored(scope, checksums);
     return stored != null ? new Fetched(stored, "") : join(scope, checksums, mirrorPath, addresses);
+  }
+
+  /**
+   * The tree that an archive of the store unpacks to; see {@link ArchiveTree} for what is refused.
+   *
+   * @param directory of the archive; "" for all of it
+   * @return the root directory, which is in the store with all below it
+   */
+  Digest unpack(Scope scope, Digest archive, String directory) throws IOException {
+    return archives.unpack(scope, archive, directory);
   }
 
   /** A source that is known to be what is wanted, and is in the store. */

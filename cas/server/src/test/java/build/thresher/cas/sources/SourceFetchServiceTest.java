@@ -190,7 +190,7 @@ class SourceFetchServiceTest {
   @Test
   void anotherContentIsRefusedAndNotStored() throws Exception {
     Digest other = Digest.of(new byte[] {1});
-    assertEquals(Status.Code.FAILED_PRECONDITION, code(request(other, url("/file"))));
+    assertEquals(Status.Code.ABORTED, code(request(other, url("/file"))));
     assertEquals(0, blobs.statistics().blobs());
   }
 
@@ -336,7 +336,7 @@ class SourceFetchServiceTest {
         List.of(
             sri("sha256", CONTENT) + " " + sri("sha512", other),
             sri("sha256", other) + " " + right)) {
-      assertEquals(Status.Code.FAILED_PRECONDITION, code(requestSri(wrong, url("/file"))));
+      assertEquals(Status.Code.ABORTED, code(requestSri(wrong, url("/file"))));
     }
     for (String malformed :
         List.of(
@@ -359,7 +359,13 @@ class SourceFetchServiceTest {
           exchange -> {
             var headers = exchange.getRequestHeaders();
             String where = one == web ? "web " : "elsewhere ";
-            seen.add(where + headers.getFirst("Authorization") + " " + headers.getFirst("X-All"));
+            seen.add(
+                "%s%s %s %s"
+                    .formatted(
+                        where,
+                        headers.getFirst("Authorization"),
+                        headers.getFirst("X-All"),
+                        headers.getFirst("X-Old")));
             exchange.sendResponseHeaders(404, -1);
             exchange.close();
           });
@@ -373,20 +379,26 @@ class SourceFetchServiceTest {
           {"http_header_url:0:Authorization", "Bearer 0"},
           {"http_header_url:1:Authorization", "Bearer 1"},
           {"http_header:X-All", "all"},
+          {"bazel.auth_headers", "{\"%s\": {\"X-Old\": [\"old\"]}}".formatted(url("/secret"))},
           {"bazel.canonical_id", "id"}
         }) {
       request.addQualifiers(Qualifier.newBuilder().setName(q[0]).setValue(q[1]));
     }
     assertEquals(Status.Code.NOT_FOUND, code(request));
     elsewhere.stop(0);
-    assertEquals(List.of("web Bearer 0 all", "elsewhere null null", "elsewhere null all"), seen);
+    assertEquals(
+        List.of("web Bearer 0 all old", "elsewhere null null null", "elsewhere null all null"),
+        seen);
     for (String[] bad :
         new String[][] {
           {"http_header:Host", "evil"},
           {"http_header:X", "a\r\nHost: evil"},
           {"http_header:", "a"},
           {"http_header:a b", "a"},
-          {"http_header_url:x:A", "a"}
+          {"http_header_url:x:A", "a"},
+          {"bazel.auth_headers", "{"},
+          {"directory", "a/../b"},
+          {"directory", "a/"}
         }) {
       FetchBlobRequest.Builder refused =
           request(DIGEST, url("/file"))
@@ -404,7 +416,7 @@ class SourceFetchServiceTest {
                 1,
                 Qualifier.newBuilder().setName("thresher.mirror_path").setValue("../etc/passwd"));
     FetchBlobRequest.Builder unknown =
-        request(DIGEST).addQualifiers(Qualifier.newBuilder().setName("vcs.branch"));
+        request(DIGEST).addQualifiers(Qualifier.newBuilder().setName("vcs.tag"));
     FetchBlobRequest.Builder unverified = FetchBlobRequest.newBuilder().addUris(url("/file"));
     for (FetchBlobRequest.Builder bad : List.of(escaping, unknown, unverified)) {
       ExecutionException e = assertThrows(ExecutionException.class, () -> call(bad));
