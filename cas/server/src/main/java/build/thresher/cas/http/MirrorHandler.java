@@ -9,7 +9,6 @@ import build.thresher.cas.mirror.InstanceName;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.mirror.Served;
 import io.helidon.http.HeaderNames;
-import io.helidon.http.HeaderValues;
 import io.helidon.http.Method;
 import io.helidon.http.Status;
 import io.helidon.webserver.http.Handler;
@@ -63,9 +62,6 @@ final class MirrorHandler implements Handler {
 
   @Override
   public void handle(ServerRequest request, ServerResponse response) {
-    if (request.headers().contains(HeaderValues.CONNECTION_CLOSE)) {
-      response.header(HeaderValues.CONNECTION_CLOSE);
-    }
     try {
       route(request, response);
     } catch (BlobNotFoundException e) {

@@ -4,10 +4,15 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import com.google.common.collect.ImmutableMap;
 import io.helidon.common.tls.Tls;
+import io.helidon.http.HeaderValues;
+import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.WebServer;
 import io.helidon.webserver.WebServerConfig;
+import io.helidon.webserver.http.FilterChain;
 import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.HttpRouting;
+import io.helidon.webserver.http.RoutingRequest;
+import io.helidon.webserver.http.RoutingResponse;
 import io.helidon.webserver.http1.Http1Config;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
@@ -84,9 +89,27 @@ public final class MirrorServer implements AutoCloseable {
   }
 
   private static HttpRouting.Builder routing(Handler mirror, ImmutableMap<String, Handler> doors) {
-    HttpRouting.Builder routing = HttpRouting.builder();
+    HttpRouting.Builder routing = HttpRouting.builder().addFilter(MirrorServer::answer);
     doors.forEach(routing::any);
     return routing.any(mirror);
+  }
+
+  /**
+   * Closes the connection after the answer to a client that asked for it. Helidon (4.5.0) says so
+   * in the answer and then waits for the client until the connection is idle for too long; a client
+   * that reads to the end waits as long. A body that nobody read stays Helidon's to deal with: if
+   * it were cut off, the client would lose the answer too.
+   */
+  private static void answer(FilterChain chain, RoutingRequest request, RoutingResponse response) {
+    boolean asked = request.headers().containsToken(HeaderValues.CONNECTION_CLOSE);
+    if (asked) {
+      response.header(HeaderValues.CONNECTION_CLOSE);
+    }
+    chain.proceed();
+    boolean read = !request.content().hasEntity() || request.content().consumed();
+    if (asked && read && response.isSent()) {
+      throw new CloseConnectionException("as the client asked");
+    }
   }
 
   /** The port that it listens on. */
