@@ -23,8 +23,13 @@ public final class SyntheticDags {
 
   /** As many nodes as fl-suite: a compiler's runtime, and eight on top of each other. */
   public static Dag suite(String salt) {
+    return chain(9, salt);
+  }
+
+  /** Each on the one before it and on the first, and all on a compiler. */
+  public static Dag chain(int nodes, String salt) {
     Dag dag = new Dag(MORE).external("gcc", "12.2.0", "/usr").node(salt + "-0", "gcc:build");
-    for (int i = 1; i < 9; i++) {
+    for (int i = 1; i < nodes; i++) {
       dag.node(salt + "-" + i, "gcc:build", salt + "-" + (i - 1) + ":build,link", salt + "-0:link");
     }
     return dag;

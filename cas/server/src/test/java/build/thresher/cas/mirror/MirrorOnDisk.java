@@ -1,0 +1,112 @@
+package build.thresher.cas.mirror;
+
+import build.thresher.cas.http.MirrorHttpOptions;
+import build.thresher.cas.http.MirrorServer;
+import build.thresher.cas.mirror.MirrorOptions.PushRules;
+import build.thresher.cas.store.RocksBlobStore;
+import build.thresher.cas.store.StoreOptions;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.Maps;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** All that makes a mirror, on disk and behind HTTP, as a server has it. */
+record MirrorOnDisk(
+    RocksBlobStore blobs,
+    RocksSpackMirror mirror,
+    PushedSpecs pushed,
+    Pins pins,
+    Views views,
+    Retention retention,
+    MirrorServer server)
+    implements AutoCloseable {
+  static final String INDEX = "v3/manifests/index/index.manifest.json";
+  private static final Pattern CHECKSUM = Pattern.compile("\"checksum\":\"([0-9a-f]{64})\"");
+
+  /** Opens it, with instances that take what anybody pushes. */
+  static MirrorOnDisk open(Path dir, String... instances) throws IOException {
+    InstantSource clock = InstantSource.system();
+    StoreOptions options = StoreOptions.DEFAULTS.withReserveBytes(0);
+    RocksBlobStore blobs = RocksBlobStore.open(dir.resolve("blobs"), options, clock);
+    PushRules anybody = new PushRules(TrustedKeys.NONE, true);
+    MirrorOptions mirrorOptions =
+        MirrorOptions.of(ImmutableMap.of())
+            .withPushed(
+                ImmutableMap.copyOf(Maps.toMap(ImmutableSet.copyOf(instances), i -> anybody)));
+    Signers signers = Signers.inDirectory(dir.resolve("signer"), "benchmark", clock);
+    RocksSpackMirror mirror =
+        RocksSpackMirror.open(dir.resolve("mirror"), blobs, signers, mirrorOptions, clock);
+    Pins pins = Pins.open(mirror);
+    Views views = Views.open(mirror);
+    return new MirrorOnDisk(
+        blobs,
+        mirror,
+        new PushedSpecs(mirror, blobs, mirrorOptions),
+        pins,
+        views,
+        new Retention(mirror, pins, views, instance -> Set.of()),
+        MirrorServer.start(
+            MirrorHttpOptions.listeningOn("127.0.0.1", 0),
+            mirror,
+            blobs,
+            sha256 -> Optional.empty(),
+            (role, instance, who) -> true,
+            ImmutableMap.of()));
+  }
+
+  /** The bytes of the index, as a client reads them. */
+  byte[] index(String instance) throws IOException {
+    String manifest = new String(get(instance, INDEX), StandardCharsets.US_ASCII);
+    Matcher checksum = CHECKSUM.matcher(manifest);
+    if (!checksum.find()) {
+      throw new IOException("no index: " + manifest);
+    }
+    return get(instance, blob(checksum.group(1)));
+  }
+
+  static String blob(String sha256) {
+    return "blobs/sha256/" + sha256.substring(0, 2) + "/" + sha256;
+  }
+
+  /** A GET on a connection of its own, as Spack makes them. */
+  byte[] get(String instance, String path) throws IOException {
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
+      String request =
+          "GET /mirror/%s/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+              .formatted(instance, path);
+      socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+      InputStream in = socket.getInputStream();
+      ByteArrayOutputStream head = new ByteArrayOutputStream();
+      while (!head.toString(StandardCharsets.US_ASCII).endsWith("\r\n\r\n")) {
+        int next = in.read();
+        if (next < 0) {
+          throw new IOException(path + ": no answer");
+        }
+        head.write(next);
+      }
+      String said = head.toString(StandardCharsets.US_ASCII);
+      if (!said.startsWith("HTTP/1.1 200")) {
+        throw new IOException(path + ": " + said);
+      }
+      return in.readAllBytes();
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    server.stop();
+    mirror.close();
+    blobs.close();
+  }
+}
