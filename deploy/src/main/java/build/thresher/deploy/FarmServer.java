@@ -207,15 +207,33 @@ final class FarmServer implements AutoCloseable {
             sources::find,
             access,
             doors.routes(oci),
-            blobs::takesWrites);
+            () -> trouble(blobs, mirror, scheduler));
     opened.push(http::stop);
     httpAddress = address(config.get(Key.HTTP_LISTEN), http.port());
     Server local = localServer().start();
     opened.push(local::shutdownNow);
-    Server grpc = grpcServer(config).start();
+    ConnectionLimits connections =
+        opened(
+            new ConnectionLimits(
+                config.get(Key.GRPC_CONNECTIONS), config.get(Key.GRPC_CONNECTIONS_OF_ADDRESS)));
+    Server grpc = grpcServer(config, connections).start();
     opened.push(() -> stop(grpc, health));
     grpcTarget = address(config.get(Key.GRPC_LISTEN), grpc.getPort());
     health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
+  }
+
+  /** What keeps the farm from its work; empty where nothing does. */
+  private static String trouble(
+      RocksBlobStore blobs, RocksSpackMirror mirror, Scheduler scheduler) {
+    if (!blobs.takesWrites()) {
+      return "the blob store is read-only since a write failed; check the disk, then restart the server";
+    }
+    if (!mirror.takesWrites()) {
+      return "the mirror takes nothing since a write failed; check the disk, then restart the server";
+    }
+    return scheduler.takesWork()
+        ? ""
+        : "the task store does not take what it is given; it is tried again each second, check the disk";
   }
 
   /** {@code host:port} for clients and executors. */
@@ -241,9 +259,11 @@ final class FarmServer implements AutoCloseable {
     return FarmChannel.configured(InProcessChannelBuilder.forName(localName), token);
   }
 
-  private Server grpcServer(FarmConfig config) throws IOException {
-    return NettyServerBuilder.forAddress(
-            config.get(Key.GRPC_LISTEN), PartOptions.credentials(config))
+  private Server grpcServer(FarmConfig config, ConnectionLimits connections) throws IOException {
+    return connections
+        .on(
+            NettyServerBuilder.forAddress(
+                config.get(Key.GRPC_LISTEN), PartOptions.credentials(config)))
         .addServices(services)
         .intercept(new AccessInterceptor(tokens))
         .intercept(inFlight)

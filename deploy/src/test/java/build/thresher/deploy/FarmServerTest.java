@@ -1,6 +1,7 @@
 package build.thresher.deploy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -20,15 +21,20 @@ import io.grpc.netty.NettyChannelBuilder;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.SocketException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -128,6 +134,61 @@ class FarmServerTest {
     }
     try (FarmServer farm = start()) {
       assertEquals(200, get(farm, "/healthz", null), before);
+    }
+  }
+
+  @Test
+  void anAddressHasSoManyConnectionsAndANewOneWhereAnOldOneHasEnded() throws Exception {
+    try (FarmServer farm = start("grpc.max_connections_of_address=3")) {
+      int port = Integer.parseInt(farm.grpcTarget().replaceFirst(".*:", ""));
+      List<Socket> open = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        open.add(new Socket(InetAddress.getLoopbackAddress(), port));
+        assertTrue(isServed(open.getLast()));
+      }
+      for (int i = 0; i < 20; i++) {
+        try (Socket more = new Socket(InetAddress.getLoopbackAddress(), port)) {
+          assertFalse(isServed(more));
+        }
+      }
+      open.removeFirst().close();
+      boolean served = false;
+      for (int i = 0; i < 1_000 && !served; i++) {
+        try (Socket again = new Socket(InetAddress.getLoopbackAddress(), port)) {
+          served = isServed(again);
+        }
+      }
+      assertTrue(served, "no room where a connection has ended");
+      for (Socket socket : open) {
+        socket.close();
+      }
+    }
+  }
+
+  @Test
+  void allTogetherHaveSoManyConnections() throws Exception {
+    try (FarmServer farm = start("grpc.max_connections=2")) {
+      int port = Integer.parseInt(farm.grpcTarget().replaceFirst(".*:", ""));
+      try (Socket one = new Socket(InetAddress.getLoopbackAddress(), port);
+          Socket two = new Socket(InetAddress.getLoopbackAddress(), port);
+          Socket three = new Socket(InetAddress.getLoopbackAddress(), port)) {
+        assertTrue(isServed(one));
+        assertTrue(isServed(two));
+        assertFalse(isServed(three));
+      }
+    }
+  }
+
+  /** Says what begins HTTP/2; a server that goes on with it answers with its settings. */
+  private static boolean isServed(Socket socket) throws IOException {
+    try {
+      socket.setSoTimeout(60_000);
+      OutputStream out = socket.getOutputStream();
+      out.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+      out.write(new byte[] {0, 0, 0, 4, 0, 0, 0, 0, 0}); // no settings of ours
+      return socket.getInputStream().read() >= 0;
+    } catch (SocketException reset) {
+      return false;
     }
   }
 

@@ -257,6 +257,11 @@ public final class Scheduler implements AutoCloseable {
     return requests;
   }
 
+  /** False while the task store fails: nothing is accepted then. It is tried again each second. */
+  public boolean takesWork() {
+    return core.takesEvents();
+  }
+
   /** Batches stored since the start: each was one wait for the disk. */
   public long commits() {
     return core.commits();

@@ -28,6 +28,18 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.ADDRESS,
           "127.0.0.1:8980",
           "Address for clients and executors. Anything but loopback needs tls. Port 0: any free one.");
+  public static final Key<Integer> GRPC_CONNECTIONS =
+      key(
+          "grpc.max_connections",
+          ValueType.INTEGER,
+          "8192",
+          "Connections of clients and executors at a time; further ones are closed at once. Each costs a file descriptor.");
+  public static final Key<Integer> GRPC_CONNECTIONS_OF_ADDRESS =
+      key(
+          "grpc.max_connections_of_address",
+          ValueType.INTEGER,
+          "1024",
+          "The same from one address (of IPv6: one /64). Raise it behind a proxy or NAT, where many have one address.");
   public static final Key<InetSocketAddress> HTTP_LISTEN =
       key(
           "http.listen",
@@ -311,6 +323,8 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
       List.of(
           DATA,
           GRPC_LISTEN,
+          GRPC_CONNECTIONS,
+          GRPC_CONNECTIONS_OF_ADDRESS,
           HTTP_LISTEN,
           HTTP_PUBLIC_URL,
           TLS_CERTIFICATE,

@@ -121,6 +121,11 @@ public final class CoreLoop implements AutoCloseable {
     return current == null ? 0 : current.epoch();
   }
 
+  /** Whether a state is loaded, so that events can happen. */
+  public boolean takesEvents() {
+    return core != null && !closing;
+  }
+
   /** Batches stored so far: each is one wait for the disk. */
   public long commits() {
     return commits.get();

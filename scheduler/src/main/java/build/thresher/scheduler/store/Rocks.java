@@ -4,6 +4,8 @@ import build.thresher.cas.api.SyncedDirectories;
 import com.google.protobuf.InvalidProtocolBufferException;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.CompressionType;
 import org.rocksdb.Options;
@@ -20,17 +22,31 @@ import org.rocksdb.WriteOptions;
  * The task store's RocksDB: bytes by key, in the order of the keys, and batches that are on disk
  * when they are acknowledged. Its exceptions are IOExceptions to the outside. RocksDB locks its
  * directory, so one process has it at a time. Any thread; blocks, and pins a virtual one.
+ *
+ * <p>After a write that failed RocksDB refuses all others, and {@link #mend} opens the database
+ * again. That writes what the journal holds into new files, and syncs those, before anything is
+ * acknowledged: what an earlier sync lost is not believed to be on disk because a later one went
+ * well.
  */
 final class Rocks implements AutoCloseable {
   static {
     RocksDB.loadLibrary();
   }
 
+  private final Path directory;
   private final Options options;
   private final WriteOptions synced = new WriteOptions().setSync(true);
-  private final RocksDB db;
 
-  private Rocks(Options options, RocksDB db) {
+  /** Held by whoever uses the database, alone by whoever replaces it. */
+  private final ReadWriteLock inUse = new ReentrantReadWriteLock();
+
+  /** Null while it does not open. */
+  private @Nullable RocksDB db;
+
+  private volatile boolean failed;
+
+  private Rocks(Path directory, Options options, RocksDB db) {
+    this.directory = directory;
     this.options = options;
     this.db = db;
   }
@@ -49,20 +65,58 @@ final class Rocks implements AutoCloseable {
             .setMaxTotalWalSize(64L << 20)
             .setKeepLogFileNum(4);
     try {
-      return new Rocks(options, RocksDB.open(options, directory.toString()));
+      return new Rocks(directory, options, RocksDB.open(options, directory.toString()));
     } catch (RocksDBException e) {
       options.close();
-      throw new IOException(
-          "the task store in " + directory + " does not open: " + e.getMessage(), e);
+      throw doesNotOpen(directory, e);
+    }
+  }
+
+  private static IOException doesNotOpen(Path directory, RocksDBException e) {
+    return new IOException(
+        "the task store in " + directory + " does not open: " + e.getMessage(), e);
+  }
+
+  /** Opens the database again where a write has failed since it was opened. */
+  void mend() throws IOException {
+    if (!failed) {
+      return;
+    }
+    inUse.writeLock().lock();
+    try {
+      if (db != null) {
+        db.close();
+        db = null;
+      }
+      db = RocksDB.open(options, directory.toString());
+      failed = false;
+    } catch (RocksDBException e) {
+      throw doesNotOpen(directory, e);
+    } finally {
+      inUse.writeLock().unlock();
+    }
+  }
+
+  private interface Use<T> {
+    T with(RocksDB db) throws IOException, RocksDBException;
+  }
+
+  private <T> T use(String what, Use<T> use) throws IOException {
+    inUse.readLock().lock();
+    try {
+      if (db == null) {
+        throw new IOException("the task store could not " + what + ": it is closed");
+      }
+      return use.with(db);
+    } catch (RocksDBException e) {
+      throw new IOException("the task store could not " + what + ": " + e.getMessage(), e);
+    } finally {
+      inUse.readLock().unlock();
     }
   }
 
   byte @Nullable [] get(byte[] key) throws IOException {
-    try {
-      return db.get(key);
-    } catch (RocksDBException e) {
-      throw failed("read", e);
-    }
+    return use("read", open -> Found.of(open.get(key))).value();
   }
 
   /** Puts writes into a batch. */
@@ -76,11 +130,23 @@ final class Rocks implements AutoCloseable {
    * @param what is being done, for the message when it fails
    */
   void write(String what, Filler filler) throws IOException {
-    try (WriteBatch writes = new WriteBatch()) {
-      filler.fill(writes);
-      db.write(synced, writes);
+    use(
+        what,
+        open -> {
+          try (WriteBatch writes = new WriteBatch()) {
+            filler.fill(writes);
+            return store(open, writes);
+          }
+        });
+  }
+
+  private int store(RocksDB open, WriteBatch writes) throws RocksDBException {
+    try {
+      open.write(synced, writes);
+      return writes.count();
     } catch (RocksDBException e) {
-      throw failed(what, e);
+      failed = true;
+      throw e;
     }
   }
 
@@ -98,31 +164,50 @@ final class Rocks implements AutoCloseable {
    * @param from key to begin at
    */
   void scan(byte[] prefix, byte[] from, Visitor visitor) throws IOException {
-    byte[] end = prefix.clone();
-    end[end.length - 1]++; // a separator is never the last byte value
-    try (Slice bound = new Slice(end);
-        ReadOptions read = new ReadOptions().setIterateUpperBound(bound);
-        RocksIterator it = db.newIterator(read)) {
-      for (it.seek(from); it.isValid(); it.next()) {
-        if (!visitor.visit(it.key(), it.value())) {
-          break;
-        }
-      }
-      it.status();
-    } catch (RocksDBException e) {
-      throw failed("read", e);
+    try {
+      use("read", open -> visit(open, prefix, from, visitor));
     } catch (InvalidProtocolBufferException e) {
       throw new IOException("a record of the task store is damaged: " + e.getMessage(), e);
     }
   }
 
-  private static IOException failed(String what, RocksDBException e) {
-    return new IOException("the task store could not " + what + ": " + e.getMessage(), e);
+  private static int visit(RocksDB open, byte[] prefix, byte[] from, Visitor visitor)
+      throws IOException, RocksDBException {
+    byte[] end = prefix.clone();
+    end[end.length - 1]++; // a separator is never the last byte value
+    int visited = 0;
+    try (Slice bound = new Slice(end);
+        ReadOptions read = new ReadOptions().setIterateUpperBound(bound);
+        RocksIterator it = open.newIterator(read)) {
+      for (it.seek(from); it.isValid(); it.next()) {
+        visited++;
+        if (!visitor.visit(it.key(), it.value())) {
+          break;
+        }
+      }
+      it.status();
+    }
+    return visited;
+  }
+
+  @SuppressWarnings("ArrayRecordComponent") // read once, never compared
+  private record Found(byte @Nullable [] value) {
+    static Found of(byte @Nullable [] value) {
+      return new Found(value);
+    }
   }
 
   @Override
   public void close() {
-    db.close();
+    inUse.writeLock().lock();
+    try {
+      if (db != null) {
+        db.close();
+        db = null;
+      }
+    } finally {
+      inUse.writeLock().unlock();
+    }
     synced.close();
     options.close();
   }

@@ -80,6 +80,7 @@ public final class RocksTaskStore implements TaskStore {
 
   @Override
   public long open() throws IOException {
+    db.mend();
     byte[] last = db.get(keys.epoch());
     long next = last == null ? 1 : Longs.fromByteArray(last) + 1;
     db.write("take the store over", writes -> writes.put(keys.epoch(), Longs.toByteArray(next)));

@@ -26,7 +26,10 @@ import org.jspecify.annotations.Nullable;
  */
 public interface TaskStore extends AutoCloseable {
 
-  /** Takes the store over: every earlier epoch's commits are refused from now on. */
+  /**
+   * Takes the store over: every earlier epoch's commits are refused from now on. After a commit
+   * that failed this is also the way to be stored again, once the disk takes it.
+   */
   long open() throws IOException;
 
   /** All that is not over, under the epoch that {@link #open} gave last. */

@@ -9,17 +9,12 @@ import build.thresher.scheduler.core.CoreView;
 import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.Reply;
-import build.thresher.scheduler.core.RequestHead;
-import build.thresher.scheduler.core.WorkKind;
 import build.thresher.scheduler.store.RocksTaskStore;
 import build.thresher.scheduler.store.TaskStore;
-import com.google.common.collect.ImmutableList;
-import com.google.common.collect.ImmutableSet;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -74,20 +69,7 @@ class CoreLoopTest {
   }
 
   private static Event.Submit submit(String id) {
-    return new Event.Submit(
-        new RequestHead(
-            id,
-            "default",
-            "alice",
-            WorkKind.SPACK,
-            RequestHead.Options.NONE,
-            ImmutableList.of("root"),
-            ImmutableList.of(),
-            ImmutableList.of(),
-            Instant.EPOCH),
-        ImmutableList.of(),
-        ImmutableSet.of(),
-        ImmutableList.of());
+    return FaultyScheduler.request(id);
   }
 
   @Test

@@ -16,7 +16,7 @@ import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import java.io.IOException;
 import java.util.Optional;
-import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
@@ -42,7 +42,7 @@ final class MirrorHandler implements Handler {
   private final BlobStore blobs;
   private final SourceLookup sources;
   private final AccessCheck access;
-  private final BooleanSupplier healthy;
+  private final Supplier<String> trouble;
   private final ServedBytes bytes;
 
   MirrorHandler(
@@ -50,13 +50,13 @@ final class MirrorHandler implements Handler {
       BlobStore blobs,
       SourceLookup sources,
       AccessCheck access,
-      BooleanSupplier healthy,
+      Supplier<String> trouble,
       ServedBytes bytes) {
     this.mirror = mirror;
     this.blobs = blobs;
     this.sources = sources;
     this.access = access;
-    this.healthy = healthy;
+    this.trouble = trouble;
     this.bytes = bytes;
   }
 
@@ -140,9 +140,10 @@ final class MirrorHandler implements Handler {
 
   private void health(ServerRequest request, ServerResponse response) {
     if (allowed(AccessCheck.Role.HEALTH, "", Credentials.of(request), response)) {
-      boolean ok = healthy.getAsBoolean();
+      String said = trouble.get();
+      boolean ok = said.isEmpty();
       ServedBytes.text(
-          response, ok ? Status.OK_200 : Status.SERVICE_UNAVAILABLE_503, ok ? "ok" : "not ready");
+          response, ok ? Status.OK_200 : Status.SERVICE_UNAVAILABLE_503, ok ? "ok" : said);
     }
   }
 

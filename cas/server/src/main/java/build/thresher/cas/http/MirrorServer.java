@@ -15,7 +15,7 @@ import io.helidon.webserver.http.RoutingRequest;
 import io.helidon.webserver.http.RoutingResponse;
 import io.helidon.webserver.http1.Http1Config;
 import java.time.Duration;
-import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /**
  * The farm's HTTP server: HTTP/1.1 on virtual threads, one for each connection.
@@ -45,14 +45,15 @@ public final class MirrorServer implements AutoCloseable {
       SourceLookup sources,
       AccessCheck access,
       ImmutableMap<String, Handler> doors) {
-    return start(options, mirror, blobs, sources, access, doors, () -> true);
+    return start(options, mirror, blobs, sources, access, doors, () -> "");
   }
 
   /**
    * @param sources what is served below {@code _source-cache}
    * @param doors what answers below other paths, the only places where bodies are taken: Helidon's
    *     path patterns
-   * @param healthy what {@code /healthz} answers: 200 or 503
+   * @param trouble what keeps the farm from its work, said by {@code /healthz} with 503; empty
+   *     where nothing does
    */
   public static MirrorServer start(
       MirrorHttpOptions options,
@@ -61,9 +62,9 @@ public final class MirrorServer implements AutoCloseable {
       SourceLookup sources,
       AccessCheck access,
       ImmutableMap<String, Handler> doors,
-      BooleanSupplier healthy) {
+      Supplier<String> trouble) {
     ServedBytes bytes = new ServedBytes(blobs, options.stallTimeout());
-    MirrorHandler handler = new MirrorHandler(mirror, blobs, sources, access, healthy, bytes);
+    MirrorHandler handler = new MirrorHandler(mirror, blobs, sources, access, trouble, bytes);
     WebServerConfig.Builder config =
         WebServer.builder()
             .host(options.host())

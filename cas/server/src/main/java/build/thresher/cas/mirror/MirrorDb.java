@@ -32,6 +32,8 @@ import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
 import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The mirror's tables. Keys are {@code instance NUL name}; {@link MirrorTable} says what they hold.
@@ -40,6 +42,7 @@ import org.rocksdb.WriteOptions;
  * threads, because they would pin a virtual thread's carrier.
  */
 final class MirrorDb implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(MirrorDb.class);
   private static final int THREADS = 4;
   private static final byte[] FORMAT_KEY = "format".getBytes(StandardCharsets.US_ASCII);
   private static final byte[] FORMAT = {1};
@@ -53,6 +56,8 @@ final class MirrorDb implements AutoCloseable {
   private final ExecutorService threads =
       Executors.newFixedThreadPool(
           THREADS, Thread.ofPlatform().name("mirror-db-", 0).daemon().factory());
+
+  private volatile boolean failed;
 
   private MirrorDb(
       RocksDB db,
@@ -139,6 +144,11 @@ final class MirrorDb implements AutoCloseable {
     return new Changes();
   }
 
+  /** False from the first failed write on: RocksDB refuses all others then. */
+  boolean takesWrites() {
+    return !failed;
+  }
+
   /** All or nothing; durable on return. */
   void write(Changes changes) throws IOException {
     call(
@@ -153,6 +163,10 @@ final class MirrorDb implements AutoCloseable {
               }
             }
             db.write(synced, batch);
+          } catch (RocksDBException e) {
+            LOG.error("the mirror takes nothing more until the server is started again", e);
+            failed = true;
+            throw e;
           }
           return true;
         });

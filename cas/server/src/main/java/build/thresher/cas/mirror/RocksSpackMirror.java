@@ -110,6 +110,11 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     }
   }
 
+  /** False after a write of the database failed: what is published is served, and no more comes. */
+  public boolean takesWrites() {
+    return db.takesWrites();
+  }
+
   @Override
   public Optional<PublishedSpec> find(String instance, DagHash hash) {
     Optional<PublishedSpec> found = look(instance, hash);

@@ -1,5 +1,8 @@
 package build.thresher.cas.store;
 
+import static build.thresher.testing.DiskFaults.ALL;
+import static build.thresher.testing.DiskFaults.EIO;
+import static build.thresher.testing.DiskFaults.ENOSPC;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -10,6 +13,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.StoreUnavailableException;
+import build.thresher.testing.DiskFaults;
+import build.thresher.testing.DiskFaults.Plan;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -31,18 +36,8 @@ import org.junit.jupiter.api.io.TempDir;
  */
 final class DiskFaultsTest {
   private static final Scope SCOPE = Scope.farm("");
-  private static final int EIO = 5;
-  private static final int ENOSPC = 28;
-  private static final int ALL = 1_000_000;
 
   @TempDir Path temp;
-
-  private record Plan(String call, int error, int after, int count) {
-    @Override
-    public String toString() {
-      return call + ":" + error + ":" + after + ":" + count;
-    }
-  }
 
   @Test
   void nothingAcknowledgedIsLostWhereTheDiskFails() throws Exception {
@@ -74,7 +69,7 @@ final class DiskFaultsTest {
   }
 
   private void run(List<Plan> plans) throws Exception {
-    Path library = compile();
+    DiskFaults library = DiskFaults.compile(temp);
     int faults = 0;
     for (int i = 0; i < plans.size(); i++) {
       try {
@@ -88,7 +83,7 @@ final class DiskFaultsTest {
   }
 
   /** 1 where a call failed, 0 where the writer did not come to it. */
-  private static int run(Plan plan, Path library, Path scratch) throws Exception {
+  private static int run(Plan plan, DiskFaults library, Path scratch) throws Exception {
     Path dir = scratch.resolve("store");
     Path out = scratch.resolve("out");
     Path err = scratch.resolve("err");
@@ -105,10 +100,7 @@ final class DiskFaultsTest {
                 scratch.resolve("armed").toString())
             .redirectOutput(out.toFile())
             .redirectError(err.toFile());
-    builder.environment().put("LD_PRELOAD", library.toString());
-    builder.environment().put("FAULTS_ROOT", dir.toString());
-    builder.environment().put("FAULTS_ARMED", scratch.resolve("armed").toString());
-    builder.environment().put("FAULTS_PLAN", plan.toString());
+    builder.environment().putAll(library.environment(dir, scratch.resolve("armed"), plan));
     int exit = builder.start().waitFor();
     String errors = Files.readString(err);
     List<String> said = Files.readAllLines(out);
@@ -144,31 +136,6 @@ final class DiskFaultsTest {
       byte[] more = KilledWriter.content(-1);
       assertArrayEquals(more, store.readAll(SCOPE, store.put(SCOPE, more)));
     }
-  }
-
-  private Path compile() throws Exception {
-    Path library = temp.resolve("faults.so");
-    boolean compiled = false;
-    try {
-      compiled =
-          new ProcessBuilder(
-                      List.of(
-                          "cc",
-                          "-shared",
-                          "-fPIC",
-                          "-O2",
-                          "-o",
-                          library.toString(),
-                          "src/test/native/faults.c"))
-                  .inheritIO()
-                  .start()
-                  .waitFor()
-              == 0;
-    } catch (IOException e) {
-      System.out.println("no C compiler: " + e.getMessage());
-    }
-    assumeTrue(compiled, "SKIPPED: calls cannot be made to fail without a C compiler (cc)");
-    return library;
   }
 
   /** A file system of its own that is filled to the last byte by somebody else. */

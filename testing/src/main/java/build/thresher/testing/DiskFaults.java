@@ -1,0 +1,90 @@
+package build.thresher.testing;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * A library that makes calls of a process fail that change files below one directory, as a bad or
+ * full disk does. Needs Linux and a C compiler; without one, the test is skipped.
+ */
+public final class DiskFaults {
+  public static final int EIO = 5;
+  public static final int ENOSPC = 28;
+  public static final int ALL = 1_000_000;
+
+  private final Path library;
+
+  private DiskFaults(Path library) {
+    this.library = library;
+  }
+
+  /**
+   * Which calls fail.
+   *
+   * @param call fsync, write, create, rename or grow
+   * @param error the number of the error
+   * @param after so many calls go well first
+   * @param count so many fail then
+   */
+  public record Plan(String call, int error, int after, int count) {
+    @Override
+    public String toString() {
+      return call + ":" + error + ":" + after + ":" + count;
+    }
+  }
+
+  public static DiskFaults compile(Path scratch) throws IOException, InterruptedException {
+    Path source = scratch.resolve("faults.c");
+    Path library = scratch.resolve("faults.so");
+    try (InputStream in = DiskFaults.class.getResourceAsStream("faults.c")) {
+      Files.copy(Objects.requireNonNull(in), source);
+    }
+    boolean compiled = false;
+    try {
+      compiled =
+          new ProcessBuilder(
+                      List.of(
+                          "cc",
+                          "-shared",
+                          "-fPIC",
+                          "-O2",
+                          "-o",
+                          library.toString(),
+                          source.toString()))
+                  .inheritIO()
+                  .start()
+                  .waitFor()
+              == 0;
+    } catch (IOException e) {
+      System.out.println("no C compiler: " + e.getMessage());
+    }
+    assumeTrue(compiled, "SKIPPED: calls cannot be made to fail without a C compiler (cc)");
+    return new DiskFaults(library);
+  }
+
+  /**
+   * What a process needs in its environment. Each failure is a line on its standard error that
+   * begins with "fault: ".
+   *
+   * @param root where calls fail
+   * @param armed nothing fails before this file is there
+   */
+  public Map<String, String> environment(Path root, Path armed, Plan plan) {
+    return Map.of(
+        "LD_PRELOAD",
+        library.toString(),
+        "FAULTS_ROOT",
+        root.toString(),
+        "FAULTS_ARMED",
+        armed.toString(),
+        "FAULTS_PLAN",
+        plan.toString());
+  }
+}
