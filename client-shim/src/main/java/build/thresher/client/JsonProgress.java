@@ -5,6 +5,7 @@ import build.thresher.v1.RequestState;
 import build.thresher.v1.Task;
 import build.thresher.v1.Usage;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.google.protobuf.Duration;
@@ -20,7 +21,10 @@ import java.util.Map;
  * finished, note.
  */
 final class JsonProgress implements Progress {
-  private static final ObjectMapper JSON = JsonMapper.builder().build();
+  /** ASCII alone, so that a terminal that shows it obeys nothing in it. */
+  private static final ObjectMapper JSON =
+      JsonMapper.builder().enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
+
   private final PrintStream out;
 
   JsonProgress(PrintStream out) {
@@ -129,7 +133,7 @@ final class JsonProgress implements Progress {
 
   static String write(Object value) {
     try {
-      return JSON.writeValueAsString(value);
+      return JSON.writeValueAsString(value).replace("\u007f", "\\u007f");
     } catch (JsonProcessingException e) {
       throw new UncheckedIOException(e);
     }

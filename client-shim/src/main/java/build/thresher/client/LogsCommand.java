@@ -5,6 +5,7 @@ import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.Task;
 import build.thresher.v1.WaitExecutionRequest;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.util.Iterator;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -75,13 +76,20 @@ final class LogsCommand extends FarmCommand {
     if (tail >= 0) {
       LastLines last = new LastLines(tail);
       logs.copy(execution, 0, false, last);
-      last.writeTo(System.out);
+      last.writeTo(out());
       from = last.length();
       if (!follow) {
         return;
       }
     }
-    logs.copy(execution, from, follow, System.out);
+    logs.copy(execution, from, follow, out());
+  }
+
+  /**
+   * As the build printed it into files and pipes; what it printed is not for a terminal to obey.
+   */
+  private static OutputStream out() {
+    return Watching.isTerminal() ? new TerminalLog(System.out) : System.out;
   }
 
   private String ofHash(FarmGrpc.FarmBlockingStub farm, String hash) throws ClientException {

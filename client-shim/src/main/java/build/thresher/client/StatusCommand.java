@@ -82,7 +82,8 @@ final class StatusCommand extends FarmCommand {
   }
 
   private void print(FarmStatus status) {
-    System.out.printf("farm at %s, version %s%n", options.server(), status.getServerVersion());
+    System.out.printf(
+        "farm at %s, version %s%n", options.server(), Text.clean(status.getServerVersion()));
     System.out.printf(
         "queue: %d waiting, %d ready, %d building, %d publishing; %d active requests%n",
         status.getWaiting(),
@@ -98,9 +99,9 @@ final class StatusCommand extends FarmCommand {
     for (InstanceStatus instance : status.getInstancesList()) {
       System.out.printf(
           "mirror: %s (%d specs), signed by %s%n",
-          instance.getMirrorUrl(),
+          Text.clean(instance.getMirrorUrl()),
           instance.getPublishedSpecs(),
-          instance.getSigningKeyFingerprint());
+          Text.clean(instance.getSigningKeyFingerprint()));
       if (instance.getPublishedSpecs() > 0) {
         System.out.println("  " + Mirrors.size(instance));
       }

@@ -30,15 +30,20 @@ final class Watching {
     return json;
   }
 
-  /** Progress in the form that fits where it goes. */
+  /** Whether standard output is one. */
   @SuppressWarnings("SystemConsoleNull") // since Java 25 it is null again where there is none
+  static boolean isTerminal() {
+    Console console = System.console();
+    return console != null && console.isTerminal();
+  }
+
+  /** Progress in the form that fits where it goes. */
   Progress progress(NodeNames names) {
     PrintStream out = System.out;
     if (json) {
       return new JsonProgress(out);
     }
-    Console console = System.console();
-    if (console == null || !console.isTerminal() || "dumb".equals(System.getenv("TERM"))) {
+    if (!isTerminal() || "dumb".equals(System.getenv("TERM"))) {
       return new LineProgress(out, names, System::nanoTime);
     }
     int columns = columns();
