@@ -11,6 +11,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -27,6 +28,7 @@ final class InstanceMirror {
   private final Set<DagHash> nodes = ConcurrentHashMap.newKeySet();
   private final ConcurrentHashMap<DagHash, Pruned> pruned = new ConcurrentHashMap<>();
   private final ReadWriteLock visible = new ReentrantReadWriteLock();
+  private final Lock retention = new ReentrantLock();
   private final MirrorIndex index;
   private final ConcurrentHashMap<String, MirrorIndex> views = new ConcurrentHashMap<>();
   private final AtomicLong changes = new AtomicLong();
@@ -85,6 +87,11 @@ final class InstanceMirror {
   /** Held alone while something is taken out or put back: closures must not change meanwhile. */
   Lock takingOut() {
     return visible.writeLock();
+  }
+
+  /** Held over a whole prune, restore or expiry: each relies on what it found at its beginning. */
+  Lock retention() {
+    return retention;
   }
 
   /** What was pruned before the last stop. */

@@ -43,7 +43,7 @@ import org.slf4j.LoggerFactory;
  */
 final class MirrorDb implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(MirrorDb.class);
-  private static final int THREADS = 4;
+  private static final int THREADS = 16; // as many publishers share one sync
   private static final byte[] FORMAT_KEY = "format".getBytes(StandardCharsets.US_ASCII);
   private static final byte[] FORMAT = {1};
 

@@ -1,14 +1,11 @@
 package build.thresher.cas.mirror;
 
 import build.thresher.cas.api.BlobStore;
-import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -151,9 +148,7 @@ final class MirrorIndex {
     List<Manifest.Part> parts = new ArrayList<>();
     Instant until = clock.instant().plus(options.indexRetention());
     for (IndexVersion version : IndexVersion.values()) {
-      byte[] index = write(version, content, references);
-      Digest digest = Digest.of(index);
-      store(digest, index, until);
+      Digest digest = write(version, content, references, until);
       indices.put(version, digest);
       parts.add(new Manifest.Part(digest, version.mediaType(), "none"));
     }
@@ -181,41 +176,27 @@ final class MirrorIndex {
     return references;
   }
 
-  private byte[] write(IndexVersion version, IndexContent content, Map<DagHash, Integer> references)
+  private Digest write(
+      IndexVersion version, IndexContent content, Map<DagHash, Integer> references, Instant until)
       throws IOException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    out.writeBytes(
-        ascii("{\"database\":{\"version\":\"" + version.version() + "\",\"installs\":{"));
-    int start = out.size();
-    db.eachNode(
-        instance,
-        (i, node) -> {
-          if (!content.lists(node.hash())) {
-            return;
-          }
-          String comma = out.size() == start ? "" : ",";
-          out.writeBytes(ascii(comma + "\"" + node.hash() + "\":{\"spec\":"));
-          out.writeBytes(node.json());
-          out.writeBytes(
-              ascii(
-                  ",\"ref_count\":%d,\"in_buildcache\":%b}"
-                      .formatted(
-                          references.getOrDefault(node.hash(), 0), content.offers(node.hash()))));
-        });
-    out.writeBytes(ascii("}}}"));
-    return out.toByteArray();
-  }
-
-  /** Noted before it is stored, so that a crash in between leaves no blob that nobody removes. */
-  private void store(Digest digest, byte[] index, Instant until) throws IOException {
-    db.putIndex(instance, digest, until);
-    kept.put(nameOf(digest), new Kept(digest, until));
-    Scope scope = Scope.farm(instance);
-    try (BlobWriter writer = blobs.write(scope, digest)) {
-      writer.write(ByteBuffer.wrap(index));
-      writer.commit();
+    try (IndexText text = new IndexText(version)) {
+      db.eachNode(
+          instance,
+          (i, node) -> {
+            if (content.lists(node.hash())) {
+              int count = references.getOrDefault(node.hash(), 0);
+              text.add(node, count, content.offers(node.hash()));
+            }
+          });
+      Digest digest = text.end();
+      // Noted before it is stored, so that a crash in between leaves no blob that nobody removes.
+      db.putIndex(instance, digest, until);
+      kept.put(nameOf(digest), new Kept(digest, until));
+      Scope scope = Scope.farm(instance);
+      text.store(blobs, scope, digest);
+      blobs.lease(scope, List.of(digest), until);
+      return digest;
     }
-    blobs.lease(scope, List.of(digest), until);
   }
 
   /** The old index ends its service after the retention; what ended before is let go. */
@@ -241,9 +222,5 @@ final class MirrorIndex {
   /** Paths name a blob by its hash alone. */
   static Digest nameOf(Digest digest) {
     return Digest.fromHash(digest.hashBytes(), 0);
-  }
-
-  private static byte[] ascii(String text) {
-    return text.getBytes(StandardCharsets.US_ASCII);
   }
 }

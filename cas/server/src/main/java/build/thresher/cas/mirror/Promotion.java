@@ -3,7 +3,6 @@ package build.thresher.cas.mirror;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
-import build.thresher.cas.mirror.MirrorDb.IndexNode;
 import build.thresher.cas.mirror.PushedSpecs.Outcome;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Lists;
@@ -96,14 +95,8 @@ public final class Promotion {
     DagHash hash = record.spec().hash();
     mirror.requireBlobs(from, record.spec());
     boolean wasThere = mirror.whole(to, hash).isPresent();
-    List<IndexNode> nodes = new ArrayList<>();
-    for (DagHash each : closure.of(Set.of(hash), true)) {
-      IndexNode node = mirror.db().node(from, each);
-      if (node != null) {
-        nodes.add(node);
-      }
-    }
-    PublishedSpec served = mirror.adopt(to, promoted(from, record), nodes);
+    PublishedSpec served =
+        mirror.adopt(to, promoted(from, record), from, closure.of(Set.of(hash), true));
     if (!served.archive().equals(record.spec().archive())) {
       return new Promoted(Outcome.DIFFERENT, served);
     }

@@ -38,6 +38,9 @@ public final class Retention {
   private static final Logger LOG = LoggerFactory.getLogger(Retention.class);
   private static final int SPECS_A_BATCH = 1000;
 
+  /** A signature takes some milliseconds, and nothing is visible before the batch is whole. */
+  private static final int SIGNED_A_BATCH = 64;
+
   private final RocksSpackMirror mirror;
   private final Pins pins;
   private final Views views;
@@ -92,6 +95,8 @@ public final class Retention {
     if (dryRun) {
       return decide(instance, there, closure, rules, running);
     }
+    Lock one = there.retention();
+    one.lock();
     Lock alone = there.takingOut();
     alone.lock();
     try {
@@ -100,6 +105,7 @@ public final class Retention {
       return outcome;
     } finally {
       alone.unlock();
+      one.unlock();
     }
   }
 
@@ -235,8 +241,8 @@ public final class Retention {
    */
   public Restored restore(String instance, List<String> specs, boolean all) throws IOException {
     InstanceMirror there = mirror.require(instance);
-    Lock alone = there.takingOut();
-    alone.lock();
+    Lock one = there.retention();
+    one.lock();
     try {
       Set<DagHash> meant = new HashSet<>();
       if (all) {
@@ -247,7 +253,7 @@ public final class Retention {
       }
       return restore(instance, there, meant);
     } finally {
-      alone.unlock();
+      one.unlock();
     }
   }
 
@@ -274,26 +280,56 @@ public final class Retention {
             .toList();
     ImmutableList.Builder<DagHash> restored = ImmutableList.builder();
     ImmutableList.Builder<DagHash> thereAlready = ImmutableList.builder();
-    for (DagHash hash : order) {
-      if (there.isPublished(hash)) {
-        thereAlready.add(hash);
-        continue;
-      }
-      byte[] row = mirror.db().find(MirrorTable.PRUNED, instance, MirrorDb.name(hash));
-      PublishedRecord old = Pruned.published(Objects.requireNonNull(row));
-      mirror.requireBlobs(instance, old.spec());
-      PublishedRecord record = old.signedBy(there.key().signer());
-      MirrorDb.Changes changes = mirror.db().changes();
-      changes.put(MirrorTable.PUBLISHED, instance, MirrorDb.name(hash), record.toBytes());
-      changes.delete(MirrorTable.PRUNED, instance, MirrorDb.name(hash));
-      mirror.db().write(changes);
-      there.putBack(record);
-      mirror.used().touch(instance, hash);
-      restored.add(hash);
+    for (List<DagHash> batch : Lists.partition(order, SIGNED_A_BATCH)) {
+      restore(instance, there, batch, restored, thereAlready);
     }
     Restored result = new Restored(restored.build(), thereAlready.build());
     LOG.info("restored {} specs of instance `{}`", result.restored().size(), instance);
     return result;
+  }
+
+  /** Signs without holding up publishers; only what was published meanwhile is left out then. */
+  private void restore(
+      String instance,
+      InstanceMirror there,
+      List<DagHash> batch,
+      ImmutableList.Builder<DagHash> restored,
+      ImmutableList.Builder<DagHash> thereAlready)
+      throws IOException {
+    Signer signer = there.key().signer();
+    List<PublishedRecord> signed = new ArrayList<>();
+    for (DagHash hash : batch) {
+      byte[] row = mirror.db().find(MirrorTable.PRUNED, instance, MirrorDb.name(hash));
+      PublishedRecord old = Pruned.published(Objects.requireNonNull(row));
+      mirror.requireBlobs(instance, old.spec());
+      signed.add(old.signedBy(signer));
+    }
+    MirrorDb.Changes changes = mirror.db().changes();
+    List<PublishedRecord> back = new ArrayList<>();
+    Lock alone = there.takingOut();
+    alone.lock();
+    try {
+      Signer now = there.key().signer();
+      for (PublishedRecord each : signed) {
+        DagHash hash = each.spec().hash();
+        if (there.isPublished(hash)) {
+          thereAlready.add(hash);
+          continue;
+        }
+        PublishedRecord record = now.equals(signer) ? each : each.signedBy(now);
+        changes.put(MirrorTable.PUBLISHED, instance, MirrorDb.name(hash), record.toBytes());
+        changes.delete(MirrorTable.PRUNED, instance, MirrorDb.name(hash));
+        back.add(record);
+      }
+      mirror.db().write(changes);
+      back.forEach(there::putBack);
+    } finally {
+      alone.unlock();
+    }
+    for (PublishedRecord record : back) {
+      mirror.used().touch(instance, record.spec().hash());
+      restored.add(record.spec().hash());
+    }
   }
 
   /** Lets go of everything whose grace is over. */
@@ -306,6 +342,8 @@ public final class Retention {
   private void expire(String instance, InstanceMirror there) throws IOException {
     Instant now = mirror.clock().instant();
     List<Pruned> over = new ArrayList<>();
+    Lock one = there.retention();
+    one.lock();
     Lock alone = there.takingOut();
     alone.lock();
     try {
@@ -327,6 +365,7 @@ public final class Retention {
       there.letGo(over, nodes);
     } finally {
       alone.unlock();
+      one.unlock();
     }
     for (Pruned pruned : over) {
       mirror.unpin(instance, pruned.spec());

@@ -324,9 +324,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     InstanceMirror mirror = instance(instance);
     List<IndexNode> nodes = new ArrayList<>();
     for (SpecNode each : document.nodes().values()) {
-      if (!mirror.knowsNode(each.hash())) {
-        nodes.add(IndexNode.of(document, each));
-      }
+      nodes.add(IndexNode.of(document, each));
     }
     Lock shared = mirror.publishing();
     shared.lock();
@@ -459,10 +457,12 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   /**
    * Publishes what another instance has checked and published, signed with this one's key. An
    * archive of this hash that is there already stays.
+   *
+   * @param closure what the index needs to know of the other instance
    */
-  PublishedSpec adopt(String instance, PublishedRecord from, List<IndexNode> nodes)
+  PublishedSpec adopt(String instance, PublishedRecord record, String from, Set<DagHash> closure)
       throws IOException {
-    DagHash hash = from.spec().hash();
+    DagHash hash = record.spec().hash();
     Lock lock = publishing.get(instance + "/" + hash);
     lock.lock();
     try {
@@ -474,11 +474,18 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
       Lock shared = mirror.publishing();
       shared.lock();
       try {
-        show(instance, mirror, from.signedBy(mirror.key().signer()), nodes);
+        List<IndexNode> nodes = new ArrayList<>();
+        for (DagHash each : closure) {
+          IndexNode node = mirror.knowsNode(each) ? null : db.node(from, each);
+          if (node != null) {
+            nodes.add(node);
+          }
+        }
+        show(instance, mirror, record.signedBy(mirror.key().signer()), nodes);
       } finally {
         shared.unlock();
       }
-      return from.spec();
+      return record.spec();
     } finally {
       lock.unlock();
     }
