@@ -12,7 +12,7 @@ public final class Conformance {
 
   /** Every rule, those about storing first. */
   public static List<Rule> rules() {
-    return Stream.of(CacheRules.all(), StreamRules.all(), ActionRules.all())
+    return Stream.of(CacheRules.all(), StreamRules.all(), AssetRules.all(), ActionRules.all())
         .flatMap(List::stream)
         .toList();
   }

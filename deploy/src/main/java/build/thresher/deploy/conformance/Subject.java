@@ -1,5 +1,7 @@
 package build.thresher.deploy.conformance;
 
+import build.bazel.remote.asset.v1.FetchGrpc;
+import build.bazel.remote.asset.v1.PushGrpc;
 import build.bazel.remote.execution.v2.ActionCacheGrpc;
 import build.bazel.remote.execution.v2.BatchReadBlobsRequest;
 import build.bazel.remote.execution.v2.BatchReadBlobsResponse;
@@ -76,6 +78,14 @@ public final class Subject {
 
   OperationsGrpc.OperationsBlockingStub operations() {
     return timely(OperationsGrpc.newBlockingStub(channel));
+  }
+
+  FetchGrpc.FetchBlockingStub assets() {
+    return timely(FetchGrpc.newBlockingStub(channel));
+  }
+
+  PushGrpc.PushBlockingStub assetPush() {
+    return timely(PushGrpc.newBlockingStub(channel));
   }
 
   private static <S extends AbstractStub<S>> S timely(S stub) {

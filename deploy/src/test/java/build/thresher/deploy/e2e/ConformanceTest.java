@@ -22,7 +22,11 @@ class ConformanceTest {
   private final ManagedChannel channel;
 
   ConformanceTest(@TempDir Path directory) throws Exception {
-    farm = FarmUnderTest.start(directory.resolve("farm"), "access.client_results=true");
+    farm =
+        FarmUnderTest.start(
+            directory.resolve("farm"),
+            "access.client_results=true",
+            "sources.allow_private_addresses=true");
     channel = farm.connect();
   }
 
