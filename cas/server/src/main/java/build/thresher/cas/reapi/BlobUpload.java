@@ -139,7 +139,7 @@ final class BlobUpload implements StreamObserver<WriteRequest> {
       throw new IllegalArgumentException(
           "the write goes on at offset " + received + ", not at " + request.getWriteOffset());
     }
-    for (ByteBuffer part : request.getData().asReadOnlyByteBufferList()) {
+    for (ByteBuffer part : Parts.of(request.getData())) {
       if (at.zstd() == null) {
         at.writer().write(part);
       } else {

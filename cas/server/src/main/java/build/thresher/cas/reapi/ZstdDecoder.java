@@ -18,6 +18,10 @@ final class ZstdDecoder implements AutoCloseable {
   private final ZstdDecompressCtx context = new ZstdDecompressCtx().setLongMax(MAX_WINDOW_LOG);
   private final ByteBuffer in = ByteBuffer.allocateDirect(BLOCK_BYTES);
   private final ByteBuffer out = ByteBuffer.allocateDirect(BLOCK_BYTES);
+
+  /** What hashes the output reads arrays faster than memory outside the heap. */
+  private final ByteBuffer decoded = ByteBuffer.allocate(BLOCK_BYTES);
+
   private boolean insideFrame;
 
   /** Takes what was decoded. */
@@ -38,7 +42,7 @@ final class ZstdDecoder implements AutoCloseable {
         insideFrame = !decodeBlock();
         outputWaits = insideFrame && !out.hasRemaining();
         if (out.flip().hasRemaining()) {
-          sink.accept(out);
+          sink.accept(decoded.clear().put(out).flip());
         }
       }
     }

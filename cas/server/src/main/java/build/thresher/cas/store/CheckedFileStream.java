@@ -53,7 +53,16 @@ final class CheckedFileStream extends InputStream {
       return -1;
     }
     if (!block.hasRemaining()) {
-      load();
+      if (position % BlockChecksums.BLOCK_BYTES == 0) {
+        int whole = (int) Math.min(BlockChecksums.BLOCK_BYTES, sizeBytes - position);
+        if (whole <= length && whole <= end - position) {
+          load(ByteBuffer.wrap(target, offset, whole).slice());
+          position += whole;
+          return whole;
+        }
+      }
+      load(block);
+      block.position((int) (position % BlockChecksums.BLOCK_BYTES));
     }
     int n = (int) Math.min(Math.min(length, block.remaining()), end - position);
     block.get(target, offset, n);
@@ -61,15 +70,14 @@ final class CheckedFileStream extends InputStream {
     return n;
   }
 
-  private void load() throws IOException {
+  private void load(ByteBuffer whole) throws IOException {
     int index = (int) (position / BlockChecksums.BLOCK_BYTES);
     try {
-      readBlock(file, checksums, sizeBytes, index, block);
+      readBlock(file, checksums, sizeBytes, index, whole);
     } catch (DamagedException e) {
       block.limit(0);
       throw onDamage.damaged(e);
     }
-    block.position((int) (position % BlockChecksums.BLOCK_BYTES));
   }
 
   /** Reads one block into a buffer and checks it. */
