@@ -1,8 +1,10 @@
 package build.thresher.executor.images;
 
+import build.thresher.cas.client.HeaderLimit;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
@@ -51,8 +53,11 @@ final class Layers {
   /** Writes one layer: a tar, plain or compressed with gzip or zstd. */
   void add(InputStream layer) throws IOException {
     tree.nextLayer();
-    try (TarArchiveInputStream tar = new TarArchiveInputStream(decompressed(layer), "UTF-8")) {
-      for (TarArchiveEntry e = tar.getNextEntry(); e != null; e = tar.getNextEntry()) {
+    try (HeaderLimit limit = new HeaderLimit(decompressed(layer));
+        TarArchiveInputStream tar = new TarArchiveInputStream(limit, "UTF-8")) {
+      for (TarArchiveEntry e = limit.next(tar::getNextEntry);
+          e != null;
+          e = limit.next(tar::getNextEntry)) {
         bytes += Math.max(0, e.getSize());
         if (++entries > limits.entries() || bytes > limits.bytes()) {
           throw new ImageException(
@@ -63,6 +68,8 @@ final class Layers {
                   + " bytes");
         }
         entry(e, tar);
+        // So that only headers are between this entry and the next.
+        tar.transferTo(OutputStream.nullOutputStream());
       }
     } catch (InvalidPathException e) {
       throw new ImageException("a layer has a path that this machine cannot say: " + e.getInput());
@@ -105,7 +112,7 @@ final class Layers {
       tree.hardLink(names, RootTree.names(e.getLinkName()));
     } else if (e.isSparse()) {
       throw new ImageException("a layer has the sparse file \"" + e.getName() + "\"");
-    } else if (e.isFile()) {
+    } else if (!e.isCharacterDevice() && !e.isBlockDevice() && !e.isFIFO()) {
       tree.file(names, (e.getMode() & 0111) != 0, tar);
     }
   }

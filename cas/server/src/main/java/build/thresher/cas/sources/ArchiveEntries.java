@@ -1,8 +1,8 @@
 package build.thresher.cas.sources;
 
+import build.thresher.cas.client.HeaderLimit;
 import build.thresher.cas.sources.FetchException.Reason;
 import java.io.BufferedInputStream;
-import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -26,9 +26,6 @@ import org.apache.commons.compress.compressors.zstandard.ZstdCompressorInputStre
  * directory or link, and headers that do not end. Used by one thread.
  */
 final class ArchiveEntries {
-  /** What stands between two entries: padding, and names that did not fit into a header. */
-  private static final long MAX_HEADER_BYTES = 1 << 20;
-
   /** The most that {@code xz -9} asks for is 65 MiB. */
   private static final int XZ_MEMORY_KIB = 100 << 10;
 
@@ -100,7 +97,9 @@ final class ArchiveEntries {
     try (InputStream file = new BufferedInputStream(Files.newInputStream(archive), 1 << 16);
         HeaderLimit limit = new HeaderLimit(decompressed(file));
         TarArchiveInputStream tar = new TarArchiveInputStream(limit, "UTF-8")) {
-      for (TarArchiveEntry entry = limit.next(tar); entry != null; entry = limit.next(tar)) {
+      for (TarArchiveEntry entry = limit.next(tar::getNextEntry);
+          entry != null;
+          entry = limit.next(tar::getNextEntry)) {
         String name = entry.getName();
         if (!entry.isCheckSumOK()) {
           throw refused(name, "has a header with a wrong checksum");
@@ -156,53 +155,5 @@ final class ArchiveEntries {
           .get();
     }
     return start.startsWith("(\u00b5/\u00fd") ? new ZstdCompressorInputStream(in) : in;
-  }
-
-  /** The tar reader keeps long names in memory, however long they say that they are. */
-  private static final class HeaderLimit extends FilterInputStream {
-    private long left = Long.MAX_VALUE;
-
-    HeaderLimit(InputStream in) {
-      super(in);
-    }
-
-    TarArchiveEntry next(TarArchiveInputStream tar) throws IOException {
-      left = MAX_HEADER_BYTES;
-      TarArchiveEntry entry = tar.getNextEntry();
-      left = Long.MAX_VALUE;
-      return entry;
-    }
-
-    @Override
-    public int read() throws IOException {
-      byte[] one = new byte[1];
-      return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
-    }
-
-    @Override
-    public int read(byte[] buffer, int offset, int length) throws IOException {
-      int n = super.read(buffer, offset, length);
-      count(n);
-      return n;
-    }
-
-    @Override
-    public long skip(long n) throws IOException {
-      long skipped = super.skip(n);
-      count(skipped);
-      return skipped;
-    }
-
-    @Override
-    public boolean markSupported() {
-      return false;
-    }
-
-    private void count(long n) throws IOException {
-      left -= Math.max(0, n);
-      if (left < 0) {
-        throw new IOException("a header has more than " + MAX_HEADER_BYTES + " bytes");
-      }
-    }
   }
 }

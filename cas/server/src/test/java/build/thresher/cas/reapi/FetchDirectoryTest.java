@@ -353,7 +353,7 @@ class FetchDirectoryTest {
         new Tar().file("d/".repeat(201) + "f", "").end());
     refused(
         Status.Code.ABORTED,
-        "a header has more",
+        "a header of the archive has more",
         zipped(
             new Tar()
                 .add("l", TarConstants.LF_GNUTYPE_LONGNAME, "", "n".repeat(3 << 20))
