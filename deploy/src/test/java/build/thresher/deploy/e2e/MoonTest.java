@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -44,6 +45,76 @@ class MoonTest {
     }
   }
 
+  /** moon runs tasks itself: what of the farm can go away is the cache. */
+  @Tag("long")
+  @Test
+  void aServerThatIsKilledInMidBuildTakesWhatIsBuiltAfterwards() throws Exception {
+    Optional<Path> moon = Tools.find("moon");
+    assumeTrue(moon.isPresent(), "no moon on this host (npm install -g @moonrepo/cli)");
+    try (FarmUnderTest farm =
+        FarmUnderTest.start(
+            directory.resolve("farm"), "executor.local=false", "access.client_results=true")) {
+      Path one = workspace("one", farm);
+      Path mark = directory.resolve("go-on");
+      Files.writeString(one.resolve("app/wait.sh"), waitFor(mark));
+      Processes.Running first = start(moon.get(), one, farm, "app:late");
+      Processes.until(
+          "the first task is done and the second runs",
+          () -> !Processes.withCommandLineEnd("sh wait.sh").isEmpty());
+      farm.killServer();
+      farm.startServer();
+      Files.createFile(mark);
+      first.await().succeeded();
+      Path two = workspace("two", farm);
+      Files.writeString(two.resolve("app/wait.sh"), waitFor(mark));
+      // Of the first task it depends on what had arrived: moon uploads while it goes on, and does
+      // not try again what broke off.
+      String second = start(moon.get(), two, farm, "app:late").await().succeeded().output();
+      assertTrue(second.contains("app:late (cached from remote"), second);
+      assertEquals("late\n", Files.readString(two.resolve("app/late.txt")));
+    }
+  }
+
+  private static String waitFor(Path mark) {
+    return "while test ! -e %s; do sleep 0.1; done; echo late > late.txt\n".formatted(mark);
+  }
+
+  @Tag("long")
+  @Test
+  void overTlsItTrustsTheAuthorityThatItWasToldAndNoOther() throws Exception {
+    Optional<Path> moon = Tools.find("moon");
+    assumeTrue(moon.isPresent(), "no moon on this host (npm install -g @moonrepo/cli)");
+    Certificates certificates = Certificates.make(directory.resolve("certificates"));
+    Path other = Certificates.make(directory.resolve("other")).authority();
+    try (FarmUnderTest farm =
+        FarmUnderTest.start(
+            directory.resolve("farm"),
+            certificates.settings("executor.local=false", "access.client_results=true"))) {
+      Path one = workspace("one", farm);
+      trust(one, certificates.authority());
+      String first = run(moon.get(), one, farm);
+      assertTrue(!first.contains("cached from remote"), first);
+      Path two = workspace("two", farm);
+      trust(two, certificates.authority());
+      String second = run(moon.get(), two, farm);
+      assertTrue(second.contains("app:build (cached from remote"), second);
+      Path misled = workspace("three", farm);
+      trust(misled, other);
+      String third = run(moon.get(), misled, farm);
+      assertTrue(!third.contains("cached from remote"), third);
+    }
+  }
+
+  private static void trust(Path workspace, Path authority) throws Exception {
+    Files.copy(authority, workspace.resolve("ca.pem"));
+    Path settings = workspace.resolve(".moon/workspace.yml");
+    Files.writeString(
+        settings,
+        Files.readString(settings)
+            .replace("grpc://127.0.0.1", "grpcs://127.0.0.1")
+            .replace("  auth:\n", "  tls:\n    cert: ca.pem\n    domain: localhost\n  auth:\n"));
+  }
+
   private Path workspace(String name, FarmUnderTest farm) throws Exception {
     Path workspace = Files.createDirectories(directory.resolve(name));
     Files.createDirectories(workspace.resolve(".moon"));
@@ -72,6 +143,12 @@ class MoonTest {
             inputs: [word.txt, build.sh]
             outputs: [out]
             toolchain: system
+          late:
+            command: sh wait.sh
+            deps: [build]
+            inputs: [word.txt]
+            outputs: [late.txt]
+            toolchain: system
         """);
     Files.writeString(workspace.resolve("app/word.txt"), "hello\n");
     Files.writeString(
@@ -95,17 +172,20 @@ class MoonTest {
   }
 
   private String run(Path moon, Path workspace, FarmUnderTest farm) throws Exception {
+    return start(moon, workspace, farm, "app:build").await().succeeded().output();
+  }
+
+  private Processes.Running start(Path moon, Path workspace, FarmUnderTest farm, String task)
+      throws Exception {
     Map<String, String> environment = new HashMap<>();
     environment.put("HOME", directory.resolve("home").toString());
     environment.put("THRESHER_TOKEN", Files.readString(farm.tokenFile()).strip());
     environment.put("MOON_TOOLCHAIN_FORCE_GLOBALS", "1");
     environment.put("NO_COLOR", "1");
-    return Processes.run(
-            directory,
-            environment,
-            List.of(
-                "sh", "-c", "cd \"$0\" && exec \"$1\" run app:build", workspace + "", moon + ""))
-        .succeeded()
-        .output();
+    return Processes.startIn(
+        directory,
+        environment,
+        List.of(
+            "sh", "-c", "cd \"$0\" && exec \"$1\" run \"$2\"", workspace + "", moon + "", task));
   }
 }

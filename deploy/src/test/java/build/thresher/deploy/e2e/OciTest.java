@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(900)
 class OciTest {
   private FarmUnderTest farm;
-  private Path certificate;
+  private Path authority;
   private String registry;
 
   @TempDir Path dir;
@@ -33,18 +33,14 @@ class OciTest {
   /** Over TLS: of {@code oci+http} mirrors Spack reads no index. */
   @BeforeAll
   void start(@TempDir Path farmDirectory) throws Exception {
-    certificate = farmDirectory.resolve("certificate.pem");
-    Path key = farmDirectory.resolve("key.pem");
-    TlsTest.makeCertificate(certificate, key);
+    Certificates certificates = Certificates.make(farmDirectory.resolve("certificates"));
+    authority = certificates.authority();
     farm =
         FarmUnderTest.start(
             farmDirectory.resolve("farm"),
-            "mirror.pushed=[review]",
-            "mirror.unsigned=[review]",
-            "executor.local=false",
-            "tls.certificate=" + certificate,
-            "tls.key=" + key);
-    farm.trust(certificate);
+            certificates.settings(
+                "mirror.pushed=[review]", "mirror.unsigned=[review]", "executor.local=false"));
+    farm.trust(authority);
     registry = "localhost:" + farm.httpAddress().replaceFirst(".*:", "");
   }
 
@@ -60,7 +56,7 @@ class OciTest {
     all.addAll(List.of("-c", "config:source_cache:" + dir.resolve("source-cache")));
     all.addAll(List.of(arguments));
     Map<String, String> environment = new HashMap<>();
-    environment.put("SSL_CERT_FILE", certificate.toString());
+    environment.put("SSL_CERT_FILE", authority.toString());
     environment.put("FARM_TOKEN", Files.readString(farm.tokenFile()).strip());
     return world.spack(environment, all.toArray(String[]::new));
   }

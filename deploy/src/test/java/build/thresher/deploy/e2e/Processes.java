@@ -71,11 +71,23 @@ final class Processes {
     return builder.start();
   }
 
+  /** A program that runs, with a file that its output goes to. */
+  record Running(Process process, Path log, List<String> command) {
+    Ended await() throws IOException, InterruptedException {
+      return Processes.await(process, log, command);
+    }
+  }
+
+  /** Starts a program and returns at once. */
+  static Running startIn(Path scratch, Map<String, String> environment, List<String> command)
+      throws IOException {
+    Path log = Files.createTempFile(scratch, "run-", ".log");
+    return new Running(start(log, environment, command), log, command);
+  }
+
   static Ended run(Path scratch, Map<String, String> environment, List<String> command)
       throws IOException, InterruptedException {
-    Path log = Files.createTempFile(scratch, "run-", ".log");
-    Process process = start(log, environment, command);
-    return await(process, log, command);
+    return startIn(scratch, environment, command).await();
   }
 
   static Ended await(Process process, Path log, List<String> command)

@@ -6,11 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.net.InetAddress;
 import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.KeyStore;
-import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
@@ -23,29 +20,24 @@ import org.junit.jupiter.api.io.TempDir;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @ExtendWith(SharedWorld.class)
 class TlsTest {
-  private static final String PASSWORD = "not-secret";
-
   private final SpackWorld world;
   private final Path directory;
-  private final Path certificate;
+  private final Certificates certificates;
   private final FarmUnderTest farm;
 
   TlsTest(SpackWorld world, @TempDir Path directory) throws Exception {
     this.world = world;
     this.directory = directory;
-    certificate = directory.resolve("certificate.pem");
-    Path key = directory.resolve("key.pem");
-    makeCertificate(certificate, key);
+    certificates = Certificates.make(directory.resolve("certificates"));
     int http = freePort();
     farm =
         FarmUnderTest.start(
             directory.resolve("farm"),
-            "grpc.listen=0.0.0.0:0",
-            "http.listen=0.0.0.0:" + http,
-            "http.public_url=https://localhost:" + http,
-            "tls.certificate=" + certificate,
-            "tls.key=" + key,
-            "executor.slots=1");
+            certificates.settings(
+                "grpc.listen=0.0.0.0:0",
+                "http.listen=0.0.0.0:" + http,
+                "http.public_url=https://localhost:" + http,
+                "executor.slots=1"));
   }
 
   @AfterAll
@@ -55,7 +47,7 @@ class TlsTest {
 
   @Test
   void clientExecutorAndSpackReachTheFarmOverTls() throws Exception {
-    farm.trust(certificate);
+    farm.trust(certificates.authority());
     farm.startExecutor("remote");
     Processes.until(
         "both executors are there",
@@ -69,7 +61,7 @@ class TlsTest {
         "https://localhost:" + farm.httpAddress().replaceFirst(".*:", "") + "/mirror/default";
     Processes.Ended list =
         world.spack(
-            Map.of("SSL_CERT_FILE", certificate.toString()),
+            Map.of("SSL_CERT_FILE", certificates.authority().toString()),
             "-c",
             "mirrors:thresher:\"" + url + '"',
             "buildcache",
@@ -80,8 +72,7 @@ class TlsTest {
 
   @Test
   void whoDoesNotKnowTheAuthorityOrSpeaksPlainTextGetsNothing() throws Exception {
-    Path other = directory.resolve("other.pem");
-    makeCertificate(other, directory.resolve("other-key.pem"));
+    Path other = Certificates.make(directory.resolve("other")).authority();
     for (List<String> arguments :
         List.of(List.of("status"), List.of("status", "--tls-ca", other.toString()))) {
       Processes.Ended status = farm.thresherUntrusting(arguments);
@@ -118,50 +109,5 @@ class TlsTest {
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       return socket.getLocalPort();
     }
-  }
-
-  /** What an administrator would get from an authority of the site; this one signs itself. */
-  static void makeCertificate(Path certificate, Path key) throws Exception {
-    Path store =
-        Files.createTempDirectory(certificate.resolveSibling(".").normalize(), "keys")
-            .resolve("store.p12");
-    Processes.run(
-            certificate.resolveSibling(".").normalize(),
-            Map.of(),
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
-                "-genkeypair",
-                "-alias",
-                "farm",
-                "-keyalg",
-                "EC",
-                "-groupname",
-                "secp256r1",
-                "-dname",
-                "CN=localhost",
-                "-ext",
-                "san=dns:localhost,ip:127.0.0.1",
-                "-ext",
-                "bc=ca:true",
-                "-validity",
-                "7",
-                "-storetype",
-                "PKCS12",
-                "-keystore",
-                store.toString(),
-                "-storepass",
-                PASSWORD))
-        .succeeded();
-    KeyStore keys = KeyStore.getInstance(store.toFile(), PASSWORD.toCharArray());
-    pem(certificate, "CERTIFICATE", keys.getCertificate("farm").getEncoded());
-    pem(key, "PRIVATE KEY", keys.getKey("farm", PASSWORD.toCharArray()).getEncoded());
-    assertEquals(true, Files.exists(key));
-  }
-
-  private static void pem(Path file, String label, byte[] content) throws Exception {
-    String base64 =
-        Base64.getMimeEncoder(64, "\n".getBytes(StandardCharsets.US_ASCII)).encodeToString(content);
-    Files.writeString(
-        file, "-----BEGIN " + label + "-----\n" + base64 + "\n-----END " + label + "-----\n");
   }
 }
