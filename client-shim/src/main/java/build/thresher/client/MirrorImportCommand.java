@@ -39,7 +39,7 @@ final class MirrorImportCommand implements Callable<Integer> {
 
   @Parameters(
       paramLabel = "MIRROR",
-      description = "A directory, or a file://, http:// or https:// URL.")
+      description = "A directory, or a file://, http://, https://, s3:// or oci:// URL.")
   private String where = "";
 
   @Option(
@@ -63,7 +63,7 @@ final class MirrorImportCommand implements Callable<Integer> {
       throw new ClientException(ClientException.USAGE, "--jobs is 1 to 256");
     }
     try (Mirror mirror = Mirror.open(where, null)) {
-      if (mirror.isLegacy()) {
+      if (mirror.isOutdated()) {
         System.err.println(
             "thresher: warning: "
                 + Text.clean(mirror.name())

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -29,6 +30,8 @@ final class HttpFiles implements MirrorFiles {
   private static final Duration ANSWER = Duration.ofSeconds(60);
   private static final Set<Integer> ABSENT =
       Set.of(403, 404, 410); // S3 says 403 for what is not there
+  private static final Set<Integer> REDIRECTS = Set.of(301, 302, 303, 307, 308);
+  private static final int MAX_HOPS = 5;
   private static final Pattern ASCII = Pattern.compile("[A-Za-z0-9._~-]");
   private static final int ATTEMPTS = 4;
 
@@ -37,7 +40,7 @@ final class HttpFiles implements MirrorFiles {
   private final HttpClient http =
       HttpClient.newBuilder()
           .connectTimeout(CONNECT)
-          .followRedirects(HttpClient.Redirect.NORMAL)
+          .followRedirects(HttpClient.Redirect.NEVER)
           .build();
 
   /** How requests prove who makes them. */
@@ -45,7 +48,7 @@ final class HttpFiles implements MirrorFiles {
     Authentication NONE = (method, uri) -> Map.of();
 
     /** The headers that a request needs. */
-    Map<String, String> headers(String method, URI uri);
+    Map<String, String> headers(String method, URI uri) throws IOException;
 
     /**
      * @param token null for none
@@ -80,10 +83,10 @@ final class HttpFiles implements MirrorFiles {
     return open(at(path));
   }
 
-  /** What the top itself answers to a query, which is encoded already. */
-  Optional<byte[]> query(String query, int maxBytes) throws IOException {
-    Optional<InputStream> open =
-        open(URI.create(top.toString().replaceFirst("/$", "") + "?" + query));
+  /** What a path, or with "" the top itself, answers to a query, which is encoded already. */
+  Optional<byte[]> query(String path, String query, int maxBytes) throws IOException {
+    String asked = path.isEmpty() ? top.toString().replaceFirst("/$", "") : at(path).toString();
+    Optional<InputStream> open = open(URI.create(asked + "?" + query));
     if (open.isEmpty()) {
       return Optional.empty();
     }
@@ -93,7 +96,7 @@ final class HttpFiles implements MirrorFiles {
   }
 
   private Optional<InputStream> open(URI uri) throws IOException {
-    HttpResponse<InputStream> response = send(request("GET", uri));
+    HttpResponse<InputStream> response = ask("GET", uri);
     if (response.statusCode() == 200) {
       return Optional.of(response.body());
     }
@@ -106,18 +109,36 @@ final class HttpFiles implements MirrorFiles {
 
   @Override
   public OptionalLong size(String path) throws IOException {
-    HttpResponse<InputStream> response = send(request("HEAD", at(path)));
+    HttpResponse<InputStream> response = ask("HEAD", at(path));
     response.body().close();
     return response.statusCode() == 200
         ? response.headers().firstValueAsLong("content-length")
         : OptionalLong.empty();
   }
 
-  private HttpRequest request(String method, URI uri) {
-    HttpRequest.Builder request =
-        HttpRequest.newBuilder(uri).timeout(ANSWER).method(method, BodyPublishers.noBody());
-    authentication.headers(method, uri).forEach(request::header);
-    return request.build();
+  /** Follows to other servers without what proves to this one who asks, and never out of TLS. */
+  private HttpResponse<InputStream> ask(String method, URI uri) throws IOException {
+    URI next = uri;
+    for (int hops = 0; ; hops++) {
+      HttpRequest.Builder request =
+          HttpRequest.newBuilder(next).timeout(ANSWER).method(method, BodyPublishers.noBody());
+      if (Objects.equals(next.getRawAuthority(), top.getRawAuthority())) {
+        authentication.headers(method, next).forEach(request::header);
+      }
+      HttpResponse<InputStream> response = send(request.build());
+      Optional<String> location = response.headers().firstValue("location");
+      if (!REDIRECTS.contains(response.statusCode()) || location.isEmpty()) {
+        return response;
+      }
+      response.body().close();
+      URI from = next;
+      next = from.resolve(location.get());
+      boolean unsafe = from.getScheme().equals("https") && !"https".equals(next.getScheme());
+      if (unsafe || hops == MAX_HOPS) {
+        throw new IOException(
+            uri + " leads to " + next + (unsafe ? ", which is not TLS" : ", and on and on"));
+      }
+    }
   }
 
   private URI at(String path) {

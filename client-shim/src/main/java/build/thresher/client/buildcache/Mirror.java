@@ -58,7 +58,8 @@ public final class Mirror implements AutoCloseable {
   /**
    * Looks at what is there and which layout it has; v3 is preferred, as Spack does.
    *
-   * @param where a directory, {@code file://}, {@code http://}, {@code https://} or {@code s3://}
+   * @param where a directory, {@code file://}, {@code http://}, {@code https://}, {@code s3://},
+   *     {@code oci://} or {@code oci+http://}
    * @throws IOException when there is no mirror
    */
   public static Mirror open(String where, @Nullable String token) throws IOException {
@@ -90,11 +91,14 @@ public final class Mirror implements AutoCloseable {
     if (where.startsWith("s3://")) {
       return S3Files.at(where, System.getenv(), InstantSource.system());
     }
+    if (where.startsWith("oci://") || where.startsWith("oci+http://")) {
+      return OciFiles.at(where, System.getenv(), InstantSource.system());
+    }
     if (where.matches("[a-z0-9+]+://.*") && !where.startsWith("file://")) {
       throw new IOException(
           "mirrors of this kind cannot be read: "
               + where
-              + " (directories, file://, http://, https:// and s3:// can)");
+              + " (directories, file://, http://, https://, s3:// and oci:// can)");
     }
     Path directory =
         where.startsWith("file://") ? Path.of(URI.create(where)) : Path.of(where).toAbsolutePath();
@@ -104,9 +108,14 @@ public final class Mirror implements AutoCloseable {
     return new DirectoryFiles(directory.normalize());
   }
 
-  /** Written before Spack 1.0, with {@code build_cache/}. */
+  /** Spec files instead of manifests: written before Spack 1.0, or images in a registry. */
   public boolean isLegacy() {
     return legacy;
+  }
+
+  /** Of before Spack 1.0, which newer ones only read. */
+  public boolean isOutdated() {
+    return legacy && !(files instanceof OciFiles);
   }
 
   MirrorFiles files() {

@@ -99,7 +99,7 @@ final class S3Files implements MirrorFiles {
               + HttpFiles.encoded(prefix + directory + "/", "");
       byte[] page =
           bucket
-              .query(query, MAX_LISTING_BYTES)
+              .query("", query, MAX_LISTING_BYTES)
               .orElseThrow(
                   () ->
                       new IOException(

@@ -37,10 +37,10 @@ class MirrorTransferTest {
     farm =
         FarmUnderTest.start(
             farmDirectory,
-            "mirror.pushed=[fresh, release, review, copy]",
+            "mirror.pushed=[fresh, release, review, copy, images, copies]",
             "mirror.trusted_keys={fresh: %1$s, release: %1$s}"
                 .formatted(FIXTURES.resolve("v3-signed.pub.asc")),
-            "mirror.unsigned=[review, copy]");
+            "mirror.unsigned=[review, copy, images, copies]");
   }
 
   @AfterAll
@@ -110,6 +110,24 @@ class MirrorTransferTest {
     Processes.Ended copied = take("copy", out.toString());
     assertEquals(1, copied.exit(), copied.output());
     assertTrue(copied.output().contains("is not trusted here"), copied.output());
+  }
+
+  @Test
+  void aRegistryOfImagesThatStandForSpecsComesIn() throws Exception {
+    assertEquals(0, take("images", fixture("v3-unsigned")).exit());
+    String registry = "oci+http://" + farm.httpAddress() + "/images";
+    Processes.Ended copied = take("copies", registry);
+    assertEquals(0, copied.exit(), copied.output());
+    assertTrue(copied.output().contains("2 specs: 2 taken"), copied.output());
+    assertFalse(copied.output().contains("layout v2"), copied.output());
+    Processes.Ended again = take("copies", registry);
+    assertTrue(again.output().contains("2 specs: 0 taken, 2 there already"), again.output());
+    Processes.Ended unsigned = take("release", registry);
+    assertEquals(1, unsigned.exit(), unsigned.output());
+    assertTrue(unsigned.output().contains("not signed"), unsigned.output());
+    Processes.Ended nowhere = take("copies", "oci+http://" + farm.httpAddress() + "/nowhere");
+    assertFalse(nowhere.exit() == 0, nowhere.output());
+    assertTrue(nowhere.output().contains("is no repository"), nowhere.output());
   }
 
   private static long count(Path below) throws IOException {
