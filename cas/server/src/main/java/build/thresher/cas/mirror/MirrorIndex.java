@@ -4,6 +4,7 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
+import build.thresher.cas.mirror.MirrorDb.IndexNode;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
@@ -166,28 +167,43 @@ final class MirrorIndex {
 
   private Map<DagHash, Integer> countReferences(IndexContent content) throws IOException {
     Map<DagHash, Integer> references = new HashMap<>();
-    db.eachNode(
-        instance,
-        (i, node) -> {
-          if (content.lists(node.hash())) {
-            node.dependencies().forEach(d -> references.merge(d, 1, Integer::sum));
-          }
-        });
+    eachNode(
+        content, node -> node.dependencies().forEach(d -> references.merge(d, 1, Integer::sum)));
     return references;
+  }
+
+  private interface NodeVisitor {
+    void visit(IndexNode node) throws IOException;
+  }
+
+  /** In the order of their hashes, so that the same content is the same text. */
+  private void eachNode(IndexContent content, NodeVisitor visitor) throws IOException {
+    if (content.few().isEmpty()) {
+      db.eachNode(
+          instance,
+          (i, node) -> {
+            if (content.lists(node.hash())) {
+              visitor.visit(node);
+            }
+          });
+      return;
+    }
+    for (DagHash hash : content.few().get()) {
+      IndexNode node = db.node(instance, hash);
+      if (node != null) {
+        visitor.visit(node);
+      }
+    }
   }
 
   private Digest write(
       IndexVersion version, IndexContent content, Map<DagHash, Integer> references, Instant until)
       throws IOException {
     try (IndexText text = new IndexText(version)) {
-      db.eachNode(
-          instance,
-          (i, node) -> {
-            if (content.lists(node.hash())) {
-              int count = references.getOrDefault(node.hash(), 0);
-              text.add(node, count, content.offers(node.hash()));
-            }
-          });
+      eachNode(
+          content,
+          node ->
+              text.add(node, references.getOrDefault(node.hash(), 0), content.offers(node.hash())));
       Digest digest = text.end();
       // Noted before it is stored, so that a crash in between leaves no blob that nobody removes.
       db.putIndex(instance, digest, until);

@@ -2,12 +2,14 @@ package build.thresher.cas.mirror;
 
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
+import com.google.common.collect.ImmutableSortedSet;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
@@ -18,6 +20,9 @@ import java.util.regex.Pattern;
  * asked for like the index of everything. Durable on return. Threading: any thread.
  */
 public final class Views {
+  /** Up to so many nodes are looked up one by one. */
+  private static final int FEW = 2000;
+
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}");
 
   private final RocksSpackMirror mirror;
@@ -138,10 +143,21 @@ public final class Views {
     private final Set<DagHash> listed;
 
     Content(String instance, InstanceMirror there, View view) throws IOException {
-      Closure closure = Closure.load(instance, mirror.db());
+      // By target every node has to be looked at.
+      Closure closure =
+          view.targets().isEmpty()
+              ? Closure.lazily(instance, mirror.db())
+              : Closure.load(instance, mirror.db());
       this.there = there;
       this.offered = closure.of(matching(instance, view, closure), false);
       this.listed = closure.of(offered, true);
+    }
+
+    @Override
+    public Optional<ImmutableSortedSet<DagHash>> few() {
+      return listed.size() > FEW
+          ? Optional.empty()
+          : Optional.of(ImmutableSortedSet.copyOf(listed));
     }
 
     @Override
