@@ -10,6 +10,8 @@
     second   the same DAG from a second client: what is built, what is uploaded, how long the answer takes
     scheduler  the scheduler alone, then a whole server, in JVMs with 512 MiB: DAGs of 2,000 nodes, and REAPI actions, for
              executors that build nothing
+    mirror   a mirror with 100,000 specs (--specs) behind HTTP, in a JVM with 512 MiB: index, readers, views, prune, promotion, rotation;
+             with --keep DIR it is kept there for the next time, for to fill it takes most of the time
     load     the Remote Execution API of a server of its own, and of every --against [NAME=]HOST:PORT[/INSTANCE], row by row in one run
     all      all of them
 
@@ -296,6 +298,18 @@ def bench_scheduler(args, scratch):
         sys.exit("the benchmark failed")
 
 
+def bench_mirror(args, scratch):
+    top = os.path.abspath(os.path.join(HERE, "..", "..", "..", ".."))
+    if not os.path.exists(os.path.join(top, "cas", "server", "pom.xml")):
+        sys.exit("this one runs in a source tree only")
+    command = ["mvn", "-B", "-ntp", "-q", "-f", top, "-pl", "cas/server", "-am", "test", "-Dtest=MirrorBenchmark"]
+    command += ["-Dexcluded.tags=none", "-Dsurefire.failIfNoSpecifiedTests=false"]
+    properties = "-Dthresher.bench.specs=%d -Dthresher.bench.dir=%s" % (args.specs, os.path.join(scratch, "mirror"))
+    command += ["-Dtest.jvm=-Xmx512m -XX:+UseG1GC " + properties]
+    if subprocess.run(command).returncode:
+        sys.exit("the benchmark failed")
+
+
 def bench_load(args, scratch):
     farm = Farm(args.program, os.path.join(scratch, "load"), settings={"access.client_results": "true"})
     environment = farm.environment
@@ -314,7 +328,7 @@ def bench_load(args, scratch):
         farm.stop()
 
 
-BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler, "load": bench_load}
+BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler, "mirror": bench_mirror, "load": bench_load}
 
 
 def main():
@@ -323,6 +337,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--program", default=os.path.join(HERE, "..", "..", "..", "target", "thresher"))
     parser.add_argument("--against", action="append", default=[], metavar="[NAME=]HOST:PORT[/INSTANCE]", help="load: another server, running")
+    parser.add_argument("--specs", type=int, default=100_000, help="mirror: how many")
     parser.add_argument("--keep", metavar="DIR", help="work in DIR and keep it")
     args = parser.parse_args()
     args.program = os.path.abspath(args.program)

@@ -1,5 +1,6 @@
 package build.thresher.cas.mirror;
 
+import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.mirror.MirrorOptions.PushRules;
@@ -32,6 +33,10 @@ record MirrorOnDisk(
     MirrorServer server)
     implements AutoCloseable {
   static final String INDEX = "v3/manifests/index/index.manifest.json";
+
+  /** A third of the real length: else most of what is measured would be RSA. */
+  static final int RSA_BITS = 1024;
+
   private static final Pattern CHECKSUM = Pattern.compile("\"checksum\":\"([0-9a-f]{64})\"");
 
   /** Opens it, with instances that take what anybody pushes. */
@@ -44,7 +49,7 @@ record MirrorOnDisk(
         MirrorOptions.of(ImmutableMap.of())
             .withPushed(
                 ImmutableMap.copyOf(Maps.toMap(ImmutableSet.copyOf(instances), i -> anybody)));
-    Signers signers = Signers.inDirectory(dir.resolve("signer"), "benchmark", clock);
+    Signers signers = new SignersInDirectory(dir.resolve("signer"), "benchmark", clock, RSA_BITS);
     RocksSpackMirror mirror =
         RocksSpackMirror.open(dir.resolve("mirror"), blobs, signers, mirrorOptions, clock);
     Pins pins = Pins.open(mirror);
@@ -65,14 +70,38 @@ record MirrorOnDisk(
             ImmutableMap.of()));
   }
 
-  /** The bytes of the index, as a client reads them. */
-  byte[] index(String instance) throws IOException {
+  /**
+   * Reads the index as a client does, without keeping it.
+   *
+   * @return its size in bytes
+   * @throws IOException also when it does not list this spec
+   */
+  long readIndex(String instance, DagHash spec) throws IOException {
     String manifest = new String(get(instance, INDEX), StandardCharsets.US_ASCII);
     Matcher checksum = CHECKSUM.matcher(manifest);
     if (!checksum.find()) {
       throw new IOException("no index: " + manifest);
     }
-    return get(instance, blob(checksum.group(1)));
+    return get(
+        instance,
+        blob(checksum.group(1)),
+        in -> {
+          String entry = "\"" + spec + "\":{\"spec\"";
+          String before = "";
+          boolean found = false;
+          long size = 0;
+          byte[] chunk = new byte[1 << 16];
+          for (int n = in.read(chunk); n >= 0; n = in.read(chunk)) {
+            String text = before + new String(chunk, 0, n, StandardCharsets.US_ASCII);
+            found |= text.contains(entry);
+            before = text.substring(Math.max(0, text.length() - entry.length()));
+            size += n;
+          }
+          if (!found) {
+            throw new IOException("the index does not list " + spec);
+          }
+          return size;
+        });
   }
 
   static String blob(String sha256) {
@@ -81,6 +110,14 @@ record MirrorOnDisk(
 
   /** A GET on a connection of its own, as Spack makes them. */
   byte[] get(String instance, String path) throws IOException {
+    return get(instance, path, InputStream::readAllBytes);
+  }
+
+  private interface Body<T> {
+    T read(InputStream in) throws IOException;
+  }
+
+  private <T> T get(String instance, String path, Body<T> body) throws IOException {
     try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
       String request =
           "GET /mirror/%s/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -99,7 +136,7 @@ record MirrorOnDisk(
       if (!said.startsWith("HTTP/1.1 200")) {
         throw new IOException(path + ": " + said);
       }
-      return in.readAllBytes();
+      return body.read(in);
     }
   }
 

@@ -24,7 +24,7 @@ import java.util.Set;
  * must hold and nothing more.
  */
 final class SyntheticMirror {
-  static final int NODES_A_DAG = 50;
+  static final int NODES_A_DAG = 20;
   static final String ROOT = "/opt/farmlab/store";
   private static final byte[] NOTHING = {};
 
