@@ -182,7 +182,7 @@ public final class Scheduler implements AutoCloseable {
                 core,
                 polls,
                 history,
-                new Leases(builds, options.core().leaseTerm(), options.defaultTimeout()),
+                new Leases(blobs, builds, options.core().leaseTerm(), options.defaultTimeout()),
                 new Losses(blobs, mirror, documents),
                 blobs,
                 logs,

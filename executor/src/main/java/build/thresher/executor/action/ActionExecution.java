@@ -247,8 +247,11 @@ public final class ActionExecution implements Closeable {
     if (digest.sizeBytes() > MAX_MESSAGE_BYTES) {
       throw new RefusedActionException("the " + what + " " + digest + " is too large to be one");
     }
+    ByteString known = task.messages().get(digest);
     try {
-      return parser.parseFrom(here.store().readAll(scope, digest));
+      return known == null
+          ? parser.parseFrom(here.store().readAll(scope, digest))
+          : parser.parseFrom(known);
     } catch (BlobNotFoundException e) {
       throw new MissingInputsException(Set.of(digest));
     } catch (InvalidProtocolBufferException e) {

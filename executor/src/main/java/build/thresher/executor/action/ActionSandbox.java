@@ -90,6 +90,6 @@ record ActionSandbox(SandboxSpec spec) {
                 ? Optional.of(Bind.writable(root, "/"))
                 : image.map(unpacked -> Bind.readOnly(unpacked, "/")),
             options.network() && task.properties().isOn(NETWORK),
-            Optional.of(slot.directory().resolve("status"))));
+            Optional.of(slot.status())));
   }
 }

@@ -1,6 +1,8 @@
 package build.thresher.executor.action;
 
 import build.thresher.cas.api.Digest;
+import com.google.common.collect.ImmutableMap;
+import com.google.protobuf.ByteString;
 import com.google.protobuf.Timestamp;
 import java.time.Duration;
 import java.util.Optional;
@@ -14,6 +16,7 @@ import java.util.Optional;
  * @param properties of the platform that was asked for
  * @param queued when the server queued it
  * @param memoryLimitBytes 0 for the executor's own limit
+ * @param messages what came with the lease of Action and Command, by its true digest
  */
 public record ActionTask(
     String instance,
@@ -21,4 +24,5 @@ public record ActionTask(
     Optional<Duration> timeout,
     PlatformProperties properties,
     Optional<Timestamp> queued,
-    long memoryLimitBytes) {}
+    long memoryLimitBytes,
+    ImmutableMap<Digest, ByteString> messages) {}

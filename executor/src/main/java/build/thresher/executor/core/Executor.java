@@ -8,6 +8,7 @@ import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.sandbox.Bind;
 import build.thresher.executor.sandbox.Bubblewrap;
 import build.thresher.executor.sandbox.ControlGroups;
+import build.thresher.executor.sandbox.HostSettings;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Limits;
 import build.thresher.executor.sandbox.Sandbox;
@@ -82,14 +83,15 @@ public final class Executor implements AutoCloseable {
     }
     ControlGroups groups = ControlGroups.prepare(work.label(options.name()));
     log.info("{}", groups.enforced());
-    Path etc = FileTrees.createReadable(work.own("etc"));
-    Bubblewrap.writeAccounts(etc);
+    Path etc = work.own("etc");
+    HostSettings.write(etc, options.hostPaths());
     Optional<Path> filter =
         SeccompFilter.write(work.own("seccomp.bpf"), System.getProperty("os.arch", ""));
     sandbox =
         new Sandbox(
             new Bubblewrap(etc, options.hostPaths(), users.isPresent(), filter),
             groups,
+            options.builds().python(),
             System::nanoTime);
     SpackBuilder builder =
         new SpackBuilder(

@@ -22,7 +22,6 @@ final class Host {
   private static final List<Required> REQUIRED =
       List.of(
           new Required("bwrap", "bubblewrap"),
-          new Required("setpriv", "util-linux"),
           new Required("prlimit", "util-linux"),
           new Required("tar", "tar"),
           new Required("gzip", "gzip"),

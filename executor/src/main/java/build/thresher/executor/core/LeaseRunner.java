@@ -24,6 +24,7 @@ import build.thresher.v1.LogStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -88,7 +89,7 @@ final class LeaseRunner {
       result.setFailure(farmsFault("on the executor: " + e));
       completion.send(running, result.build(), () -> {});
     } finally {
-      remove(directory);
+      giveBack(directory);
     }
   }
 
@@ -174,14 +175,14 @@ final class LeaseRunner {
     };
   }
 
-  private static void remove(@org.jspecify.annotations.Nullable Path directory) {
+  private void giveBack(@Nullable Path directory) {
     if (directory == null) {
       return;
     }
     try {
-      FileTrees.delete(directory);
+      work.giveBack(directory);
     } catch (IOException e) {
-      log.warn("{} cannot be removed: {}", directory, e.toString());
+      log.warn("{} cannot be cleared: {}", directory, e.toString());
     }
   }
 }

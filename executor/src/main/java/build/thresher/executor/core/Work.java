@@ -1,11 +1,15 @@
 package build.thresher.executor.core;
 
+import build.thresher.cas.api.Digest;
 import build.thresher.executor.action.ActionTask;
 import build.thresher.executor.action.PlatformProperties;
 import build.thresher.v1.ActionRun;
 import build.thresher.v1.Lease;
 import build.thresher.v1.SpackBuild;
+import com.google.common.collect.ImmutableMap;
+import com.google.protobuf.ByteString;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** What a lease asks for. Each kind knows how it is called in the log. */
 sealed interface Work {
@@ -50,7 +54,17 @@ sealed interface Work {
           run.hasTimeout() ? Optional.of(Wire.duration(run.getTimeout())) : Optional.empty(),
           PlatformProperties.of(run.getPlatform()),
           run.hasQueued() ? Optional.of(run.getQueued()) : Optional.empty(),
-          run.getMemoryLimitBytes());
+          run.getMemoryLimitBytes(),
+          messages());
+    }
+
+    private ImmutableMap<Digest, ByteString> messages() {
+      ImmutableMap.Builder<Digest, ByteString> messages = ImmutableMap.builder();
+      Stream.of(run.getActionBytes(), run.getCommandBytes())
+          .filter(bytes -> !bytes.isEmpty())
+          .distinct()
+          .forEach(bytes -> messages.put(Digest.of(bytes.toByteArray()), bytes));
+      return messages.build();
     }
   }
 

@@ -1,15 +1,20 @@
 package build.thresher.executor.core;
 
+import build.thresher.executor.action.ActionSlot;
 import build.thresher.executor.action.Kernel;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.LockFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
@@ -25,6 +30,9 @@ final class WorkDirectory implements Closeable {
   private final LockFile lockFile;
   private final List<String> dead;
   private final AtomicLong builds = new AtomicLong();
+
+  /** Directories of actions that are over, empty again. */
+  private final Queue<Path> spare = new ConcurrentLinkedQueue<>();
 
   private WorkDirectory(Path root, Path own, LockFile lockFile, List<String> dead) {
     this.root = root;
@@ -48,7 +56,9 @@ final class WorkDirectory implements Closeable {
               + "; give each executor a name of its own");
     }
     clear(own.resolve("builds"));
+    FileTrees.delete(own.resolve("spare"));
     FileTrees.createReadable(own.resolve("builds"));
+    FileTrees.createReadable(own.resolve("spare"));
     return new WorkDirectory(root, own, lockFile, dead);
   }
 
@@ -66,6 +76,7 @@ final class WorkDirectory implements Closeable {
           if (lock.isPresent()) {
             try (Closeable held = lock.get()) {
               clear(builds);
+              FileTrees.delete(executor.resolve("spare"));
               dead.add(String.valueOf(executor.getFileName()));
             }
           }
@@ -99,7 +110,7 @@ final class WorkDirectory implements Closeable {
 
   private static boolean isSandbox(ProcessHandle process) {
     String[] words = commandLine(process).split("\0", -1);
-    return words[0].endsWith("bwrap") || List.of(words).contains("thresher-build");
+    return words[0].endsWith("bwrap");
   }
 
   private static String commandLine(ProcessHandle process) {
@@ -130,15 +141,49 @@ final class WorkDirectory implements Closeable {
     return own.resolve(name);
   }
 
-  /** A fresh directory for one build, that the caller deletes. */
+  /** A directory for one build, to be given back. */
   Path newBuild() throws IOException {
-    return FileTrees.createReadable(
-        own.resolve("builds").resolve(Long.toString(builds.incrementAndGet())));
+    Path build = own.resolve("builds").resolve(Long.toString(builds.incrementAndGet()));
+    Path again = spare.poll();
+    return again == null
+        ? FileTrees.createReadable(build)
+        : Files.move(again, build, StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  /**
+   * Removes all that a build left. What is of the executor alone in the directory of an action
+   * serves the next one: to make and remove directories takes the file system longer than all else
+   * that is done for a small action.
+   */
+  void giveBack(Path build) throws IOException {
+    if (!Files.isDirectory(build.resolve(ActionSlot.OWN), LinkOption.NOFOLLOW_LINKS)) {
+      FileTrees.delete(build);
+      return;
+    }
+    for (Path child : children(build)) {
+      if (child.endsWith(ActionSlot.OWN)) {
+        for (Path written : children(child)) {
+          FileTrees.delete(written);
+        }
+      } else if (!child.endsWith(ActionSlot.STATUS)) {
+        FileTrees.delete(child);
+      }
+    }
+    Path kept = own.resolve("spare").resolve(build.getFileName());
+    spare.add(Files.move(build, kept, StandardCopyOption.ATOMIC_MOVE));
+  }
+
+  private static List<Path> children(Path directory) throws IOException {
+    try (Stream<Path> children = Files.list(directory)) {
+      return children.toList();
+    }
   }
 
   @Override
   public void close() throws IOException {
     FileTrees.delete(own.resolve("builds"));
+    FileTrees.delete(own.resolve("spare"));
+    FileTrees.delete(own.resolve("etc"));
     lockFile.close();
   }
 }

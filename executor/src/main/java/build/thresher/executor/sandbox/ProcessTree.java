@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -20,12 +21,15 @@ final class ProcessTree {
   private static final long TICK_NANOS = 10_000_000L; // USER_HZ is 100 on every Linux
   private static final long PAGE_BYTES = 4096;
 
-  private final ProcessHandle root;
+  private final Optional<ProcessHandle> root;
   private volatile long userNanos;
   private volatile long systemNanos;
   private volatile long peakBytes;
 
-  ProcessTree(ProcessHandle root) {
+  /**
+   * @param root empty: it is over
+   */
+  ProcessTree(Optional<ProcessHandle> root) {
     this.root = root;
   }
 
@@ -35,9 +39,15 @@ final class ProcessTree {
    * process yet.
    */
   void kill() {
-    List<ProcessHandle> descendants = root.descendants().toList();
-    root.destroyForcibly();
-    descendants.forEach(ProcessHandle::destroyForcibly);
+    List<ProcessHandle> all = processes();
+    all.forEach(ProcessHandle::destroyForcibly);
+  }
+
+  /** The root first. */
+  private List<ProcessHandle> processes() {
+    return root.stream()
+        .flatMap(process -> Stream.concat(Stream.of(process), process.descendants()))
+        .toList();
   }
 
   /**
@@ -48,7 +58,7 @@ final class ProcessTree {
     long user = 0;
     long system = 0;
     long pages = 0;
-    for (ProcessHandle process : Stream.concat(Stream.of(root), root.descendants()).toList()) {
+    for (ProcessHandle process : processes()) {
       try {
         String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
         // The second field may hold spaces and brackets.
@@ -69,7 +79,7 @@ final class ProcessTree {
   /** The memory of all processes; what several share counts once. Slower than a sample. */
   long memoryBytes() {
     long kilobytes = 0;
-    for (ProcessHandle process : Stream.concat(Stream.of(root), root.descendants()).toList()) {
+    for (ProcessHandle process : processes()) {
       try (Stream<String> lines =
           Files.lines(Path.of("/proc/" + process.pid() + "/smaps_rollup"))) {
         kilobytes +=
@@ -94,7 +104,7 @@ final class ProcessTree {
   long namelessBytes(Path on) throws IOException {
     Object device = Files.getAttribute(on, "unix:dev");
     Map<Object, Long> sizes = new HashMap<>();
-    for (ProcessHandle process : Stream.concat(Stream.of(root), root.descendants()).toList()) {
+    for (ProcessHandle process : processes()) {
       try (Stream<Path> descriptors = Files.list(Path.of("/proc/" + process.pid() + "/fd"))) {
         for (Path descriptor : (Iterable<Path>) descriptors::iterator) {
           addNameless(descriptor, device, sizes);

@@ -10,13 +10,15 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs commands in bubblewrap, watches their limits and measures them. When {@link #run} returns,
@@ -28,10 +30,8 @@ import java.util.function.LongSupplier;
  * limits; memory and processes of the whole command by control groups, where there are some, else
  * memory by looking, four times a second.
  *
- * <p>All commands are started from one platform thread that lives as long as this object:
- * bubblewrap asks the kernel to kill it when its parent goes, and to the kernel the parent is the
- * thread. So a build dies with the executor, however that dies, and not with some pool's idle
- * thread. {@link #run} blocks and may be called from many threads.
+ * <p>All commands are started by one process, which ends with this one, however that dies, and
+ * which they do not outlive. {@link #run} blocks and may be called from many threads.
  */
 public final class Sandbox implements AutoCloseable {
   private static final Duration TICK = Duration.ofMillis(250);
@@ -46,13 +46,26 @@ public final class Sandbox implements AutoCloseable {
   private final Bubblewrap bubblewrap;
   private final ControlGroups controlGroups;
   private final LongSupplier nanoTime;
-  private final ExecutorService launcher =
-      Executors.newSingleThreadExecutor(
-          Thread.ofPlatform().name("sandbox-launcher").daemon().factory());
+  private final String python;
 
-  public Sandbox(Bubblewrap bubblewrap, ControlGroups controlGroups, LongSupplier nanoTime) {
+  /** They block on reads, where a virtual thread would have another carrier made for it. */
+  private final ExecutorService pumps =
+      Executors.newCachedThreadPool(
+          Thread.ofPlatform().name("sandbox-output-", 0).daemon().factory());
+
+  /** Of the executor's life but for accidents. Guarded by this, as is the next. */
+  private @Nullable Launcher launcher;
+
+  private boolean closed;
+
+  /**
+   * @param python interpreter of the program that starts commands
+   */
+  public Sandbox(
+      Bubblewrap bubblewrap, ControlGroups controlGroups, String python, LongSupplier nanoTime) {
     this.bubblewrap = bubblewrap;
     this.controlGroups = controlGroups;
+    this.python = python;
     this.nanoTime = nanoTime;
   }
 
@@ -86,25 +99,28 @@ public final class Sandbox implements AutoCloseable {
     try (ControlGroups.Group group = controlGroups.create(spec.name(), spec.limits())) {
       long hostKills = group.limitsMemory() ? 0 : ProcessTree.hostOutOfMemoryKills();
       long start = nanoTime.getAsLong();
-      Process process = start(bubblewrap.commandLine(spec, group), errors.isEmpty());
-      ProcessTree tree = new ProcessTree(process.toHandle());
+      Launcher.Started process = launcher().start(bubblewrap.launch(spec, group, errors.isEmpty()));
+      ProcessTree tree = new ProcessTree(process.handle());
       AtomicReference<IOException> outputFailure = new AtomicReference<>();
-      List<Thread> pumps = new ArrayList<>();
-      pumps.add(pump(process.getInputStream(), output, outputFailure, kill));
-      errors.ifPresent(
-          sink -> pumps.add(pump(process.getErrorStream(), sink, outputFailure, kill)));
+      List<Future<?>> pumping = new ArrayList<>();
+      pumping.add(pumps.submit(() -> drain(process.output(), output, outputFailure, kill)));
+      if (errors.isPresent()) {
+        pumping.add(
+            pumps.submit(
+                () -> drain(process.errors().orElseThrow(), errors.get(), outputFailure, kill)));
+      }
       End end;
+      int exitCode;
       try {
-        process.getOutputStream().close();
         end = watch(spec, process, tree, group.limitsMemory(), kill, start);
       } finally {
-        if (process.isAlive()) {
+        if (!process.exit().isDone()) {
           tree.kill();
         }
         group.killAll();
-        process.waitFor();
-        for (Thread pump : pumps) {
-          pump.join();
+        exitCode = exitCode(process);
+        for (Future<?> pump : pumping) {
+          await(pump);
         }
       }
       Duration wall = Duration.ofNanos(nanoTime.getAsLong() - start);
@@ -112,7 +128,6 @@ public final class Sandbox implements AutoCloseable {
       if (failure != null) {
         throw new IOException("cannot keep the output of " + spec.name(), failure);
       }
-      int exitCode = process.exitValue();
       boolean killedForMemory =
           group.outOfMemoryKills() > 0
               || (!group.limitsMemory() && ProcessTree.hostOutOfMemoryKills() > hostKills);
@@ -139,25 +154,45 @@ public final class Sandbox implements AutoCloseable {
         || Files.readString(spec.status().get()).contains("\"exit-code\"");
   }
 
-  private Process start(List<String> command, boolean oneOutput)
-      throws IOException, InterruptedException {
-    Callable<Process> start =
-        () -> {
-          ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(oneOutput);
-          builder.environment().clear();
-          builder.environment().put("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
-          return builder.start();
-        };
+  private synchronized Launcher launcher() throws IOException {
+    if (closed) {
+      throw new IOException("the executor stops");
+    }
+    Launcher running = launcher;
+    if (running == null || running.hasEnded()) {
+      running = Launcher.start(python);
+      launcher = running;
+    }
+    return running;
+  }
+
+  private static int exitCode(Launcher.Started process) throws IOException, InterruptedException {
     try {
-      return launcher.submit(start).get();
+      return process.exit().get();
     } catch (ExecutionException e) {
-      throw new IOException("cannot start a sandbox: " + e.getCause(), e.getCause());
+      throw new IOException("nobody knows how the command ended: " + e.getCause(), e.getCause());
     }
   }
 
-  private static Thread pump(
-      InputStream from, OutputSink output, AtomicReference<IOException> failure, KillSwitch kill) {
-    return Thread.ofVirtual().start(() -> drain(from, output, failure, kill));
+  private static void await(Future<?> pump) throws InterruptedException {
+    try {
+      pump.get();
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("the output of a command was not taken", e.getCause());
+    }
+  }
+
+  /** Whether the process ended in that time; its launcher's end counts as its own. */
+  private static boolean endedWithin(Launcher.Started process, Duration time)
+      throws InterruptedException {
+    try {
+      process.exit().get(time.toNanos(), TimeUnit.NANOSECONDS);
+      return true;
+    } catch (TimeoutException e) {
+      return false;
+    } catch (ExecutionException e) {
+      return true;
+    }
   }
 
   private static void drain(
@@ -176,57 +211,47 @@ public final class Sandbox implements AutoCloseable {
 
   private End watch(
       SandboxSpec spec,
-      Process process,
+      Launcher.Started process,
       ProcessTree tree,
       boolean memoryIsLimited,
       KillSwitch kill,
       long start)
       throws IOException, InterruptedException {
-    Thread killer =
-        Thread.ofVirtual()
-            .start(
-                () -> {
-                  try {
-                    if (kill.await(Long.MAX_VALUE)) {
-                      tree.kill();
-                    }
-                  } catch (InterruptedException e) {
-                    // The build is over.
-                  }
-                });
-    try {
-      if (process.waitFor(TICK.toNanos(), TimeUnit.NANOSECONDS)) {
-        return kill.isKilled() ? End.KILLED : End.EXITED;
-      }
-      long diskChecked = start;
-      FileStore disk = Files.getFileStore(spec.watched());
-      do {
-        long resident = tree.sample();
-        if (!memoryIsLimited && exceeds(spec.limits().memoryBytes(), resident, tree)) {
-          return End.OUT_OF_MEMORY;
-        }
-        long now = nanoTime.getAsLong();
-        if (now - start >= spec.limits().wall().toNanos()) {
-          return End.TIMEOUT;
-        }
-        long free = disk.getUsableSpace();
-        if (free < RESERVE_BYTES || now - diskChecked >= DISK_CHECK_NANOS) {
-          FileTrees.Usage used = FileTrees.usage(spec.watched());
-          long bytes = used.bytes() + tree.namelessBytes(spec.watched());
-          if (bytes > spec.limits().diskBytes() || used.entries() > spec.limits().files()) {
-            return End.DISK_LIMIT;
+    kill.whenKilled(
+        () -> {
+          if (!process.exit().isDone()) {
+            tree.kill();
           }
-          if (free < LAST_BYTES || (free < RESERVE_BYTES && bytes > RESERVE_BYTES)) {
-            return End.DISK_FULL;
-          }
-          // Looking at a large tree must not become the main work of the host.
-          diskChecked = nanoTime.getAsLong() + 10 * (nanoTime.getAsLong() - now);
-        }
-      } while (!process.waitFor(TICK.toNanos(), TimeUnit.NANOSECONDS));
+        });
+    if (endedWithin(process, TICK)) {
       return kill.isKilled() ? End.KILLED : End.EXITED;
-    } finally {
-      killer.interrupt();
     }
+    long diskChecked = start;
+    FileStore disk = Files.getFileStore(spec.watched());
+    do {
+      long resident = tree.sample();
+      if (!memoryIsLimited && exceeds(spec.limits().memoryBytes(), resident, tree)) {
+        return End.OUT_OF_MEMORY;
+      }
+      long now = nanoTime.getAsLong();
+      if (now - start >= spec.limits().wall().toNanos()) {
+        return End.TIMEOUT;
+      }
+      long free = disk.getUsableSpace();
+      if (free < RESERVE_BYTES || now - diskChecked >= DISK_CHECK_NANOS) {
+        FileTrees.Usage used = FileTrees.usage(spec.watched());
+        long bytes = used.bytes() + tree.namelessBytes(spec.watched());
+        if (bytes > spec.limits().diskBytes() || used.entries() > spec.limits().files()) {
+          return End.DISK_LIMIT;
+        }
+        if (free < LAST_BYTES || (free < RESERVE_BYTES && bytes > RESERVE_BYTES)) {
+          return End.DISK_FULL;
+        }
+        // Looking at a large tree must not become the main work of the host.
+        diskChecked = nanoTime.getAsLong() + 10 * (nanoTime.getAsLong() - now);
+      }
+    } while (!endedWithin(process, TICK));
+    return kill.isKilled() ? End.KILLED : End.EXITED;
   }
 
   /** Without a control group: what is counted more than once must not kill. */
@@ -236,8 +261,12 @@ public final class Sandbox implements AutoCloseable {
 
   /** Ends the launcher, and with it every command that still runs; removes the control groups. */
   @Override
-  public void close() {
-    launcher.shutdownNow();
+  public synchronized void close() {
+    closed = true;
+    if (launcher != null) {
+      launcher.close();
+    }
+    pumps.shutdown();
     controlGroups.close();
   }
 }

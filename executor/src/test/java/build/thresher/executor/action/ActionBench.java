@@ -18,10 +18,12 @@ import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.outputs.BuildLog;
 import build.thresher.executor.sandbox.Bubblewrap;
 import build.thresher.executor.sandbox.ControlGroups;
+import build.thresher.executor.sandbox.HostSettings;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Sandbox;
 import build.thresher.executor.sandbox.SeccompFilter;
 import build.thresher.executor.testing.DirectoryBlobStore;
+import com.google.common.collect.ImmutableMap;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,8 +50,9 @@ final class ActionBench implements AutoCloseable {
     Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
     store = new DirectoryBlobStore(temporary.resolve("blobs"));
     work = FileTrees.createReadable(temporary.resolve("work"));
-    Path etc = FileTrees.createReadable(work.resolve("etc"));
-    Bubblewrap.writeAccounts(etc);
+    FileTrees.createReadable(work.resolve("builds"));
+    Path etc = work.resolve("etc");
+    HostSettings.write(etc, List.of());
     sandbox =
         new Sandbox(
             new Bubblewrap(
@@ -58,6 +61,7 @@ final class ActionBench implements AutoCloseable {
                 root,
                 SeccompFilter.write(work.resolve("seccomp"), System.getProperty("os.arch", ""))),
             ControlGroups.prepare("action-bench-" + ProcessHandle.current().pid()),
+            "/usr/bin/python3",
             System::nanoTime);
     runner = open(options);
   }
@@ -153,7 +157,8 @@ final class ActionBench implements AutoCloseable {
               Optional.of(timeout),
               PlatformProperties.of(platform.build()),
               Optional.empty(),
-              0);
+              0,
+              ImmutableMap.of());
       ActionSlot slot =
           new ActionSlot(
               "bench-" + number,
@@ -178,5 +183,6 @@ final class ActionBench implements AutoCloseable {
   public void close() throws Exception {
     runner.close();
     sandbox.close();
+    FileTrees.delete(work.resolve("etc"));
   }
 }

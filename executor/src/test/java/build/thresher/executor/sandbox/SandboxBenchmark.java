@@ -38,8 +38,8 @@ final class SandboxBenchmark {
   void bareAndSandboxed() throws Exception {
     assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
     Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Path etc = FileTrees.createReadable(temporary.resolve("etc"));
-    Bubblewrap.writeAccounts(etc);
+    Path etc = temporary.resolve("etc");
+    HostSettings.write(etc, List.of());
     try (Sandbox sandbox =
         new Sandbox(
             new Bubblewrap(
@@ -48,6 +48,7 @@ final class SandboxBenchmark {
                 root,
                 SeccompFilter.write(temporary.resolve("filter"), System.getProperty("os.arch"))),
             ControlGroups.prepare("sandbox-bench-" + ProcessHandle.current().pid()),
+            "/usr/bin/python3",
             System::nanoTime)) {
       compare(sandbox, "nothing (true)", "true");
       compare(sandbox, "100 processes", "for i in $(seq 100); do /bin/true; done");

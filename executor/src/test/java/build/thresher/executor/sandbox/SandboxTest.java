@@ -43,8 +43,8 @@ final class SandboxTest {
   void prepare() throws Exception {
     assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
     Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Path etc = FileTrees.createReadable(temporary.resolve("etc"));
-    Bubblewrap.writeAccounts(etc);
+    Path etc = temporary.resolve("etc");
+    HostSettings.write(etc, List.of());
     sandbox =
         new Sandbox(
             new Bubblewrap(
@@ -54,6 +54,7 @@ final class SandboxTest {
                 SeccompFilter.write(
                     temporary.resolve("seccomp"), System.getProperty("os.arch", ""))),
             ControlGroups.prepare("sandbox-test-" + ProcessHandle.current().pid()),
+            "/usr/bin/python3",
             System::nanoTime);
     shared = FileTrees.createReadable(temporary.resolve("shared"));
     Files.writeString(shared.resolve("file"), "as it was");
@@ -64,10 +65,11 @@ final class SandboxTest {
   }
 
   @AfterEach
-  void close() {
+  void close() throws Exception {
     if (sandbox != null) {
       sandbox.close();
     }
+    FileTrees.delete(temporary.resolve("etc"));
   }
 
   private SandboxResult run(Limits limits, KillSwitch kill, String script)
@@ -361,6 +363,7 @@ final class SandboxTest {
         new Sandbox(
             new Bubblewrap(temporary.resolve("etc"), List.of(), root, Optional.empty()),
             ControlGroups.none(),
+            "/usr/bin/python3",
             System::nanoTime);
     usageIsMeasured();
     killingTakesTheWholeTree();

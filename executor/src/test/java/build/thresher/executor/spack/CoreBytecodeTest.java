@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.sandbox.Bubblewrap;
 import build.thresher.executor.sandbox.ControlGroups;
+import build.thresher.executor.sandbox.HostSettings;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Sandbox;
 import java.io.IOException;
@@ -38,11 +39,12 @@ class CoreBytecodeTest {
     assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
     assumeTrue(Files.isExecutable(Path.of("/usr/bin/python3")), "no Python on this host");
     Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Bubblewrap.writeAccounts(FileTrees.createReadable(temporary.resolve("etc")));
+    HostSettings.write(temporary.resolve("etc"), List.of());
     sandbox =
         new Sandbox(
             new Bubblewrap(temporary.resolve("etc"), List.of(), root, Optional.empty()),
             ControlGroups.prepare("test-" + ProcessHandle.current().pid()),
+            "/usr/bin/python3",
             System::nanoTime);
     core = FileTrees.createReadable(temporary.resolve("core"));
     library = FileTrees.createReadable(core.resolve("lib/spack"));

@@ -18,6 +18,7 @@ import build.thresher.executor.outputs.BuildLog;
 import build.thresher.executor.outputs.PushedSpec;
 import build.thresher.executor.sandbox.Bubblewrap;
 import build.thresher.executor.sandbox.ControlGroups;
+import build.thresher.executor.sandbox.HostSettings;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Sandbox;
 import build.thresher.executor.testing.DirectoryBlobStore;
@@ -63,11 +64,12 @@ final class RealSpackBuildTest {
         temporary, java.nio.file.attribute.PosixFilePermissions.fromString("rwxr-xr-x"));
     store = new DirectoryBlobStore(temporary.resolve("blobs"));
     world = new SpackWorld(spack, temporary.resolve("world"), store, "fl-suite.json");
-    Bubblewrap.writeAccounts(FileTrees.createReadable(temporary.resolve("etc")));
+    HostSettings.write(temporary.resolve("etc"), List.of());
     sandbox =
         new Sandbox(
             new Bubblewrap(temporary.resolve("etc"), List.of(), root, Optional.empty()),
             ControlGroups.prepare("test-" + ProcessHandle.current().pid()),
+            "/usr/bin/python3",
             System::nanoTime);
     prefixes =
         new PrefixCache(temporary.resolve("prefixes"), 10L << 30, 2, store, InstantSource.system());

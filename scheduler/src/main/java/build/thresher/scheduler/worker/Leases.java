@@ -1,6 +1,11 @@
 package build.thresher.scheduler.worker;
 
+import build.bazel.remote.execution.v2.Action;
 import build.bazel.remote.execution.v2.DigestFunction;
+import build.thresher.cas.api.BlobNotFoundException;
+import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
 import build.thresher.scheduler.core.ActionWork;
 import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.SpackWork;
@@ -8,11 +13,21 @@ import build.thresher.scheduler.spack.Builds;
 import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.ActionRun;
 import build.thresher.v1.Lease;
+import com.google.protobuf.ByteString;
+import com.google.protobuf.InvalidProtocolBufferException;
 import java.io.IOException;
 import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** From a grant of the core to what the executor is told. Any thread; blocks. */
 public final class Leases {
+  private static final Logger log = LoggerFactory.getLogger(Leases.class);
+
+  /** What is larger is for the executor to fetch: leases stay small, also many of them. */
+  private static final long MAX_INLINE_BYTES = 32 << 10;
+
+  private final BlobStore blobs;
   private final Builds builds;
   private final Duration leaseTerm;
   private final Duration defaultTimeout;
@@ -20,7 +35,8 @@ public final class Leases {
   /**
    * @param defaultTimeout of work that names none
    */
-  public Leases(Builds builds, Duration leaseTerm, Duration defaultTimeout) {
+  public Leases(BlobStore blobs, Builds builds, Duration leaseTerm, Duration defaultTimeout) {
+    this.blobs = blobs;
     this.builds = builds;
     this.leaseTerm = leaseTerm;
     this.defaultTimeout = defaultTimeout;
@@ -48,15 +64,33 @@ public final class Leases {
     return lease.build();
   }
 
-  private ActionRun run(Effect.Grant grant, ActionWork work) {
+  private ActionRun run(Effect.Grant grant, ActionWork work) throws IOException {
     Duration timeout = work.timeout().isPositive() ? work.timeout() : defaultTimeout;
-    return ActionRun.newBuilder()
-        .setAction(Wire.digest(work.action()))
-        .setDigestFunction(DigestFunction.Value.SHA256)
-        .setTimeout(Wire.duration(timeout))
-        .setPlatform(Wire.platform(work.platform()))
-        .setQueued(Wire.timestamp(work.queued()))
-        .setMemoryLimitBytes(grant.memoryLimitBytes())
-        .build();
+    ActionRun.Builder run =
+        ActionRun.newBuilder()
+            .setAction(Wire.digest(work.action()))
+            .setDigestFunction(DigestFunction.Value.SHA256)
+            .setTimeout(Wire.duration(timeout))
+            .setPlatform(Wire.platform(work.platform()))
+            .setQueued(Wire.timestamp(work.queued()))
+            .setMemoryLimitBytes(grant.memoryLimitBytes());
+    addMessages(run, Scope.farm(grant.definition().key().instance()), work.action());
+    return run.build();
+  }
+
+  /** What is not there, or not what it should be, is left out: the executor says so. */
+  private void addMessages(ActionRun.Builder run, Scope scope, Digest digest) throws IOException {
+    try {
+      if (digest.sizeBytes() <= MAX_INLINE_BYTES) {
+        ByteString action = ByteString.copyFrom(blobs.readAll(scope, digest));
+        run.setActionBytes(action);
+        Digest command = Wire.digest(Action.parseFrom(action).getCommandDigest());
+        if (command.sizeBytes() <= MAX_INLINE_BYTES) {
+          run.setCommandBytes(ByteString.copyFrom(blobs.readAll(scope, command)));
+        }
+      }
+    } catch (BlobNotFoundException | InvalidProtocolBufferException | IllegalArgumentException e) {
+      log.info("a lease goes out without what its action names: {}", e.getMessage());
+    }
   }
 }

@@ -1,0 +1,32 @@
+package build.thresher.executor.sandbox;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A process to start, and what it gets from outside of bubblewrap.
+ *
+ * @param oneOutput whether what it writes to its standard error goes to its standard output
+ * @param uid negative: the executor's own
+ * @param processes limit of the kernel for each user
+ * @param doors of control groups to enter
+ * @param filter of system calls, as descriptor 9
+ * @param status written by bubblewrap, as descriptor 8
+ */
+record Launch(
+    boolean oneOutput,
+    int uid,
+    long processes,
+    long fileBytes,
+    long openFiles,
+    long mostOpenFiles,
+    List<Path> doors,
+    Optional<Path> filter,
+    Optional<Path> status,
+    List<String> command) {
+  Launch {
+    doors = List.copyOf(doors);
+    command = List.copyOf(command);
+  }
+}
