@@ -44,6 +44,7 @@ record Doors(
           S3Handler.ROUTE,
           S3Handler.open(
               data("s3"),
+              PartOptions.reserve(config),
               mirror,
               pushed,
               blobs,
@@ -59,6 +60,7 @@ record Doors(
   OciHandler oci(Duration stallTimeout) throws IOException {
     return OciHandler.open(
         data("oci"),
+        PartOptions.reserve(config),
         mirror,
         pushed,
         blobs,

@@ -2,6 +2,7 @@ package build.thresher.deploy;
 
 import static com.google.common.collect.ImmutableList.toImmutableList;
 
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.sources.SourceOptions;
 import build.thresher.cas.store.StoreOptions;
@@ -79,6 +80,7 @@ final class PartOptions {
         core,
         config.get(Key.BUILD_TIMEOUT),
         SchedulerOptions.DEFAULTS.retention(),
+        config.get(Key.STORE_RESERVE),
         actionProperties(config),
         Version.text());
   }
@@ -97,6 +99,11 @@ final class PartOptions {
       all.put(parts.group(1), new PlatformProperty(parts.group(2), parts.group(3)));
     }
     return new DefaultProperties(all.build());
+  }
+
+  /** What everybody leaves free on the disk of the data. */
+  static DiskReserve reserve(FarmConfig config) {
+    return new DiskReserve(config.get(Key.DATA), config.get(Key.STORE_RESERVE));
   }
 
   static SourceOptions sources(FarmConfig config) {

@@ -134,7 +134,7 @@ public final class Scheduler implements AutoCloseable {
       FarmStatusSource status,
       World world)
       throws IOException {
-    LogStore logs = new LogStore(directory.resolve("logs"));
+    LogStore logs = new LogStore(directory.resolve("logs"), options.reserveBytes());
     Polls polls = new Polls();
     Watchers watchers = new Watchers();
     Documents documents = new Documents(blobs);

@@ -17,6 +17,7 @@ import java.util.Optional;
  * @param installTree where every build installs
  * @param defaultTimeout wall time after which a build is killed, where the client names none
  * @param retention how long finished requests, executions and their logs are kept
+ * @param reserveBytes of the disk that live logs leave free
  * @param properties that actions have where they say nothing themselves
  * @param serverVersion shown to people
  */
@@ -26,6 +27,7 @@ public record SchedulerOptions(
     CoreOptions core,
     Duration defaultTimeout,
     Duration retention,
+    long reserveBytes,
     DefaultProperties properties,
     String serverVersion) {
 
@@ -47,6 +49,7 @@ public record SchedulerOptions(
           CoreOptions.DEFAULTS,
           Duration.ofHours(12),
           Duration.ofDays(14),
+          1L << 30,
           DefaultProperties.NONE,
           "");
 

@@ -61,6 +61,7 @@ final class TestFarm implements AutoCloseable {
             core,
             d.defaultTimeout(),
             d.retention(),
+            0,
             d.properties(),
             "test");
     start();

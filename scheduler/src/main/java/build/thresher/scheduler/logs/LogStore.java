@@ -1,6 +1,7 @@
 package build.thresher.scheduler.logs;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.DiskReserve;
 import com.google.common.cache.Cache;
 import com.google.common.cache.CacheBuilder;
 import java.io.IOException;
@@ -18,17 +19,23 @@ import java.util.stream.Stream;
 
 /**
  * Logs of executions while they run: a file for each stream, named by the hash of the execution's
- * name, so that no path is made from text. For people: flushed, not synced. Any thread.
+ * name, so that no path is made from text. For people: flushed, not synced, and not kept where the
+ * disk has no room for them. Any thread.
  */
 public final class LogStore {
   /** More than this of one log is not kept here. */
   static final long MAX_BYTES = 1L << 30;
 
   private final Path directory;
+  private final DiskReserve reserve;
   private final Cache<Name, Log> logs = CacheBuilder.newBuilder().weakValues().build();
 
-  public LogStore(Path directory) throws IOException {
+  /**
+   * @param reserveBytes of the file system that logs leave free
+   */
+  public LogStore(Path directory, long reserveBytes) throws IOException {
     this.directory = Files.createDirectories(directory);
+    this.reserve = new DiskReserve(directory, reserveBytes);
   }
 
   private record Name(String execution, LogStream stream) {
@@ -81,11 +88,11 @@ public final class LogStore {
       }
       int known = (int) Math.min(data.length, log.size - offset);
       int room = (int) Math.min(data.length - known, Math.max(0, MAX_BYTES - log.size));
-      if (room > 0) {
+      if (room > 0 && !reserve.isTouched()) {
         write(log, ByteBuffer.wrap(data, known, room));
         log.notifyAll();
       }
-      // Beyond the limit bytes are acknowledged and dropped: a log must not stop its build.
+      // Without room bytes are acknowledged and dropped: a log must not stop its build.
       return Math.max(log.size, offset + data.length);
     }
   }

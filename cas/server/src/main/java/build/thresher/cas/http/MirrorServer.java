@@ -31,10 +31,12 @@ public final class MirrorServer implements AutoCloseable {
 
   private final WebServer server;
   private final ServedBytes bytes;
+  private final SlowRequests slow;
 
-  private MirrorServer(WebServer server, ServedBytes bytes) {
+  private MirrorServer(WebServer server, ServedBytes bytes, SlowRequests slow) {
     this.server = server;
     this.bytes = bytes;
+    this.slow = slow;
   }
 
   /** Listens when it returns. */
@@ -64,6 +66,7 @@ public final class MirrorServer implements AutoCloseable {
       ImmutableMap<String, Handler> doors,
       Supplier<String> trouble) {
     ServedBytes bytes = new ServedBytes(blobs, options.stallTimeout());
+    SlowRequests slow = new SlowRequests(options.idleTimeout());
     MirrorHandler handler = new MirrorHandler(mirror, blobs, sources, access, trouble, bytes);
     WebServerConfig.Builder config =
         WebServer.builder()
@@ -77,6 +80,7 @@ public final class MirrorServer implements AutoCloseable {
                 Http1Config.builder()
                     .maxPrologueLength(MAX_REQUEST_LINE_BYTES)
                     .maxHeadersSize(MAX_HEADER_BYTES)
+                    .addReceiveListener(slow)
                     .build())
             .connectionOptions(c -> c.readTimeout(options.idleTimeout()))
             .idleConnectionTimeout(options.idleTimeout())
@@ -84,13 +88,16 @@ public final class MirrorServer implements AutoCloseable {
             .maxTcpConnections(options.maxConnections())
             .maxPayloadSize(doors.isEmpty() ? 0 : MAX_BODY_BYTES)
             .shutdownGracePeriod(GRACE)
-            .routing(routing(handler, doors));
+            .routing(routing(handler, doors, slow));
     options.tls().ifPresent(context -> config.tls(Tls.builder().sslContext(context).build()));
-    return new MirrorServer(config.build().start(), bytes);
+    return new MirrorServer(config.build().start(), bytes, slow);
   }
 
-  private static HttpRouting.Builder routing(Handler mirror, ImmutableMap<String, Handler> doors) {
-    HttpRouting.Builder routing = HttpRouting.builder().addFilter(MirrorServer::answer);
+  private static HttpRouting.Builder routing(
+      Handler mirror, ImmutableMap<String, Handler> doors, SlowRequests slow) {
+    HttpRouting.Builder routing =
+        HttpRouting.builder()
+            .addFilter((chain, request, response) -> answer(chain, request, response, slow));
     doors.forEach(routing::any);
     return routing.any(mirror);
   }
@@ -101,13 +108,17 @@ public final class MirrorServer implements AutoCloseable {
    * that reads to the end waits as long. A body that nobody read stays Helidon's to deal with: if
    * it were cut off, the client would lose the answer too.
    */
-  private static void answer(FilterChain chain, RoutingRequest request, RoutingResponse response) {
+  private static void answer(
+      FilterChain chain, RoutingRequest request, RoutingResponse response, SlowRequests slow) {
     boolean asked = request.headers().containsToken(HeaderValues.CONNECTION_CLOSE);
     if (asked) {
       response.header(HeaderValues.CONNECTION_CLOSE);
     }
     chain.proceed();
     boolean read = !request.content().hasEntity() || request.content().consumed();
+    if (!read) {
+      slow.begin();
+    }
     if (asked && read && response.isSent()) {
       throw new CloseConnectionException("as the client asked");
     }
@@ -122,6 +133,7 @@ public final class MirrorServer implements AutoCloseable {
   public void stop() {
     server.stop();
     bytes.close();
+    slow.close();
   }
 
   @Override

@@ -39,6 +39,7 @@ final class StallGuard implements AutoCloseable {
 
   private void look() {
     long now = nanoTime.getAsLong();
+    transfers.removeIf(t -> !t.thread.isAlive()); // its connection ended before it did
     transfers.forEach(t -> t.interruptIfStalled(now));
   }
 

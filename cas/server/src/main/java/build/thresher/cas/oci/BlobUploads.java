@@ -1,5 +1,6 @@
 package build.thresher.cas.oci;
 
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.oci.OciException.Code;
 import java.io.IOException;
 import java.io.InputStream;
@@ -34,20 +35,23 @@ final class BlobUploads {
   private static final int ID_BYTES = 20;
   private static final Duration LIFETIME = Duration.ofDays(1);
   private static final Duration PATIENCE = Duration.ofSeconds(10);
-  private static final long MIN_FREE_BYTES = 1L << 30;
 
   private final Path directory;
+  private final DiskReserve reserve;
   private final InstantSource clock;
   private final SecureRandom random;
   private final Map<String, Upload> open = new ConcurrentHashMap<>();
 
-  private BlobUploads(Path directory, InstantSource clock, SecureRandom random) {
+  private BlobUploads(
+      Path directory, DiskReserve reserve, InstantSource clock, SecureRandom random) {
     this.directory = directory;
+    this.reserve = reserve;
     this.clock = clock;
     this.random = random;
   }
 
-  static BlobUploads in(Path directory, InstantSource clock, SecureRandom random)
+  static BlobUploads in(
+      Path directory, DiskReserve reserve, InstantSource clock, SecureRandom random)
       throws IOException {
     Files.createDirectories(directory);
     try (Stream<Path> left = Files.list(directory)) {
@@ -55,7 +59,7 @@ final class BlobUploads {
         Files.deleteIfExists(file);
       }
     }
-    return new BlobUploads(directory, clock, random);
+    return new BlobUploads(directory, reserve, clock, random);
   }
 
   /** One blob on its way. */
@@ -92,12 +96,9 @@ final class BlobUploads {
             Code.BLOB_UPLOAD_INVALID,
             "the upload has " + received() + " bytes; the next chunk begins there");
       }
-      if (Files.getFileStore(directory).getUsableSpace() < MIN_FREE_BYTES) {
-        throw new OciException(503, Code.UNAVAILABLE, "the farm's disk is full; try again later");
-      }
       try (OutputStream out =
           Files.newOutputStream(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
-        body.transferTo(out);
+        reserve.copy(body, out);
       }
     }
 

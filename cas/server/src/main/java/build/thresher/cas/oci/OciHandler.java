@@ -3,6 +3,7 @@ package build.thresher.cas.oci;
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.StoreUnavailableException;
 import build.thresher.cas.http.AccessCheck;
@@ -92,10 +93,12 @@ public final class OciHandler implements Handler, AutoCloseable {
    * @param directory of its own, for tags and for uploads in chunks
    * @param instances that can be read
    * @param options say to which of them may be pushed
+   * @param reserve what uploads leave free
    * @param stallTimeout a client that takes no byte of its answer for so long is disconnected
    */
   public static OciHandler open(
       Path directory,
+      DiskReserve reserve,
       RocksSpackMirror mirror,
       PushedSpecs pushed,
       BlobStore blobs,
@@ -120,7 +123,7 @@ public final class OciHandler implements Handler, AutoCloseable {
           tables,
           repositories,
           images,
-          BlobUploads.in(directory.resolve("uploads"), clock, random),
+          BlobUploads.in(directory.resolve("uploads"), reserve, clock, random),
           new ServedBytes(blobs, stallTimeout));
     } catch (IOException | RuntimeException e) {
       tables.close();

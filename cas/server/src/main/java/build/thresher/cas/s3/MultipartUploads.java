@@ -1,5 +1,6 @@
 package build.thresher.cas.s3;
 
+import build.thresher.cas.api.DiskReserve;
 import com.google.common.io.ByteSource;
 import com.google.common.io.MoreFiles;
 import java.io.IOException;
@@ -30,24 +31,27 @@ final class MultipartUploads {
   private static final Duration LIFETIME = Duration.ofDays(1);
 
   private final Path directory;
+  private final DiskReserve reserve;
   private final InstantSource clock;
   private final Map<String, Upload> open = new ConcurrentHashMap<>();
 
   private record Upload(String key, Path directory, long begunMillis) {}
 
-  private MultipartUploads(Path directory, InstantSource clock) {
+  private MultipartUploads(Path directory, DiskReserve reserve, InstantSource clock) {
     this.directory = directory;
+    this.reserve = reserve;
     this.clock = clock;
   }
 
-  static MultipartUploads in(Path directory, InstantSource clock) throws IOException {
+  static MultipartUploads in(Path directory, DiskReserve reserve, InstantSource clock)
+      throws IOException {
     Files.createDirectories(directory);
     try (Stream<Path> left = Files.list(directory)) {
       for (Path upload : left.toList()) {
         remove(upload);
       }
     }
-    return new MultipartUploads(directory, clock);
+    return new MultipartUploads(directory, reserve, clock);
   }
 
   /** Begins one and returns its id. */
@@ -75,7 +79,7 @@ final class MultipartUploads {
     Path temporary = Files.createTempFile(upload.directory(), "part-", ".tmp");
     try {
       try (OutputStream out = Files.newOutputStream(temporary)) {
-        body.transferTo(out);
+        reserve.copy(body, out);
       }
       Files.move(temporary, file(upload, number), java.nio.file.StandardCopyOption.ATOMIC_MOVE);
     } finally {

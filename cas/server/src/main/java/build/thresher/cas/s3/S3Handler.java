@@ -2,6 +2,7 @@ package build.thresher.cas.s3;
 
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.api.StoreUnavailableException;
 import build.thresher.cas.mirror.PushedSpecs;
 import build.thresher.cas.mirror.RocksSpackMirror;
@@ -86,11 +87,13 @@ public final class S3Handler implements Handler {
 
   /**
    * @param directory of its own, for uploads in parts
+   * @param reserve what uploads in parts leave free
    * @param secret that requests are signed with
    * @param readSecrets of an instance, with which requests that only read may be signed too
    */
   public static S3Handler open(
       Path directory,
+      DiskReserve reserve,
       RocksSpackMirror mirror,
       PushedSpecs pushed,
       BlobStore blobs,
@@ -106,7 +109,7 @@ public final class S3Handler implements Handler {
         isInstance,
         secret,
         readSecrets,
-        MultipartUploads.in(directory, clock),
+        MultipartUploads.in(directory, reserve, clock),
         clock);
   }
 

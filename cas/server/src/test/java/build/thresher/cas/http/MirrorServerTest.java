@@ -296,6 +296,44 @@ class MirrorServerTest {
     assertTrue(headers.isEmpty() || headers.startsWith("HTTP/1.1 4"), headers);
   }
 
+  @Test
+  void aRequestThatComesByteByByteHasNoLongerThanOneThatComesAtOnce() throws Exception {
+    MirrorHttpOptions patient = MirrorHttpOptions.listeningOn("127.0.0.1", 0);
+    MirrorHttpOptions options =
+        new MirrorHttpOptions(
+            patient.host(),
+            0,
+            patient.tls(),
+            patient.maxConnections(),
+            Duration.ofSeconds(1),
+            patient.stallTimeout());
+    try (MirrorServer quick =
+        MirrorServer.start(
+            options,
+            mirror,
+            blobs,
+            SourceLookup.NONE,
+            (role, instance, who) -> false,
+            ImmutableMap.of("/door", (request, response) -> response.status(401).send()))) {
+      dripUntilClosed(quick, "GET /healthz HTTP/1.1\r\nHost: x\r\n");
+      dripUntilClosed(quick, "PUT /door HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+    }
+  }
+
+  private static void dripUntilClosed(MirrorServer server, String begin) throws Exception {
+    long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+    try (Socket socket = new Socket("127.0.0.1", server.port())) {
+      socket.getOutputStream().write(begin.getBytes(StandardCharsets.ISO_8859_1));
+      while (System.nanoTime() < deadline) {
+        socket.getOutputStream().write('a');
+        Thread.sleep(50);
+      }
+    } catch (java.net.SocketException closed) {
+      return;
+    }
+    throw new AssertionError("still open: " + begin);
+  }
+
   /** Sends bytes as they are: a client library would tidy them up. */
   private String raw(String request) throws IOException {
     try (Socket socket = new Socket("127.0.0.1", server.port())) {

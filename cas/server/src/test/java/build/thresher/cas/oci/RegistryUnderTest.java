@@ -1,6 +1,7 @@
 package build.thresher.cas.oci;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
@@ -70,6 +71,7 @@ final class RegistryUnderTest implements AutoCloseable {
     oci =
         OciHandler.open(
             dir.resolve("oci"),
+            new DiskReserve(dir, 0),
             mirror,
             new PushedSpecs(mirror, blobs, options),
             blobs,

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
@@ -80,6 +81,7 @@ class S3HandlerTest {
     S3Handler s3 =
         S3Handler.open(
             dir.resolve("s3"),
+            new DiskReserve(dir, 0),
             mirror,
             new PushedSpecs(mirror, blobs, options),
             blobs,

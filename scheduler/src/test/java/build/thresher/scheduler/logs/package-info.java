@@ -1,0 +1,4 @@
+@NullMarked
+package build.thresher.scheduler.logs;
+
+import org.jspecify.annotations.NullMarked;
