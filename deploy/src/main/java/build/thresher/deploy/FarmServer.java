@@ -97,6 +97,7 @@ final class FarmServer implements AutoCloseable {
   private final String localName = InProcessServerBuilder.generateName();
   private List<ServerServiceDefinition> services = List.of();
   private @Nullable Tokens tokens;
+  private @Nullable Tokens administrators;
   private String grpcTarget = "";
   private String httpAddress = "";
   private String hostName = "";
@@ -131,6 +132,9 @@ final class FarmServer implements AutoCloseable {
         config.get(Key.OPEN)
             ? null
             : Tokens.readOrCreate(config.get(Key.TOKEN_FILE), new SecureRandom());
+    String adminFile = config.get(Key.ADMIN_TOKEN_FILE);
+    administrators =
+        adminFile.isEmpty() ? null : Tokens.readOrCreate(Path.of(adminFile), new SecureRandom());
     if (tokens == null) {
       log.warn("access.open is set: every user of this machine can use this farm");
     }
@@ -265,7 +269,7 @@ final class FarmServer implements AutoCloseable {
             NettyServerBuilder.forAddress(
                 config.get(Key.GRPC_LISTEN), PartOptions.credentials(config)))
         .addServices(services)
-        .intercept(new AccessInterceptor(tokens))
+        .intercept(new AccessInterceptor(tokens, administrators))
         .intercept(inFlight)
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .maxInboundMessageSize(MAX_MESSAGE_BYTES)
@@ -283,7 +287,7 @@ final class FarmServer implements AutoCloseable {
   private Server localServer() {
     return InProcessServerBuilder.forName(localName)
         .addServices(services)
-        .intercept(new AccessInterceptor(tokens))
+        .intercept(new AccessInterceptor(tokens, administrators))
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .maxInboundMessageSize(MAX_MESSAGE_BYTES)
         .build();

@@ -10,20 +10,24 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Lets a call through when its token gives a role that the method needs; UNAUTHENTICATED otherwise.
- * Says nothing about the token that was sent.
+ * Lets a call through when its token gives a role that the method needs; UNAUTHENTICATED otherwise,
+ * PERMISSION_DENIED where another token of the farm is needed. Says nothing about the token that
+ * was sent.
  */
 public final class AccessInterceptor implements ServerInterceptor {
   private static final Metadata.Key<String> AUTHORIZATION =
       Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
 
   private final @Nullable Tokens tokens;
+  private final @Nullable Tokens administrators;
 
   /**
    * @param tokens null on a farm that was opened explicitly
+   * @param administrators a token that may do everything; null where the farm's may
    */
-  public AccessInterceptor(@Nullable Tokens tokens) {
+  public AccessInterceptor(@Nullable Tokens tokens, @Nullable Tokens administrators) {
     this.tokens = tokens;
+    this.administrators = administrators;
   }
 
   @Override
@@ -32,20 +36,36 @@ public final class AccessInterceptor implements ServerInterceptor {
     MethodDescriptor<Q, R> method = call.getMethodDescriptor();
     String service = method.getServiceName() == null ? "" : method.getServiceName();
     Set<Role> needed = AccessPolicy.rolesFor(service, method.getFullMethodName());
-    if (needed.contains(Role.ANYONE) || (tokens == null && !needed.isEmpty())) {
-      return next.startCall(call, headers);
-    }
     String header = headers.get(AUTHORIZATION);
-    if (tokens != null && header != null && !needed.isEmpty() && tokens.authorizes(header)) {
+    if (needed.contains(Role.ANYONE) || (!needed.isEmpty() && isAdministrator(header))) {
       return next.startCall(call, headers);
     }
-    call.close(
+    boolean known = tokens == null || (header != null && tokens.authorizes(header));
+    if (known && administrators != null && needed.contains(Role.ADMINISTRATOR)) {
+      return refused(
+          call,
+          Status.PERMISSION_DENIED.withDescription(
+              "this is for the farm's administrators: send their token (--token-file;"
+                  + " access.admin_token_file in the server's farm.yaml says where it is)"));
+    }
+    if (known && !needed.isEmpty()) {
+      return next.startCall(call, headers);
+    }
+    return refused(
+        call,
         Status.UNAUTHENTICATED.withDescription(
             header == null
                 ? "this farm asks for a token: send `authorization: Bearer <token>`"
                     + " (thresher reads it from its token file, see --token-file)"
-                : "the token is not one of this farm's"),
-        new Metadata());
+                : "the token is not one of this farm's"));
+  }
+
+  private boolean isAdministrator(@Nullable String header) {
+    return administrators != null && header != null && administrators.authorizes(header);
+  }
+
+  private static <Q, R> ServerCall.Listener<Q> refused(ServerCall<Q, R> call, Status status) {
+    call.close(status, new Metadata());
     return new ServerCall.Listener<>() {};
   }
 }

@@ -16,6 +16,7 @@ public final class AccessPolicy {
   private static final Set<Role> WORK = EnumSet.of(Role.CLIENT, Role.EXECUTOR);
   private static final Set<Role> CLIENT = EnumSet.of(Role.CLIENT);
   private static final Set<Role> EXECUTOR = EnumSet.of(Role.EXECUTOR);
+  private static final Set<Role> ADMINISTRATOR = EnumSet.of(Role.ADMINISTRATOR);
   private static final Set<Role> ANYONE = EnumSet.of(Role.ANYONE);
 
   /** By full method name, or by service where all methods of it need the same. */
@@ -24,6 +25,9 @@ public final class AccessPolicy {
           .put("thresher.v1.Farm", CLIENT)
           .put("thresher.v1.Executors", EXECUTOR)
           .put("thresher.v1.Mirror", CLIENT)
+          .put("thresher.v1.Mirror/Prune", ADMINISTRATOR)
+          .put("thresher.v1.Mirror/Promote", ADMINISTRATOR)
+          .put("thresher.v1.Mirror/RotateKey", ADMINISTRATOR)
           .put("build.bazel.remote.execution.v2.ContentAddressableStorage", WORK)
           .put("build.bazel.remote.execution.v2.ActionCache", WORK)
           .put("build.bazel.remote.execution.v2.Capabilities", WORK)

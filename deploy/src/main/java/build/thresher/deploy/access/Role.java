@@ -6,6 +6,8 @@ public enum Role {
   CLIENT,
   /** Lease tasks, complete them, read and write blobs. */
   EXECUTOR,
+  /** Decide what a mirror keeps, what goes from one to another, and who signs. */
+  ADMINISTRATOR,
   /** Nothing but health: no token is asked for. */
   ANYONE
 }

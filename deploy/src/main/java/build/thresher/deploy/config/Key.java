@@ -62,6 +62,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.PATH,
           "~/.config/thresher/token",
           "The token that clients and executors send. Made at first start, readable by its owner only.");
+  public static final Key<String> ADMIN_TOKEN_FILE =
+      key(
+          "access.admin_token_file",
+          ValueType.STRING,
+          "",
+          "If set, the token that `thresher mirror prune`, `promote` and `rotate` need, and which may do everything else too;"
+              + " made at first start. Otherwise the farm's token may.");
   public static final Key<Boolean> OPEN =
       key(
           "access.open",
@@ -330,6 +337,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           TLS_CERTIFICATE,
           TLS_KEY,
           TOKEN_FILE,
+          ADMIN_TOKEN_FILE,
           OPEN,
           MIRROR_READ_OPEN,
           CLIENT_RESULTS,

@@ -8,6 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.FarmStatus;
 import build.thresher.v1.GetStatusRequest;
+import build.thresher.v1.ListKeysResponse;
+import build.thresher.v1.MirrorGrpc;
+import build.thresher.v1.RotateKeyRequest;
+import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
@@ -44,13 +48,24 @@ class AccessTest {
     }
   }
 
+  /** A mirror that answers every change of a key. */
+  private static final class Mirror extends MirrorGrpc.MirrorImplBase {
+    @Override
+    public void rotateKey(RotateKeyRequest request, StreamObserver<ListKeysResponse> out) {
+      out.onNext(ListKeysResponse.getDefaultInstance());
+      out.onCompleted();
+    }
+  }
+
   @BeforeEach
   void serve() throws Exception {
     Tokens tokens = Tokens.readOrCreate(dir.resolve("token"), new SecureRandom());
+    Tokens administrators = Tokens.readOrCreate(dir.resolve("admin-token"), new SecureRandom());
     server =
         NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
             .addService(new Farm())
-            .intercept(new AccessInterceptor(tokens))
+            .addService(new Mirror())
+            .intercept(new AccessInterceptor(tokens, administrators))
             .build()
             .start();
     channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
@@ -67,12 +82,35 @@ class AccessTest {
   }
 
   private FarmGrpc.FarmBlockingStub farm(@Nullable String header) {
+    return FarmGrpc.newBlockingStub(channel).withInterceptors(sending(header));
+  }
+
+  private static ClientInterceptor sending(@Nullable String header) {
     Metadata metadata = new Metadata();
     if (header != null) {
       metadata.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), header);
     }
-    return FarmGrpc.newBlockingStub(channel)
-        .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(metadata));
+    return MetadataUtils.newAttachHeadersInterceptor(metadata);
+  }
+
+  @Test
+  void whatIsForAdministratorsNeedsTheirTokenWhichDoesEverything() throws Exception {
+    String farms = "Bearer " + Tokens.read(dir.resolve("token"));
+    String administrators = "Bearer " + Tokens.read(dir.resolve("admin-token"));
+    MirrorGrpc.MirrorBlockingStub mirror = MirrorGrpc.newBlockingStub(channel);
+    RotateKeyRequest rotate = RotateKeyRequest.getDefaultInstance();
+    assertDoesNotThrow(() -> mirror.withInterceptors(sending(administrators)).rotateKey(rotate));
+    assertDoesNotThrow(() -> farm(administrators).getStatus(GetStatusRequest.getDefaultInstance()));
+    var denied =
+        assertThrows(
+            StatusRuntimeException.class,
+            () -> mirror.withInterceptors(sending(farms)).rotateKey(rotate));
+    assertEquals(Status.Code.PERMISSION_DENIED, denied.getStatus().getCode());
+    var nobody =
+        assertThrows(
+            StatusRuntimeException.class,
+            () -> mirror.withInterceptors(sending("Bearer nonsense")).rotateKey(rotate));
+    assertEquals(Status.Code.UNAUTHENTICATED, nobody.getStatus().getCode());
   }
 
   @Test
