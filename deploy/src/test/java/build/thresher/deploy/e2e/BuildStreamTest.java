@@ -1,6 +1,7 @@
 package build.thresher.deploy.e2e;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -10,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -53,6 +55,112 @@ class BuildStreamTest {
     }
   }
 
+  @Tag("long")
+  @Test
+  void anExecutorAndThenTheServerAreKilledInMidBuildAndWhatWasBuiltIsNotBuiltAgain()
+      throws Exception {
+    Optional<Path> bst = Tools.find("bst");
+    assumeTrue(bst.isPresent(), "no BuildStream on this host (pip install buildstream)");
+    makeProject();
+    // Built after hello.bst, for longer than an executor or the server is away.
+    Files.writeString(
+        project.resolve("elements/late.bst"),
+        """
+        kind: manual
+        build-depends:
+        - base.bst
+        - hello.bst
+        environment:
+          PATH: /bin
+        config:
+          build-commands:
+          - sleep 15.0611
+          install-commands:
+          - mkdir -p "%{install-root}"
+          - cp /share/word.txt "%{install-root}/late.txt"
+          strip-commands:
+          - "true"
+        """);
+    Certificates certificates = Certificates.make(directory.resolve("certificates"));
+    try (FarmUnderTest farm =
+        FarmUnderTest.start(
+            directory.resolve("farm"),
+            certificates.settings(
+                "executor.local=false",
+                "scheduler.lease_term=6s",
+                "instances=[default,buildstream]",
+                "actions.properties=[buildstream:chrootIntoInputRoot=true]"))) {
+      farm.trust(certificates.authority());
+      farm.startExecutor("first");
+      String address = farm.grpcAddress().replace("127.0.0.1", "localhost");
+      Path settings = settings("one", tls(address, certificates.authority(), farm.tokenFile()));
+      Processes.Running running = start(bst.get(), settings, "build", "late.bst");
+      sleeps(running);
+      farm.killExecutors();
+      Processes.until(
+          "the killed executor's build is gone",
+          () -> Processes.withCommandLineEnd("sleep 15.0611").isEmpty());
+      farm.startExecutor("second");
+      sleeps(running);
+      farm.killServer();
+      farm.startServer();
+      String said = running.await().succeeded().output();
+      run(bst.get(), settings, "artifact", "checkout", "late.bst", "--directory", "late-out");
+      assertEquals("HELLO\n", Files.readString(directory.resolve("late-out/late.txt")), said);
+      assertEquals(2, farm.logs().split(": exit code 0 in", -1).length - 1, farm.logs());
+    }
+  }
+
+  private static void sleeps(Processes.Running client) throws Exception {
+    Processes.until(
+        "the action sleeps, or the client gave up",
+        () ->
+            !Processes.withCommandLineEnd("sleep 15.0611").isEmpty()
+                || !client.process().isAlive());
+    if (!client.process().isAlive()) {
+      throw new AssertionError(Files.readString(client.log()));
+    }
+  }
+
+  @Tag("long")
+  @Test
+  void overTlsItSendsItsTokenAndArtifactsAreSharedThroughRemoteAsset() throws Exception {
+    Optional<Path> bst = Tools.find("bst");
+    assumeTrue(bst.isPresent(), "no BuildStream on this host (pip install buildstream)");
+    makeProject();
+    Certificates certificates = Certificates.make(directory.resolve("certificates"));
+    Path other = Certificates.make(directory.resolve("other")).authority();
+    try (FarmUnderTest farm =
+        FarmUnderTest.start(
+            directory.resolve("farm"),
+            certificates.settings(
+                "access.client_results=true",
+                "instances=[default,buildstream]",
+                "actions.properties=[buildstream:chrootIntoInputRoot=true]"))) {
+      String address = farm.grpcAddress().replace("127.0.0.1", "localhost");
+      String service = tls(address, certificates.authority(), farm.tokenFile());
+      String artifacts = "artifacts:\n  servers:\n  -" + service.substring(3) + "    push: true\n";
+      String first = run(bst.get(), settings("one", service, artifacts), "build", "hello.bst");
+      assertTrue(first.contains("Pushed artifact"), first);
+      // Without an execution service: what it does not pull it would have to build here.
+      Path pulling = directory.resolve("two.conf");
+      Files.writeString(pulling, directories("two") + artifacts);
+      String second = run(bst.get(), pulling, "artifact", "pull", "hello.bst");
+      assertTrue(second.contains("Pulled artifact"), second);
+      run(bst.get(), pulling, "artifact", "checkout", "hello.bst", "--directory", "two-out");
+      assertEquals("HELLO\n", Files.readString(directory.resolve("two-out/share/word.txt")));
+      Path misled = settings("three", tls(address, other, farm.tokenFile()));
+      assertNotEquals(0, start(bst.get(), misled, "build", "hello.bst").await().exit());
+    }
+  }
+
+  private static String tls(String address, Path authority, Path token) {
+    return "    url: https://%s\n    instance-name: buildstream\n".formatted(address)
+        + "    auth:\n      server-cert: %s\n      access-token: %s\n".formatted(authority, token)
+        // Without it buildbox gives up before the server is back.
+        + "    connection-config:\n      retry-limit: 8\n      retry-delay: 1000\n";
+  }
+
   private void makeProject() throws Exception {
     Processes.run(directory, Map.of(), List.of("cp", "-r", PROJECT.toString(), project.toString()))
         .succeeded();
@@ -66,7 +174,7 @@ class BuildStreamTest {
                 """
                 mkdir -p "$0/bin" "$0/tmp" "$0/dev" "$0/proc"
                 touch "$0/tmp/.keep" "$0/dev/.keep" "$0/proc/.keep"
-                for name in sh cat tr mkdir cp rm chmod find; do
+                for name in sh cat tr mkdir cp rm chmod find sleep; do
                   program=$(readlink -f "$(command -v $name)")
                   cp "$program" "$0/bin/$name"
                   for library in $(ldd "$program" | grep -o '/[^ ]*'); do
@@ -81,30 +189,48 @@ class BuildStreamTest {
 
   /** With a cache of its own, as on another machine. */
   private String build(Path bst, FarmUnderTest farm, String name) throws Exception {
-    Path settings = directory.resolve(name + ".conf");
-    String service =
-        "    url: http://%s\n    instance-name: buildstream\n".formatted(farm.grpcAddress());
-    Files.writeString(
-        settings,
-        "cachedir: %1$s/%2$s-cache\nsourcedir: %1$s/sources\nlogdir: %1$s/logs\n"
-                .formatted(directory, name)
-            + "remote-execution:\n"
-            + "  execution-service:\n"
-            + service
-            + "  storage-service:\n"
-            + service
-            + "  action-cache-service:\n"
-            + service);
+    Path settings = settings(name, service(farm.grpcAddress()));
     String said = run(bst, settings, "build", "hello.bst");
     Path out = directory.resolve(name + "-out");
     run(bst, settings, "artifact", "checkout", "hello.bst", "--directory", out.toString());
     return said;
   }
 
+  private static String service(String address) {
+    return "    url: http://%s\n    instance-name: buildstream\n".formatted(address);
+  }
+
+  private String directories(String name) {
+    return "cachedir: %1$s/%2$s-cache\nsourcedir: %1$s/sources\nlogdir: %1$s/logs\n"
+        .formatted(directory, name);
+  }
+
+  private Path settings(String name, String service, String... more) throws Exception {
+    return Files.writeString(
+        directory.resolve(name + ".conf"),
+        directories(name)
+            + "remote-execution:\n"
+            + "  execution-service:\n"
+            + service
+            + "  storage-service:\n"
+            + service
+            + "  action-cache-service:\n"
+            + service
+            + String.join("", more));
+  }
+
   private String run(Path bst, Path settings, String... arguments) throws Exception {
+    return start(bst, settings, arguments).await().succeeded().output();
+  }
+
+  private Processes.Running start(Path bst, Path settings, String... arguments) throws Exception {
     List<String> command =
         new ArrayList<>(
             List.of(
+                "sh",
+                "-c",
+                "cd \"$0\" && exec \"$@\"",
+                directory.toString(),
                 bst.toString(),
                 "--no-interactive",
                 "--no-colors",
@@ -113,8 +239,6 @@ class BuildStreamTest {
                 "--directory",
                 project.toString()));
     command.addAll(List.of(arguments));
-    return Processes.run(directory, Map.of("HOME", directory.toString()), command)
-        .succeeded()
-        .output();
+    return Processes.startIn(directory, Map.of("HOME", directory.toString()), command);
   }
 }
