@@ -230,6 +230,14 @@ final class AssetRules {
     }
   }
 
+  private static void mayUnpack(FetchDirectoryResponse response) throws NotOfferedException {
+    mayFetch(response.getStatus());
+    if (response.getStatus().getCode() == 0
+        && response.getRootDirectoryDigest().getHash().isEmpty()) {
+      throw new NotOfferedException("it says OK and gives no directory");
+    }
+  }
+
   private static void checksum(Subject server) throws Exception {
     ByteString page = server.fresh();
     serving(
@@ -274,7 +282,7 @@ final class AssetRules {
         archive,
         uri -> {
           FetchDirectoryResponse all = fetchDirectory(server, uri, checksumOf(archive));
-          mayFetch(all.getStatus());
+          mayUnpack(all);
           require(all.getStatus().getCode() == 0, "its status is " + all.getStatus());
           require(
               all.getRootDirectoryDigest().equals(digest(outer.toByteString())),
@@ -300,7 +308,7 @@ final class AssetRules {
         archive,
         uri -> {
           FetchDirectoryResponse response = fetchDirectory(server, uri, checksumOf(archive));
-          mayFetch(response.getStatus());
+          mayUnpack(response);
           if (response.getStatus().getCode() == 0) {
             Directory root =
                 Directory.parseFrom(server.read(response.getRootDirectoryDigest()).getData());

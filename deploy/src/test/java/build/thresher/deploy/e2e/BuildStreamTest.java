@@ -87,7 +87,7 @@ class BuildStreamTest {
             directory.resolve("farm"),
             certificates.settings(
                 "executor.local=false",
-                "scheduler.lease_term=6s",
+                "scheduler.lease_term=20s",
                 "instances=[default,buildstream]",
                 "actions.properties=[buildstream:chrootIntoInputRoot=true]"))) {
       farm.trust(certificates.authority());
