@@ -31,6 +31,7 @@ public final class ClientCommands {
           .put("logs", LogsCommand::new)
           .put("cancel", CancelCommand::new)
           .put("mirror", MirrorCommand::new)
+          .put("sources", SourcesCommand::new)
           .put("completion", CompletionCommand::new)
           .build();
 

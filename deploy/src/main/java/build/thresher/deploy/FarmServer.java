@@ -31,6 +31,7 @@ import build.thresher.cas.reapi.PushService;
 import build.thresher.cas.reapi.ResultUpdates;
 import build.thresher.cas.sources.SourceFetchService;
 import build.thresher.cas.sources.SourceFetcher;
+import build.thresher.cas.sources.SourcesService;
 import build.thresher.cas.store.CompressedForms;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.deploy.access.AccessInterceptor;
@@ -183,6 +184,7 @@ final class FarmServer implements AutoCloseable {
                 data.resolve("sources"), blobs, PartOptions.sources(config), System::nanoTime));
     AssetTable assets = new AssetTable(blobs, blobs.results(), clock);
     adapters.add(new SourceFetchService(sources, assets, blobs, instances::resolve));
+    adapters.add(new SourcesService(sources.mirror(), instances::resolve));
     adapters.add(new PushService(assets, instances, updates));
     PushedSpecs pushed = new PushedSpecs(mirror, blobs, mirrorOptions);
     Pins pins = Pins.open(mirror);
@@ -208,7 +210,7 @@ final class FarmServer implements AutoCloseable {
             httpOptions,
             mirror,
             blobs,
-            sources::find,
+            sources.mirror()::find,
             access,
             doors.routes(oci),
             () -> trouble(blobs, mirror, scheduler));

@@ -6,6 +6,7 @@ import build.bazel.remote.asset.v1.FetchGrpc;
 import build.bazel.remote.asset.v1.Qualifier;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.executor.inputs.GitVersion;
 import build.thresher.executor.inputs.RemoteSources;
 import build.thresher.executor.inputs.SourceFile;
 import build.thresher.executor.inputs.SourceUnavailableException;
@@ -14,6 +15,7 @@ import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.Base64;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** Has sources fetched by the farm's Remote Asset service. Thread-safe; calls block. */
@@ -28,22 +30,31 @@ final class FetchedSources implements RemoteSources {
 
   @Override
   public Digest fetch(Scope scope, SourceFile source) throws SourceUnavailableException {
-    byte[] sha256 = HexFormat.of().parseHex(source.sha256());
-    FetchBlobRequest request =
+    FetchBlobRequest.Builder request =
         FetchBlobRequest.newBuilder()
             .setInstanceName(scope.instance())
             .setTimeout(Wire.duration(LIMIT))
             .addAllUris(source.urls())
-            .addQualifiers(
-                qualifier("checksum.sri", "sha256-" + Base64.getEncoder().encodeToString(sha256)))
-            .addQualifiers(qualifier("thresher.mirror_path", source.mirrorPath()))
-            .build();
+            .addQualifiers(qualifier("thresher.mirror_path", source.mirrorPath()));
+    if (!source.name().isEmpty()) {
+      request.addQualifiers(qualifier("thresher.mirror_name", source.name()));
+    }
+    source
+        .git()
+        .ifPresentOrElse(
+            git -> addGit(request, git),
+            () -> {
+              byte[] sha256 = HexFormat.of().parseHex(source.sha256());
+              request.addQualifiers(
+                  qualifier(
+                      "checksum.sri", "sha256-" + Base64.getEncoder().encodeToString(sha256)));
+            });
     FetchBlobResponse response;
     try {
       response =
           fetch
               .withDeadlineAfter(LIMIT.plusMinutes(1).toSeconds(), TimeUnit.SECONDS)
-              .fetchBlob(request);
+              .fetchBlob(request.build());
     } catch (StatusRuntimeException e) {
       throw unavailable(source, String.valueOf(e.getStatus().getDescription()), e);
     }
@@ -52,12 +63,31 @@ final class FetchedSources implements RemoteSources {
     }
     try {
       Digest digest = Wire.digest(response.getBlobDigest());
-      if (!digest.hex().equals(source.sha256())) {
+      if (source.git().isEmpty() && !digest.hex().equals(source.sha256())) {
         throw unavailable(source, "the farm answered with the blob " + digest, null);
       }
       return digest;
     } catch (IllegalArgumentException e) {
       throw unavailable(source, "the farm answered with a malformed digest", e);
+    }
+  }
+
+  private static void addGit(FetchBlobRequest.Builder request, GitVersion git) {
+    request.addQualifiers(qualifier("vcs.commit", git.commit()));
+    if (!git.ref().isEmpty()) {
+      request.addQualifiers(qualifier("vcs.branch", git.ref()));
+    }
+    addPaths(request, "thresher.git_submodules", git.submodules());
+    addPaths(request, "thresher.git_removed", git.removed());
+    addPaths(request, "thresher.git_sparse", git.sparse());
+    if (git.fullHistory()) {
+      request.addQualifiers(qualifier("thresher.git_full_history", "true"));
+    }
+  }
+
+  private static void addPaths(FetchBlobRequest.Builder request, String name, List<String> paths) {
+    if (!paths.isEmpty()) {
+      request.addQualifiers(qualifier(name, String.join("\n", paths)));
     }
   }
 

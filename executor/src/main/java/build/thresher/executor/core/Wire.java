@@ -2,6 +2,7 @@ package build.thresher.executor.core;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.executor.inputs.BuiltPrefix;
+import build.thresher.executor.inputs.GitVersion;
 import build.thresher.executor.inputs.SourceFile;
 import build.thresher.executor.outputs.PushedSpec;
 import build.thresher.executor.sandbox.SandboxResult;
@@ -10,6 +11,7 @@ import build.thresher.executor.spack.BuildOutcome.FailureKind;
 import build.thresher.executor.spack.SpackTask;
 import build.thresher.v1.Failure;
 import build.thresher.v1.FailureClass;
+import build.thresher.v1.GitSource;
 import build.thresher.v1.Lease;
 import build.thresher.v1.Prefix;
 import build.thresher.v1.Source;
@@ -76,10 +78,22 @@ final class Wire {
   private static SourceFile source(Source source) {
     return new SourceFile(
         source.getSha256(),
-        List.copyOf(source.getUrlsList()),
+        source.hasGit() ? List.of(source.getGit().getUrl()) : List.copyOf(source.getUrlsList()),
         source.getMirrorPath(),
+        source.getName(),
         source.hasDigest() ? Optional.of(digest(source.getDigest())) : Optional.empty(),
+        source.hasGit() ? Optional.of(git(source.getGit())) : Optional.empty(),
         source.getUnsupported());
+  }
+
+  private static GitVersion git(GitSource git) {
+    return new GitVersion(
+        git.getCommit(),
+        git.getRef(),
+        git.getAllSubmodules() ? List.of(GitVersion.ALL) : List.copyOf(git.getSubmodulesList()),
+        List.copyOf(git.getRemovedSubmodulesList()),
+        List.copyOf(git.getSparsePathsList()),
+        git.getFullHistory());
   }
 
   private static BuiltPrefix prefix(Prefix prefix) {

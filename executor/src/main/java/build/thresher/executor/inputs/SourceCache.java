@@ -63,9 +63,11 @@ public final class SourceCache implements Closeable {
       if (Files.exists(file)) {
         continue;
       }
+      SourceFile known =
+          source.sha256().isEmpty() ? source.as(remote.fetch(scope, source)) : source;
       try (DirectoryCache.Use use =
           cache.acquire(
-              source.sha256(), directory -> fetch(scope, source, directory.resolve(FILE)))) {
+              known.sha256(), directory -> fetch(scope, known, directory.resolve(FILE)))) {
         link(use.path().resolve(FILE), file);
       }
     }

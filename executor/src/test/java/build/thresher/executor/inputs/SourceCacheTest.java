@@ -50,7 +50,8 @@ final class SourceCacheTest {
   }
 
   private static SourceFile source(String sha256, Optional<Digest> digest, String... urls) {
-    return new SourceFile(sha256, List.of(urls), "a/" + sha256 + ".tar.gz", digest, "");
+    return new SourceFile(
+        sha256, List.of(urls), "a/" + sha256 + ".tar.gz", "", digest, Optional.empty(), "");
   }
 
   @Test
@@ -92,6 +93,25 @@ final class SourceCacheTest {
         SourceUnavailableException.class,
         () -> cache.fill(SCOPE, temporary.resolve("first"), List.of(source)));
     assertEquals(List.of(), cached());
+  }
+
+  @Test
+  void aCommitIsWhatTheFarmMadeOfIt() throws Exception {
+    store.put(SCOPE, BYTES);
+    GitVersion git = new GitVersion("0".repeat(40), "", List.of(), List.of(), List.of(), false);
+    SourceFile source =
+        new SourceFile(
+            "",
+            List.of("https://x.invalid/r.git"),
+            "_source-cache/git/r.git/" + git.commit() + ".tar.gz",
+            "",
+            Optional.empty(),
+            Optional.of(git),
+            "");
+    cache.fill(SCOPE, temporary.resolve("first"), List.of(source));
+    assertArrayEquals(
+        BYTES, Files.readAllBytes(temporary.resolve("first").resolve(source.mirrorPath())));
+    assertEquals(1, fetched);
   }
 
   @Test

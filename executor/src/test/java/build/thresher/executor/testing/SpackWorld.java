@@ -167,7 +167,9 @@ public final class SpackWorld {
                 digest.hex(),
                 List.of(),
                 mirror.relativize(file).toString(),
+                "",
                 Optional.of(digest),
+                Optional.empty(),
                 ""));
       }
     }

@@ -1,8 +1,6 @@
 package build.thresher.cas.http;
 
 import build.thresher.cas.api.BlobNotFoundException;
-import build.thresher.cas.api.BlobStore;
-import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.StoreUnavailableException;
 import build.thresher.cas.mirror.InstanceName;
@@ -24,22 +22,18 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Answers every request: {@code /healthz} and {@code /mirror/<instance>/…} with what is built and
- * the sources that the farm fetched, GET and HEAD.
+ * the sources of packages, GET and HEAD.
  */
 final class MirrorHandler implements Handler {
   private static final Logger LOG = LoggerFactory.getLogger(MirrorHandler.class);
   private static final String MIRROR = "mirror/";
-
-  /** Where a source mirror of Spack keeps archives, under their sha256. */
-  private static final Pattern SOURCE =
-      Pattern.compile(
-          "_source-cache/archive/([0-9a-f]{2})/(\\1[0-9a-f]{62})(?:\\.[A-Za-z0-9][A-Za-z0-9.]{0,19})?");
+  private static final String SOURCES = "sources/";
+  private static final String SOURCE_CACHE = "_source-cache/";
 
   /** Spack sends no credentials over HTTP, so a read token may stand in the URL. */
   private static final Pattern WITH_TOKEN = Pattern.compile("(.+?)/t/([A-Za-z0-9_-]{1,200})");
 
   private final RocksSpackMirror mirror;
-  private final BlobStore blobs;
   private final SourceLookup sources;
   private final AccessCheck access;
   private final Supplier<String> trouble;
@@ -47,13 +41,11 @@ final class MirrorHandler implements Handler {
 
   MirrorHandler(
       RocksSpackMirror mirror,
-      BlobStore blobs,
       SourceLookup sources,
       AccessCheck access,
       Supplier<String> trouble,
       ServedBytes bytes) {
     this.mirror = mirror;
-    this.blobs = blobs;
     this.sources = sources;
     this.access = access;
     this.trouble = trouble;
@@ -126,16 +118,18 @@ final class MirrorHandler implements Handler {
     bytes.send(request, response, Scope.farm(instance), served.get());
   }
 
-  /** A path of the binary mirror, or of the source mirror beside it. */
+  /**
+   * A path of the binary mirror, or of the source mirror, which has a place of its own and is
+   * beside the binary one as far as Spack reads it.
+   */
   private Optional<Served> find(String instance, String path) throws IOException {
-    Matcher source = SOURCE.matcher(path);
-    if (!source.matches()) {
+    boolean own = path.startsWith(SOURCES);
+    if (!own && !path.startsWith(SOURCE_CACHE)) {
       return mirror.get(instance, path);
     }
-    Optional<Digest> digest = sources.find(Digest.parse(source.group(2), 0));
-    return digest.isPresent() && blobs.contains(Scope.farm(instance), digest.get())
-        ? Optional.of(new Served.StoredBlob(digest.get(), "application/octet-stream"))
-        : Optional.empty();
+    return sources
+        .find(instance, own ? path.substring(SOURCES.length()) : path)
+        .map(digest -> new Served.StoredBlob(digest, "application/octet-stream"));
   }
 
   private void health(ServerRequest request, ServerResponse response) {

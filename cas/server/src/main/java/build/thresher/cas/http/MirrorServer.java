@@ -51,7 +51,7 @@ public final class MirrorServer implements AutoCloseable {
   }
 
   /**
-   * @param sources what is served below {@code _source-cache}
+   * @param sources what is served beside binary packages
    * @param doors what answers below other paths, the only places where bodies are taken: Helidon's
    *     path patterns
    * @param trouble what keeps the farm from its work, said by {@code /healthz} with 503; empty
@@ -67,7 +67,7 @@ public final class MirrorServer implements AutoCloseable {
       Supplier<String> trouble) {
     ServedBytes bytes = new ServedBytes(blobs, options.stallTimeout());
     SlowRequests slow = new SlowRequests(options.idleTimeout());
-    MirrorHandler handler = new MirrorHandler(mirror, blobs, sources, access, trouble, bytes);
+    MirrorHandler handler = new MirrorHandler(mirror, sources, access, trouble, bytes);
     WebServerConfig.Builder config =
         WebServer.builder()
             .host(options.host())

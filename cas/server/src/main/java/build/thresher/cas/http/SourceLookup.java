@@ -8,11 +8,12 @@ import java.util.Optional;
 @FunctionalInterface
 public interface SourceLookup {
   /** There are none. */
-  SourceLookup NONE = sha256 -> Optional.empty();
+  SourceLookup NONE = (instance, path) -> Optional.empty();
 
   /**
-   * @param sha256 digest of size 0
-   * @return the same with its size; empty when no such source was ever fetched
+   * The blob at a path of an instance's source mirror.
+   *
+   * @return empty when there is none, or the store no longer has it
    */
-  Optional<Digest> find(Digest sha256) throws IOException;
+  Optional<Digest> find(String instance, String path) throws IOException;
 }

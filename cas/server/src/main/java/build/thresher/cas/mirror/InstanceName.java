@@ -9,11 +9,11 @@ import java.util.regex.Pattern;
  */
 public final class InstanceName {
   private static final String COMPONENT =
-      "(?!(?:v3|build_cache|blobs|compressed-blobs|uploads|actions|actionResults|operations"
-          + "|capabilities)(?:/|$))[A-Za-z0-9][A-Za-z0-9._-]*";
+      "(?!(?:v3|build_cache|blobs|sources|compressed-blobs|uploads|actions|actionResults"
+          + "|operations|capabilities)(?:/|$))[A-Za-z0-9][A-Za-z0-9._-]*";
   private static final Pattern NAME = Pattern.compile("|" + COMPONENT + "(?:/" + COMPONENT + ")*");
   private static final Pattern IN_PATH =
-      Pattern.compile("(.+?)/((?:v3|build_cache|blobs|_source-cache)/.*)");
+      Pattern.compile("(.+?)/((?:v3|build_cache|blobs|_source-cache|sources)/.*)");
   private static final int MAX_LENGTH = 200;
 
   private InstanceName() {}

@@ -1,55 +1,34 @@
 package build.thresher.cas.sources;
 
 import build.thresher.cas.api.Digest;
-import build.thresher.cas.api.SyncedDirectories;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.rocksdb.Options;
-import org.rocksdb.RocksDB;
-import org.rocksdb.RocksDBException;
-import org.rocksdb.WriteOptions;
 
 /**
  * The sizes of sources, by SHA-256: recipes name a source by its hash alone, the store wants the
  * size too; and which trees archives unpack to. Losing an entry costs one fetch or unpacking.
- * Threading: any thread; RocksDB is called on a platform thread.
+ * Threading: any thread.
  */
 final class KnownSources implements AutoCloseable {
-  private final Options options;
-  private final RocksDB db;
-  private final WriteOptions synced = new WriteOptions().setSync(true);
-  private final ExecutorService thread =
-      Executors.newSingleThreadExecutor(Thread.ofPlatform().name("sources-db").daemon().factory());
+  private final SourceTable table;
 
-  private KnownSources(Options options, RocksDB db) {
-    this.options = options;
-    this.db = db;
+  private KnownSources(SourceTable table) {
+    this.table = table;
   }
 
   static KnownSources open(Path dir) throws IOException {
-    SyncedDirectories.create(dir);
-    RocksDB.loadLibrary();
-    Options options = new Options().setCreateIfMissing(true).setKeepLogFileNum(3);
-    try {
-      return new KnownSources(options, RocksDB.open(options, dir.toString()));
-    } catch (RocksDBException e) {
-      options.close();
-      throw new IOException("cannot open the database of sources " + dir, e);
-    }
+    return new KnownSources(SourceTable.open(dir));
   }
 
   /**
    * @param sha256 digest of size 0
    */
   @Nullable Digest find(Digest sha256) throws IOException {
-    byte[] size = call(() -> new Value(db.get(sha256.hashBytes()))).bytes();
+    byte[] size = table.get(sha256.hashBytes());
     return size == null
         ? null
         : Digest.fromHash(sha256.hashBytes(), ByteBuffer.wrap(size).getLong());
@@ -78,7 +57,7 @@ final class KnownSources implements AutoCloseable {
   }
 
   private @Nullable Digest digest(byte[] key) throws IOException {
-    byte[] found = call(() -> new Value(db.get(key))).bytes();
+    byte[] found = table.get(key);
     if (found == null) {
       return null;
     }
@@ -108,32 +87,11 @@ final class KnownSources implements AutoCloseable {
   }
 
   private void put(byte[] key, byte[] value) throws IOException {
-    call(
-        () -> {
-          db.put(synced, key, value);
-          return true;
-        });
+    table.write(List.of(new SourceTable.Row(key, value)));
   }
 
   @Override
   public void close() {
-    thread.close();
-    db.close();
-    synced.close();
-    options.close();
-  }
-
-  @SuppressWarnings("ArrayRecordComponent") // carries a value across threads
-  private record Value(byte @Nullable [] bytes) {}
-
-  private <T> T call(Callable<T> work) throws IOException {
-    try {
-      return thread.submit(work).get();
-    } catch (ExecutionException e) {
-      throw new IOException("the database of sources failed", e.getCause());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted at the database of sources");
-    }
+    table.close();
   }
 }

@@ -17,13 +17,14 @@ import java.util.TreeMap;
  * What narrows down a fetch or a push. Those that this server does not know are refused, as the API
  * demands. Known are {@code checksum.sri}; {@code directory}, below the root of an archive; {@code
  * resource_type}, {@code vcs.branch}, {@code vcs.commit}; {@code thresher.mirror_path}, where
- * Spack's source mirrors have the file; Bazel's {@code bazel.canonical_id}, {@code
- * http_header:NAME} and {@code http_header_url:INDEX:NAME}, and {@code bazel.auth_headers} of its
- * older versions.
+ * Spack's source mirrors have the file, and {@code thresher.mirror_name}, where people find it
+ * there; Bazel's {@code bazel.canonical_id}, {@code http_header:NAME} and {@code
+ * http_header_url:INDEX:NAME}, and {@code bazel.auth_headers} of its older versions.
  */
 public final class Qualifiers {
   private static final String CHECKSUM = "checksum.sri";
   private static final String MIRROR_PATH = "thresher.mirror_path";
+  private static final String MIRROR_NAME = "thresher.mirror_name";
   private static final String HEADER = "http_header:";
   private static final String HEADER_OF_URI = "http_header_url:";
   private static final String AUTH_HEADERS = "bazel.auth_headers";
@@ -59,6 +60,7 @@ public final class Qualifiers {
       boolean known =
           q.getName().equals(CHECKSUM)
               || q.getName().equals(MIRROR_PATH)
+              || q.getName().equals(MIRROR_NAME)
               || q.getName().equals(AUTH_HEADERS)
               || OF_ASSETS.contains(q.getName())
               || isHeader(q.getName());
@@ -76,6 +78,7 @@ public final class Qualifiers {
     // Malformed ones are refused before anything is done.
     Optional<Checksums> unused = qualifiers.checksums();
     qualifiers.headers(0, "");
+    String unusedPaths = qualifiers.mirrorPath() + qualifiers.mirrorName();
     if (all.containsKey(DIRECTORY) && !ArchiveTree.isPlain(qualifiers.directory())) {
       throw new IllegalArgumentException(
           "the qualifier directory is a relative path without dots and without / at its end");
@@ -127,13 +130,17 @@ public final class Qualifiers {
 
   /** "" for none. */
   String mirrorPath() {
-    String path = all.getOrDefault(MIRROR_PATH, "");
-    boolean plain =
-        path.isEmpty() || path.matches("[A-Za-z0-9_+~@=,.-][A-Za-z0-9_+~@=,./-]{0,500}");
-    if (!plain || List.of(path.split("/", -1)).contains("..") || path.contains("//")) {
-      throw new IllegalArgumentException("thresher.mirror_path is no plain relative path");
-    }
-    return path;
+    return path(MIRROR_PATH);
+  }
+
+  /** "" for none. */
+  String mirrorName() {
+    return path(MIRROR_NAME);
+  }
+
+  private String path(String qualifier) {
+    String path = all.getOrDefault(qualifier, "");
+    return path.isEmpty() ? path : new SourcePath(path).text();
   }
 
   /** What is sent to one of the addresses, by lower-case name. */

@@ -180,8 +180,11 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
     }
     Optional<Checksums> checksums = qualifiers.checksums();
     if (checksums.isPresent()) {
-      return fetcher.fetch(
-          scope, checksums.get(), qualifiers.mirrorPath(), addresses(uris, qualifiers));
+      SourceFetcher.Fetched fetched =
+          fetcher.fetch(
+              scope, checksums.get(), qualifiers.mirrorPath(), addresses(uris, qualifiers));
+      name(scope, fetched.digest(), qualifiers);
+      return fetched;
     }
     boolean network =
         uris.stream().anyMatch(uri -> uri.toLowerCase(Locale.ROOT).matches("https?:.*"));
@@ -191,6 +194,16 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
     }
     throw new FetchException(
         FetchException.Reason.NOT_THERE, "nothing was pushed for these addresses");
+  }
+
+  /** It is a source of the mirror from now on, where the caller says of which name. */
+  private void name(Scope scope, Digest digest, Qualifiers qualifiers) throws IOException {
+    String path = qualifiers.mirrorPath();
+    // A path that says another checksum is where another mirror has the file, and not ours.
+    if (!path.isEmpty()
+        && new SourcePath(path).checksum().filter(digest.hex()::equals).isPresent()) {
+      fetcher.mirror().fetched(scope, digest, path, qualifiers.mirrorName());
+    }
   }
 
   private Scope scope(String instance, DigestFunction.Value function) {

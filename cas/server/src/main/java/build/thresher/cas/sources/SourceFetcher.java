@@ -24,7 +24,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -51,6 +50,7 @@ public final class SourceFetcher implements AutoCloseable {
 
   private final Path spool;
   private final KnownSources known;
+  private final SourceMirror mirror;
   private final BlobStore blobs;
   private final SourceOptions options;
   private final LongSupplier nanoTime;
@@ -61,11 +61,13 @@ public final class SourceFetcher implements AutoCloseable {
   private SourceFetcher(
       Path spool,
       KnownSources known,
+      SourceMirror mirror,
       BlobStore blobs,
       SourceOptions options,
       LongSupplier nanoTime) {
     this.spool = spool;
     this.known = known;
+    this.mirror = mirror;
     this.blobs = blobs;
     this.options = options;
     this.nanoTime = nanoTime;
@@ -83,18 +85,19 @@ public final class SourceFetcher implements AutoCloseable {
         MoreFiles.deleteRecursively(file, RecursiveDeleteOption.ALLOW_INSECURE);
       }
     }
-    return new SourceFetcher(
-        spool, KnownSources.open(dir.resolve("known")), blobs, options, nanoTime);
+    KnownSources known = KnownSources.open(dir.resolve("known"));
+    try {
+      SourceMirror mirror = new SourceMirror(SourceTable.open(dir.resolve("names")), known, blobs);
+      return new SourceFetcher(spool, known, mirror, blobs, options, nanoTime);
+    } catch (IOException | RuntimeException e) {
+      known.close();
+      throw e;
+    }
   }
 
-  /**
-   * A source that was fetched once; its blob may have been evicted since.
-   *
-   * @param sha256 digest of size 0
-   * @return the same with its size
-   */
-  public Optional<Digest> find(Digest sha256) throws IOException {
-    return Optional.ofNullable(known.find(sha256));
+  /** Where what was fetched is served from. */
+  public SourceMirror mirror() {
+    return mirror;
   }
 
   /**
@@ -168,6 +171,7 @@ public final class SourceFetcher implements AutoCloseable {
 
   @Override
   public void close() {
+    mirror.close();
     known.close();
   }
 

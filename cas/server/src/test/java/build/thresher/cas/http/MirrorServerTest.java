@@ -70,10 +70,16 @@ class MirrorServerTest {
             MirrorHttpOptions.listeningOn("127.0.0.1", 0),
             mirror,
             blobs,
-            sha256 -> sha256.hex().equals(source.hex()) ? Optional.of(source) : Optional.empty(),
+            (instance, path) -> isSource(path) ? Optional.of(source) : Optional.empty(),
             (role, instance, who) ->
                 !instance.equals("closed") || who.token().equals(Optional.of("sesame")),
             ImmutableMap.of());
+  }
+
+  private boolean isSource(String path) {
+    String hex = source.hex();
+    String bare = "_source-cache/archive/" + hex.substring(0, 2) + "/" + hex;
+    return path.equals(bare) || path.startsWith(bare + ".");
   }
 
   @AfterAll

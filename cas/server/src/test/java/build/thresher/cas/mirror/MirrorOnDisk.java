@@ -3,6 +3,7 @@ package build.thresher.cas.mirror;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
+import build.thresher.cas.http.SourceLookup;
 import build.thresher.cas.mirror.MirrorOptions.PushRules;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.cas.store.StoreOptions;
@@ -17,7 +18,6 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.InstantSource;
-import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -65,7 +65,7 @@ record MirrorOnDisk(
             MirrorHttpOptions.listeningOn("127.0.0.1", 0),
             mirror,
             blobs,
-            sha256 -> Optional.empty(),
+            SourceLookup.NONE,
             (role, instance, who) -> true,
             ImmutableMap.of()));
   }
