@@ -1,6 +1,8 @@
 """What Spack would fetch for a node, and where a source mirror keeps it."""
 
+import hashlib
 import os
+import re
 import shutil
 import urllib.parse
 
@@ -34,16 +36,30 @@ class Sources:
 
     def _of_stage(self, node, stage):
         fetcher = stage.default_fetcher
-        if not isinstance(fetcher, spack.fetch_strategy.URLFetchStrategy):
-            return {"unsupported": "%s comes from %s, which the farm does not fetch yet" % (described(node), fetcher)}
+        if isinstance(fetcher, spack.fetch_strategy.URLFetchStrategy):
+            return self._of_url(node, stage, fetcher)
+        source = {"mirror_path": os.path.normpath(stage.mirror_layout.path), "name": name_of(stage)}
+        if self._upload is not None:
+            file = self._fetched(stage)
+            source.update({"file": file, "sha256": sha256_of(file)})
+        elif isinstance(fetcher, spack.fetch_strategy.GitFetchStrategy):
+            source.update(of_git(node, fetcher))
+        else:
+            source["unsupported"] = "%s comes from %s, which the farm does not fetch; use --upload-sources" % (described(node), fetcher)
+        return source
+
+    def _of_url(self, node, stage, fetcher):
         digest = str(fetcher.digest or "").lower()
         if len(digest) != 64:
             return {"unsupported": "%s has no sha256 for %s" % (described(node), fetcher.url)}
-        source = {"sha256": digest, "urls": urls(stage), "mirror_path": stage.mirror_layout.path}
+        source = {"sha256": digest, "urls": urls(stage), "mirror_path": stage.mirror_layout.path, "name": name_of(stage)}
         if self._upload is not None:
             source["file"] = self._fetched(stage)
         elif node.package.manual_download:
-            source["unsupported"] = "%s has to be downloaded by hand: put it into a source mirror and use --upload-sources" % described(node)
+            source["unsupported"] = (
+                "%s has to be downloaded by hand: put it into a source mirror and use --upload-sources, or give it to the farm with `thresher sources add`"
+                % described(node)
+            )
         return source
 
     def _fetched(self, stage):
@@ -58,15 +74,65 @@ class Sources:
         stage.create()
         try:
             stage.fetch()
-            if not stage.archive_file:
-                tty.die("the source %s was not fetched" % stage.mirror_layout.path)
             kept = os.path.join(self._directory, os.path.basename(stage.mirror_layout.path))
             os.makedirs(self._directory, exist_ok=True)
-            shutil.copyfile(stage.archive_file, kept)
+            if stage.archive_file:
+                shutil.copyfile(stage.archive_file, kept)
+            elif stage.expanded:  # a checkout
+                stage.fetcher.archive(kept)
+            else:
+                tty.die("the source %s was not fetched" % stage.mirror_layout.path)
             return kept
         finally:
             if own:
                 stage.destroy()
+
+
+def of_git(node, fetcher):
+    """What the farm makes an archive of: a commit, never a branch, which may be another commit tomorrow."""
+    if not fetcher.commit:
+        return {
+            "unsupported": "%s comes from %s without a commit, so it is not always the same; name one in the spec: %s@git.<40 digits>=%s"
+            % (described(node), fetcher, node.name, node.version)
+        }
+    url = str(fetcher.url)
+    if not is_for_the_farm(url) or url.startswith("ftp"):
+        return {"unsupported": "%s comes from %s, and the farm fetches repositories by http and https only; use --upload-sources" % (described(node), url)}
+    submodules = evaluated(fetcher.submodules, node.package)
+    return {
+        "git": {
+            "url": url,
+            "commit": str(fetcher.commit),
+            "ref": str(fetcher.tag or fetcher.branch or ""),
+            "all_submodules": submodules is True,
+            "submodules": [] if submodules is True else listed(submodules),
+            "removed_submodules": listed(fetcher.submodules_delete),
+            "sparse_paths": listed(evaluated(getattr(fetcher, "git_sparse_paths", None))),
+            "full_history": bool(fetcher.get_full_repo),
+        }
+    }
+
+
+def evaluated(value, *arguments):
+    return value(*arguments) if callable(value) else value
+
+
+def listed(value):
+    return [] if not value else [value] if isinstance(value, str) else sorted(str(one) for one in value)
+
+
+def name_of(stage):
+    """Where people look for it in a source mirror; None where that is no plain path."""
+    alias = os.path.normpath(getattr(stage.mirror_layout, "alias", None) or "")
+    return alias if re.match(r"[A-Za-z0-9_+~@=,-][A-Za-z0-9_+~@=,./-]{0,300}$", alias) else None
+
+
+def sha256_of(file):
+    sha256 = hashlib.sha256()
+    with open(file, "rb") as read:
+        for chunk in iter(lambda: read.read(1 << 20), b""):
+            sha256.update(chunk)
+    return sha256.hexdigest()
 
 
 def urls(stage):

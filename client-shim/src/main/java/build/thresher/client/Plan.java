@@ -78,6 +78,8 @@ record Plan(
   /**
    * One thing that Spack fetches.
    *
+   * @param name a readable path below a source mirror; null for none
+   * @param git a commit, of which the farm makes an archive; null for what has a checksum
    * @param file where the bytes lie on this machine; null: the farm fetches them
    * @param unsupported why it cannot be had from a URL; null where it can
    */
@@ -85,11 +87,14 @@ record Plan(
       @Nullable String sha256,
       @Nullable List<String> urls,
       @JsonProperty("mirror_path") @Nullable String mirrorPath,
+      @Nullable String name,
+      @Nullable Git git,
       @Nullable String file,
       @Nullable String unsupported) {
     Source {
-      if (sha256 == null && unsupported == null) {
-        throw new IllegalArgumentException("a source has neither `sha256` nor `unsupported`");
+      if (sha256 == null && unsupported == null && git == null) {
+        throw new IllegalArgumentException(
+            "a source has neither `sha256` nor `git` nor `unsupported`");
       }
       if (sha256 != null && !sha256.matches("[0-9a-f]{64}")) {
         throw new IllegalArgumentException("a source's sha256 is not 64 lower-case hex digits");
@@ -97,7 +102,36 @@ record Plan(
       if (mirrorPath != null) {
         relative(mirrorPath);
       }
+      if (name != null) {
+        relative(name);
+      }
       urls = urls == null ? List.of() : all(urls, "urls");
+    }
+  }
+
+  /**
+   * A commit of a repository, and what is wanted of it.
+   *
+   * @param ref branch or tag that has it; may be empty
+   */
+  record Git(
+      String url,
+      String commit,
+      String ref,
+      @JsonProperty("all_submodules") boolean allSubmodules,
+      List<String> submodules,
+      @JsonProperty("removed_submodules") List<String> removedSubmodules,
+      @JsonProperty("sparse_paths") List<String> sparsePaths,
+      @JsonProperty("full_history") boolean fullHistory) {
+    Git {
+      required(url, "url");
+      if (!required(commit, "commit").matches("[0-9a-f]{40}")) {
+        throw new IllegalArgumentException("a commit is not 40 lower-case hex digits");
+      }
+      required(ref, "ref");
+      submodules = all(submodules, "submodules");
+      removedSubmodules = all(removedSubmodules, "removed_submodules");
+      sparsePaths = all(sparsePaths, "sparse_paths");
     }
   }
 

@@ -9,6 +9,7 @@ import build.thresher.cas.client.TreeUploader;
 import build.thresher.cas.client.WireDigests;
 import build.thresher.v1.ExecuteOptions;
 import build.thresher.v1.ExecuteRequest;
+import build.thresher.v1.GitSource;
 import build.thresher.v1.NodeSources;
 import build.thresher.v1.Source;
 import build.thresher.v1.SourceList;
@@ -130,8 +131,14 @@ final class PlanUploader {
     if (source.mirrorPath() != null) {
       wire.setMirrorPath(source.mirrorPath());
     }
+    if (source.name() != null) {
+      wire.setName(source.name());
+    }
     if (source.urls() != null) {
       wire.addAllUrls(source.urls());
+    }
+    if (source.git() != null) {
+      wire.setGit(git(source.git()));
     }
     if (source.file() != null) {
       Path file = Path.of(source.file());
@@ -144,5 +151,18 @@ final class PlanUploader {
       wire.setDigest(WireDigests.toWire(digest));
     }
     return wire.build();
+  }
+
+  private static GitSource git(Plan.Git git) {
+    return GitSource.newBuilder()
+        .setUrl(git.url())
+        .setCommit(git.commit())
+        .setRef(git.ref())
+        .setAllSubmodules(git.allSubmodules())
+        .addAllSubmodules(git.submodules())
+        .addAllRemovedSubmodules(git.removedSubmodules())
+        .addAllSparsePaths(git.sparsePaths())
+        .setFullHistory(git.fullHistory())
+        .build();
   }
 }

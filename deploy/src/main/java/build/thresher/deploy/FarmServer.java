@@ -232,14 +232,17 @@ final class FarmServer implements AutoCloseable {
   private static String trouble(
       RocksBlobStore blobs, RocksSpackMirror mirror, Scheduler scheduler) {
     if (!blobs.takesWrites()) {
-      return "the blob store is read-only since a write failed; check the disk, then restart the server";
+      return "the blob store is read-only since a write failed; check the disk, then restart the"
+                 + " server";
     }
     if (!mirror.takesWrites()) {
-      return "the mirror takes nothing since a write failed; check the disk, then restart the server";
+      return "the mirror takes nothing since a write failed; check the disk, then restart the"
+                 + " server";
     }
     return scheduler.takesWork()
         ? ""
-        : "the task store does not take what it is given; it is tried again each second, check the disk";
+        : "the task store does not take what it is given; it is tried again each second, check the"
+              + " disk";
   }
 
   /** {@code host:port} for clients and executors. */

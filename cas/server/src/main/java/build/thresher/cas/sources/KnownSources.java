@@ -47,6 +47,15 @@ final class KnownSources implements AutoCloseable {
     put(key(checksums), source);
   }
 
+  /** The archive that was once made of a commit. */
+  @Nullable Digest find(GitRequest git) throws IOException {
+    return digest(git.key().getBytes(StandardCharsets.UTF_8));
+  }
+
+  void add(GitRequest git, Digest archive) throws IOException {
+    put(git.key().getBytes(StandardCharsets.UTF_8), archive);
+  }
+
   /** The root directory of what was once unpacked from a directory of an archive. */
   @Nullable Digest findTree(Digest archive, String directory) throws IOException {
     return digest(key(archive, directory));

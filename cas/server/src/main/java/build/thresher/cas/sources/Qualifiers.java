@@ -5,8 +5,10 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.google.common.base.CharMatcher;
+import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSortedMap;
+import com.google.common.collect.ImmutableSortedSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -18,7 +20,8 @@ import java.util.TreeMap;
  * demands. Known are {@code checksum.sri}; {@code directory}, below the root of an archive; {@code
  * resource_type}, {@code vcs.branch}, {@code vcs.commit}; {@code thresher.mirror_path}, where
  * Spack's source mirrors have the file, and {@code thresher.mirror_name}, where people find it
- * there; Bazel's {@code bazel.canonical_id}, {@code http_header:NAME} and {@code
+ * there, and {@code thresher.git_*} for a commit (see {@link GitRequest}; lists have one path a
+ * line); Bazel's {@code bazel.canonical_id}, {@code http_header:NAME} and {@code
  * http_header_url:INDEX:NAME}, and {@code bazel.auth_headers} of its older versions.
  */
 public final class Qualifiers {
@@ -31,10 +34,18 @@ public final class Qualifiers {
   private static final String RESOURCE_TYPE = "resource_type";
   private static final String DIRECTORY = "directory";
   private static final String VCS = "vcs.";
+  private static final String COMMIT = VCS + "commit";
+  private static final String BRANCH = VCS + "branch";
+  private static final String GIT = "thresher.git_";
+  private static final String SUBMODULES = GIT + "submodules";
+  private static final String REMOVED = GIT + "removed";
+  private static final String SPARSE = GIT + "sparse";
+  private static final String FULL_HISTORY = GIT + "full_history";
+  private static final Set<String> OF_GIT = Set.of(SUBMODULES, REMOVED, SPARSE, FULL_HISTORY);
 
   /** What tells assets of one address apart. */
   private static final Set<String> OF_ASSETS =
-      Set.of(RESOURCE_TYPE, DIRECTORY, VCS + "branch", VCS + "commit", "bazel.canonical_id");
+      Set.of(RESOURCE_TYPE, DIRECTORY, BRANCH, COMMIT, "bazel.canonical_id");
 
   private static final int MAX_URIS = 100;
   private static final int MAX_TEXT = 8_192;
@@ -62,6 +73,7 @@ public final class Qualifiers {
               || q.getName().equals(MIRROR_PATH)
               || q.getName().equals(MIRROR_NAME)
               || q.getName().equals(AUTH_HEADERS)
+              || OF_GIT.contains(q.getName())
               || OF_ASSETS.contains(q.getName())
               || isHeader(q.getName());
       if (!known) {
@@ -78,6 +90,7 @@ public final class Qualifiers {
     // Malformed ones are refused before anything is done.
     Optional<Checksums> unused = qualifiers.checksums();
     qualifiers.headers(0, "");
+    Optional<GitRequest> unusedGit = qualifiers.git();
     String unusedPaths = qualifiers.mirrorPath() + qualifiers.mirrorName();
     if (all.containsKey(DIRECTORY) && !ArchiveTree.isPlain(qualifiers.directory())) {
       throw new IllegalArgumentException(
@@ -122,6 +135,29 @@ public final class Qualifiers {
   boolean isOfRepository() {
     return all.keySet().stream().anyMatch(name -> name.startsWith(VCS))
         || all.getOrDefault(RESOURCE_TYPE, "").startsWith("application/x-git");
+  }
+
+  /**
+   * The commit that is wanted as a source of Spack's; other clients' questions about repositories
+   * are about what was pushed.
+   */
+  Optional<GitRequest> git() {
+    String commit = all.getOrDefault(COMMIT, "");
+    return commit.isEmpty() || !all.containsKey(MIRROR_PATH)
+        ? Optional.empty()
+        : Optional.of(
+            new GitRequest(
+                commit,
+                all.getOrDefault(BRANCH, ""),
+                lines(SUBMODULES),
+                lines(REMOVED),
+                lines(SPARSE),
+                all.getOrDefault(FULL_HISTORY, "").equals("true")));
+  }
+
+  private ImmutableSortedSet<String> lines(String qualifier) {
+    return ImmutableSortedSet.copyOf(
+        Splitter.on('\n').omitEmptyStrings().split(all.getOrDefault(qualifier, "")));
   }
 
   Optional<Checksums> checksums() {

@@ -100,6 +100,10 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
     Optional<Checksums> checksums = qualifiers.checksums();
     FetchBlobResponse.Builder response =
         FetchBlobResponse.newBuilder().addAllQualifiers(request.getQualifiersList());
+    Optional<GitRequest> git = qualifiers.git();
+    if (git.isPresent()) {
+      return fetch(scope, git.get(), qualifiers, request);
+    }
     Optional<Found> pushed =
         pushed(
             scope,
@@ -190,10 +194,33 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
         uris.stream().anyMatch(uri -> uri.toLowerCase(Locale.ROOT).matches("https?:.*"));
     if (uris.isEmpty() || network) {
       throw new IllegalArgumentException(
-          "the qualifier checksum.sri is needed, as sha256-<base64>: nothing is fetched unverified");
+          "the qualifier checksum.sri is needed, as sha256-<base64>: nothing is fetched"
+              + " unverified");
     }
     throw new FetchException(
         FetchException.Reason.NOT_THERE, "nothing was pushed for these addresses");
+  }
+
+  /** A commit is verified by git, so it needs no other checksum. */
+  private FetchBlobResponse fetch(
+      Scope scope, GitRequest git, Qualifiers qualifiers, FetchBlobRequest request)
+      throws IOException {
+    FetchBlobResponse.Builder response =
+        FetchBlobResponse.newBuilder().addAllQualifiers(request.getQualifiersList());
+    try {
+      String path = qualifiers.mirrorPath();
+      SourceFetcher.Fetched fetched = fetcher.git().fetch(scope, git, path, request.getUrisList());
+      if (new SourcePath(path).isVersionControl() && path.contains(git.commit())) {
+        fetcher.mirror().fetched(scope, fetched.digest(), path, qualifiers.mirrorName());
+      }
+      response
+          .setUri(fetched.from())
+          .setDigestFunction(DigestFunction.Value.SHA256)
+          .setBlobDigest(toWire(fetched.digest()));
+    } catch (FetchException e) {
+      response.setStatus(status(e));
+    }
+    return response.build();
   }
 
   /** It is a source of the mirror from now on, where the caller says of which name. */

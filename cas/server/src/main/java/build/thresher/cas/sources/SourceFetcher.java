@@ -1,7 +1,6 @@
 package build.thresher.cas.sources;
 
 import build.thresher.cas.api.BlobStore;
-import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.sources.FetchException.Reason;
@@ -14,7 +13,6 @@ import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.URI;
 import java.net.URISyntaxException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -24,9 +22,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutionException;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -54,8 +49,8 @@ public final class SourceFetcher implements AutoCloseable {
   private final BlobStore blobs;
   private final SourceOptions options;
   private final LongSupplier nanoTime;
-  private final ConcurrentHashMap<Checksums, CompletableFuture<Fetched>> running =
-      new ConcurrentHashMap<>();
+  private final GitSources git;
+  private final InFlight<Checksums> running = new InFlight<>();
   private final Archives archives;
 
   private SourceFetcher(
@@ -72,6 +67,7 @@ public final class SourceFetcher implements AutoCloseable {
     this.options = options;
     this.nanoTime = nanoTime;
     this.archives = new Archives(spool, known, blobs, options.maxBytes());
+    this.git = new GitSources(spool, known, mirror, blobs, new GitFetch(spool, options, nanoTime));
   }
 
   /**
@@ -119,7 +115,14 @@ public final class SourceFetcher implements AutoCloseable {
   Fetched fetch(Scope scope, Checksums checksums, String mirrorPath, List<Address> addresses)
       throws IOException {
     Digest stored = stored(scope, checksums);
-    return stored != null ? new Fetched(stored, "") : join(scope, checksums, mirrorPath, addresses);
+    return stored != null
+        ? new Fetched(stored, "")
+        : running.once(checksums, () -> fetchFirst(scope, checksums, mirrorPath, addresses));
+  }
+
+  /** Archives of commits. */
+  GitSources git() {
+    return git;
   }
 
   /**
@@ -150,43 +153,10 @@ public final class SourceFetcher implements AutoCloseable {
     return null;
   }
 
-  private Fetched join(Scope scope, Checksums checksums, String mirrorPath, List<Address> addresses)
-      throws IOException {
-    CompletableFuture<Fetched> mine = new CompletableFuture<>();
-    CompletableFuture<Fetched> first = running.putIfAbsent(checksums, mine);
-    if (first != null) {
-      return new Fetched(await(first).digest(), "");
-    }
-    try {
-      Fetched fetched = fetchFirst(scope, checksums, mirrorPath, addresses);
-      mine.complete(fetched);
-      return fetched;
-    } catch (IOException | RuntimeException e) {
-      mine.completeExceptionally(e);
-      throw e;
-    } finally {
-      running.remove(checksums, mine);
-    }
-  }
-
   @Override
   public void close() {
     mirror.close();
     known.close();
-  }
-
-  private static Fetched await(CompletableFuture<Fetched> first) throws IOException {
-    try {
-      return first.get();
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof FetchException refused) {
-        throw new FetchException(refused.reason(), String.valueOf(refused.getMessage()), refused);
-      }
-      throw new IOException("the fetch of another caller failed", e.getCause());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted while another caller's fetch ran");
-    }
   }
 
   private Fetched fetchFirst(
@@ -306,7 +276,7 @@ public final class SourceFetcher implements AutoCloseable {
     }
   }
 
-  private static void requireHttp(URI uri) throws FetchException {
+  static void requireHttp(URI uri) throws FetchException {
     String scheme = String.valueOf(uri.getScheme()).toLowerCase(Locale.ROOT);
     boolean http = scheme.equals("http") || scheme.equals("https");
     if (!http || uri.getHost() == null || uri.getRawUserInfo() != null) {
@@ -366,16 +336,7 @@ public final class SourceFetcher implements AutoCloseable {
   /** Blob first: the table may only name what the store has acknowledged. */
   private void store(Scope scope, Checksums checksums, Digest digest, Path file)
       throws IOException {
-    if (!blobs.contains(scope, digest)) {
-      try (InputStream in = Files.newInputStream(file);
-          BlobWriter writer = blobs.write(scope, digest)) {
-        byte[] buffer = new byte[BUFFER_BYTES];
-        for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-          writer.write(ByteBuffer.wrap(buffer, 0, n));
-        }
-        writer.commit();
-      }
-    }
+    SpooledFile.store(blobs, scope, digest, file);
     known.add(digest);
     if (!checksums.isSha256Only()) {
       known.add(checksums, digest);
