@@ -22,9 +22,9 @@ from spack.extensions.farm.compat import tty
 NAME = "farm"
 
 
-def describe():
+def ask():
     """Name, url and key fingerprint, as the farm says them."""
-    return program.answer(["mirror", "list", "--json"])
+    return program.Question(["mirror", "list", "--json"])
 
 
 def install(roots, asked, args, mirror=None):
@@ -139,7 +139,7 @@ def trusted(fingerprint):
 
 
 def add(name, scope):
-    mirror = describe()
+    mirror = ask().answer()
     known = (spack.config.get("mirrors") or {}).get(name)
     if known:
         url = known if isinstance(known, str) else known.get("url", "another place")
@@ -154,12 +154,12 @@ def add(name, scope):
     return 0
 
 
-def missing(asked):
+def missing(asked, url):
     """Nodes that the farm would have to build: what its mirror lacks, seen from the roots down.
 
     Only to save work; where the mirror does not answer, everything counts as missing.
     """
-    parts = urllib.parse.urlsplit(describe()["url"])
+    parts = urllib.parse.urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, parts.port, timeout=30)
     lacking, seen, queue = set(), set(), list(asked.roots)

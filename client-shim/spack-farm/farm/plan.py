@@ -16,27 +16,25 @@ from spack.extensions.farm.sources import Sources
 SECTIONS = ("packages", "compilers", "toolchains", "env_vars")
 
 
-def write_plan(asked, args, work):
-    """Writes it below `work`, or where --plan-out says; returns the file.
+def write_plan(asked, args):
+    """Writes it where --plan-out says. It outlives this call, and what it names must too."""
+    work = os.path.abspath(args.plan_out) + ".files"
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+    with open(args.plan_out, "w") as out:
+        json.dump(make_plan(asked, args, work, None), out)
 
-    Sources that were fetched for it live as long as the directory.
+
+def make_plan(asked, args, work, farm):
+    """The plan. Files that are made for it, fetched sources among them, are below `work`.
+
+    farm: the question what its mirror is, if only sources are wanted that it lacks
     """
-    if args.plan_out:  # it outlives this call, and what it names must too
-        work = os.path.abspath(args.plan_out) + ".files"
-        shutil.rmtree(work, ignore_errors=True)
-        os.makedirs(work)
-    file = os.path.abspath(args.plan_out) if args.plan_out else os.path.join(work, "plan.json")
-    with open(file, "w") as out:
-        json.dump(make_plan(asked, args, work), out)
-    return file
-
-
-def make_plan(asked, args, work):
     built = [node for node in asked.nodes if not node.external]
     dag = os.path.join(work, "dag.json")
     with open(dag, "w") as out:
         out.write(asked.document)
-    sources = Sources(wanted(asked, built, args), work)
+    sources = Sources(wanted(asked, built, args, farm), work)
     return {
         "version": 1,
         "dag": dag,
@@ -52,11 +50,11 @@ def make_plan(asked, args, work):
     }
 
 
-def wanted(asked, built, args):
+def wanted(asked, built, args, farm):
     """Hashes of the nodes whose sources are uploaded; None where the farm fetches them all."""
     if not args.upload_sources:
         return None
-    return {node.dag_hash() for node in built} if args.plan_out else mirror.missing(asked)
+    return mirror.missing(asked, farm.answer()["url"]) if farm else {node.dag_hash() for node in built}
 
 
 def entry(path, source):

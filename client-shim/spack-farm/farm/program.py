@@ -34,8 +34,15 @@ def environment():
 
 def run(arguments):
     """Runs it on this terminal; returns its exit code."""
+    return wait(start(arguments))
+
+
+def start(arguments, **options):
     sys.stdout.flush()
-    process = subprocess.Popen(command() + arguments, env=environment())
+    return subprocess.Popen(command() + arguments, env=environment(), **options)
+
+
+def wait(process):
     while True:
         try:
             return process.wait()
@@ -43,9 +50,44 @@ def run(arguments):
             pass  # the program has heard it too: it detaches and says how to cancel
 
 
-def answer(arguments):
-    """What it says as JSON; ends this command where it fails."""
-    done = subprocess.run(command() + arguments, stdout=subprocess.PIPE, env=environment())
-    if done.returncode:
-        sys.exit(done.returncode)
-    return json.loads(done.stdout.decode())
+class Question:
+    """What it says as JSON. It starts here, and works while its answer is not wanted yet."""
+
+    def __init__(self, arguments):
+        self._process = start(arguments, stdout=subprocess.PIPE)
+
+    def answer(self):
+        """Ends this command where the program fails."""
+        said, _ = self._process.communicate()
+        if self._process.returncode:
+            sys.exit(self._process.returncode)
+        return json.loads(said.decode())
+
+
+class Build:
+    """`thresher build`: starts and connects while the plan for it is made here."""
+
+    def __init__(self, options):
+        plan, self._plan = os.pipe()
+        self._process = start(["build", "/dev/fd/%d" % plan] + options, pass_fds=[plan])
+        os.close(plan)
+        self._given = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if not self._given:  # half a plan would be taken for a broken one
+            self._process.kill()
+            self._process.wait()
+            os.close(self._plan)
+
+    def carry_out(self, plan):
+        """Returns the exit code."""
+        self._given = True
+        try:
+            with open(self._plan, "w") as out:
+                json.dump(plan, out)
+        except BrokenPipeError:
+            pass  # it has ended, and has said why
+        return wait(self._process)

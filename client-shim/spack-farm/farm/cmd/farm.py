@@ -13,7 +13,7 @@ import tempfile
 import spack.cmd.common.arguments as common
 from spack.extensions.farm import dag, mirror, program
 from spack.extensions.farm.compat import tty
-from spack.extensions.farm.plan import write_plan
+from spack.extensions.farm.plan import make_plan, write_plan
 
 description = "build missing specs on a Thresher farm and install them from its mirror"
 section = "build"
@@ -144,13 +144,15 @@ def farm_install(args):
     if not (args.build_only or args.detach or args.plan_out or args.overwrite) and asked.installed():
         tty.msg("Everything is installed here; the farm is not asked")
         return mirror.install(asked.roots, asked, args)
+    if args.plan_out:
+        write_plan(asked, args)
+        return 0
+    farm = mirror.ask() if args.upload_sources else None
     work = tempfile.mkdtemp(prefix="spack-farm-")
     try:
-        plan = write_plan(asked, args, work)
-        if args.plan_out:
-            return 0
         result = os.path.join(work, "result.json")
-        code = program.run(["build", plan, "--result", result] + build_options(args))
+        with program.Build(["--result", result] + build_options(args)) as build:
+            code = build.carry_out(make_plan(asked, args, work, farm))
         if args.build_only or args.detach or not os.path.exists(result):
             return code
         with open(result) as read:

@@ -15,6 +15,7 @@ import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.Locale;
@@ -42,7 +43,7 @@ final class BuildCommand implements Callable<Integer> {
   @Mixin private FarmOptions options = new FarmOptions();
   @Mixin private Watching watching = new Watching();
 
-  @Parameters(paramLabel = "PLAN", description = "Plan file (JSON).")
+  @Parameters(paramLabel = "PLAN", description = "Plan (JSON): a file, or a pipe.")
   private Path plan = Path.of("");
 
   @Option(
@@ -98,22 +99,27 @@ final class BuildCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--jobs and --timeout take a number that is not negative");
     }
-    Plan read = Plan.read(plan);
-    NodeNames names = names(Path.of(read.dag()));
-    PrintStream out = System.out;
+    if (!Files.exists(plan)) {
+      throw new NoSuchFileException(plan.toString());
+    }
     ManagedChannel channel = options.connect();
-    try (Progress progress = watching.progress(names)) {
+    try {
       FarmGrpc.FarmBlockingStub farm = FarmGrpc.newBlockingStub(channel);
       Mirrors.of(farm, options.instance()); // a farm or instance that is not there is known at once
-      ExecuteRequest request = upload(read, channel, progress);
-      if (detach) {
-        return accept(farm, request, progress);
-      }
-      return await(farm, request, read, progress, out);
+      return carryOut(Plan.read(plan), farm, channel); // Spack may be making the plan all the while
     } catch (StatusRuntimeException e) {
       throw options.explain(e);
     } finally {
       channel.shutdownNow();
+    }
+  }
+
+  private int carryOut(Plan read, FarmGrpc.FarmBlockingStub farm, ManagedChannel channel)
+      throws Exception {
+    PrintStream out = System.out;
+    try (Progress progress = watching.progress(names(Path.of(read.dag())))) {
+      ExecuteRequest request = upload(read, channel, progress);
+      return detach ? accept(farm, request, progress) : await(farm, request, read, progress, out);
     }
   }
 

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -27,7 +28,7 @@ record Plan(
   static final int VERSION = 1;
 
   /** An environment of 3,000 nodes makes a plan of about 3 MiB. */
-  private static final long MAX_BYTES = 64L << 20;
+  private static final int MAX_BYTES = 64 << 20;
 
   private static final ObjectMapper JSON =
       JsonMapper.builder()
@@ -149,12 +150,12 @@ record Plan(
   }
 
   static Plan read(Path file) throws IOException, ClientException {
-    try {
-      long size = Files.size(file);
-      if (size > MAX_BYTES) {
-        throw refused(file, "it has " + size + " bytes, at most " + MAX_BYTES + " are read");
+    try (InputStream in = Files.newInputStream(file)) {
+      byte[] text = in.readNBytes(MAX_BYTES + 1);
+      if (text.length > MAX_BYTES) {
+        throw refused(file, "it has more than the " + MAX_BYTES + " bytes that are read");
       }
-      Plan plan = JSON.readValue(Files.readAllBytes(file), Plan.class);
+      Plan plan = JSON.readValue(text, Plan.class);
       if (plan == null) {
         throw refused(file, "it is null");
       }

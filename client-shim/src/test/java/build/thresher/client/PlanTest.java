@@ -4,8 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -99,6 +102,25 @@ class PlanTest {
 
       assertEquals(3, ran.exitCode());
       assertTrue(ran.err().contains("make no tree"), ran.err());
+    }
+  }
+
+  @Test
+  void planComesThroughAPipe() throws Exception {
+    byte[] plan = Files.readAllBytes(Farmed.plan(directory));
+    Path pipe = directory.resolve("pipe");
+    assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+    Thread writer = Thread.ofVirtual().start(() -> write(pipe, plan));
+
+    assertEquals(List.of(Farmed.HASH), Plan.read(pipe).roots());
+    writer.join();
+  }
+
+  private static void write(Path file, byte[] text) {
+    try {
+      Files.write(file, text);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 }

@@ -95,4 +95,4 @@ def main():
     return 0 if words[-1] == "built" else 1
 
 
-sys.exit(main())
+os._exit(main())  # all is written; to take Spack's modules apart one by one would only take time
