@@ -308,6 +308,12 @@ def small_copy(builtin, top):
     return copy
 
 
+def bootstrap_root(spack_root):
+    """Where this user's Spack keeps the solver that it has fetched: it need not do so again."""
+    said = subprocess.run([os.path.join(spack_root, "bin", "spack"), "bootstrap", "root"], stdout=subprocess.PIPE, check=True)
+    return said.stdout.decode().strip()
+
+
 def configure(top, spack_root, builtin):
     python = os.environ.get("SPACK_PYTHON") or shutil.which("python3")
     config = os.path.join(top, "config")
@@ -317,7 +323,7 @@ def configure(top, spack_root, builtin):
     files = {
         "repos.yaml": f"repos:\n  fl: {top}/repos/spack_repo/fl\n" + (f"  builtin: {builtin}\n" if builtin else ""),
         "mirrors.yaml": f'mirrors::\n  fl:\n    url: "file://{top}/sources"\n    source: true\n    binary: false\n',
-        "bootstrap.yaml": "bootstrap:\n  enable: true\n" + ("  sources: []\n" if builtin else ""),
+        "bootstrap.yaml": f"bootstrap:\n  enable: true\n  root: {bootstrap_root(spack_root)}\n" + ("  sources: []\n" if builtin else ""),
         "concretizer.yaml": "concretizer:\n  reuse: false\n  targets:\n    granularity: generic\n",
         "config.yaml": f"config:\n  install_tree:\n    root: {top}/store\n  build_stage: [{top}/stage]\n  misc_cache: {top}/misc\n"
         "  build_jobs: 2\n  connect_timeout: 5\n",
