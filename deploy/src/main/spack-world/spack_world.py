@@ -308,10 +308,15 @@ def small_copy(builtin, top):
     return copy
 
 
-def bootstrap_root(spack_root):
-    """Where this user's Spack keeps the solver that it has fetched: it need not do so again."""
+def bootstrap_root(spack_root, python):
+    """Where this user's Spack keeps the solver that it has fetched: it need not do so again.
+
+    Empty where Python has a solver of its own; several releases of Spack do not share that place well.
+    """
+    if subprocess.run([python, "-c", "import clingo"], stderr=subprocess.DEVNULL).returncode == 0:
+        return ""
     said = subprocess.run([os.path.join(spack_root, "bin", "spack"), "bootstrap", "root"], stdout=subprocess.PIPE, check=True)
-    return said.stdout.decode().strip()
+    return "  root: %s\n" % said.stdout.decode().strip()
 
 
 def configure(top, spack_root, builtin):
@@ -323,7 +328,7 @@ def configure(top, spack_root, builtin):
     files = {
         "repos.yaml": f"repos:\n  fl: {top}/repos/spack_repo/fl\n" + (f"  builtin: {builtin}\n" if builtin else ""),
         "mirrors.yaml": f'mirrors::\n  fl:\n    url: "file://{top}/sources"\n    source: true\n    binary: false\n',
-        "bootstrap.yaml": f"bootstrap:\n  enable: true\n  root: {bootstrap_root(spack_root)}\n" + ("  sources: []\n" if builtin else ""),
+        "bootstrap.yaml": "bootstrap:\n  enable: true\n" + bootstrap_root(spack_root, python) + ("  sources: []\n" if builtin else ""),
         "concretizer.yaml": "concretizer:\n  reuse: false\n  targets:\n    granularity: generic\n",
         "config.yaml": f"config:\n  install_tree:\n    root: {top}/store\n  build_stage: [{top}/stage]\n  misc_cache: {top}/misc\n"
         "  build_jobs: 2\n  connect_timeout: 5\n",
