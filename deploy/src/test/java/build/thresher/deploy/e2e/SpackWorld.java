@@ -72,6 +72,17 @@ final class SpackWorld {
     return directory;
   }
 
+  /** Its source mirror, as a farm is told of it. */
+  String sources() {
+    return directory.resolve("sources").toUri().toString();
+  }
+
+  /** Puts the one source that comes with Spack, and not with this world, into its mirror. */
+  void keepCompilerWrapper() throws Exception {
+    spack("mirror", "create", "-d", directory.resolve("sources").toString(), "compiler-wrapper")
+        .succeeded();
+  }
+
   /** Solves packages in one environment, without building anything; once for each environment. */
   Solved solve(String... packages) throws Exception {
     Path environmentDirectory = environment(packages);

@@ -54,8 +54,8 @@ class UpstreamTest {
         FarmUnderTest.start(
             directory.resolve("farm"),
             "executor.slots=2",
-            "sources.mirrors=[" + sources.toUri() + "]")) {
-      keepCompilerWrapper(world, sources);
+            "sources.mirrors=[" + world.sources() + "]")) {
+      world.keepCompilerWrapper();
       Processes.Ended install = world.farm(farm, "install", "-y", SPEC);
       assertEquals(0, install.exit(), () -> install.output() + logs(farm));
       Processes.Ended location = world.spack("location", "-i", "tmux").succeeded();
@@ -69,13 +69,6 @@ class UpstreamTest {
   private static Path cached(Path sources, String sha256) {
     return sources.resolve(
         "_source-cache/archive/" + sha256.substring(0, 2) + '/' + sha256 + ".tar.gz");
-  }
-
-  /** The one source that comes with Spack and not with this world. */
-  private static void keepCompilerWrapper(SpackWorld world, Path sources) throws Exception {
-    Processes.Ended fetched =
-        world.spack("mirror", "create", "-d", sources.toString(), "compiler-wrapper");
-    assertEquals(0, fetched.exit(), fetched.output());
   }
 
   private static void download(String path, Path to) throws Exception {
