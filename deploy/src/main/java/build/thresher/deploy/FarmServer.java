@@ -233,16 +233,16 @@ final class FarmServer implements AutoCloseable {
       RocksBlobStore blobs, RocksSpackMirror mirror, Scheduler scheduler) {
     if (!blobs.takesWrites()) {
       return "the blob store is read-only since a write failed; check the disk, then restart the"
-                 + " server";
+          + " server";
     }
     if (!mirror.takesWrites()) {
       return "the mirror takes nothing since a write failed; check the disk, then restart the"
-                 + " server";
+          + " server";
     }
     return scheduler.takesWork()
         ? ""
         : "the task store does not take what it is given; it is tried again each second, check the"
-              + " disk";
+            + " disk";
   }
 
   /** {@code host:port} for clients and executors. */
