@@ -29,6 +29,7 @@ public final class AccessPolicy {
           .put("thresher.v1.Mirror/Promote", ADMINISTRATOR)
           .put("thresher.v1.Mirror/RotateKey", ADMINISTRATOR)
           .put("thresher.v1.Sources", CLIENT)
+          .put("thresher.v1.Sources/RemoveSources", ADMINISTRATOR)
           .put("build.bazel.remote.execution.v2.ContentAddressableStorage", WORK)
           .put("build.bazel.remote.execution.v2.ActionCache", WORK)
           .put("build.bazel.remote.execution.v2.Capabilities", WORK)

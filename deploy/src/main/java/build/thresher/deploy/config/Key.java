@@ -67,8 +67,9 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           "access.admin_token_file",
           ValueType.STRING,
           "",
-          "If set, the token that `thresher mirror prune`, `promote` and `rotate` need, and which may do everything else too;"
-              + " made at first start. Otherwise the farm's token may.");
+          "If set, the token that `thresher mirror prune`, `promote`, `rotate` and `thresher sources"
+              + " remove` need, and which may do everything else too; made at first start. Otherwise"
+              + " the farm's token may.");
   public static final Key<Boolean> OPEN =
       key(
           "access.open",
