@@ -11,6 +11,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
@@ -133,7 +134,7 @@ final class MirrorImportCommand implements Callable<Integer> {
     Map<String, Object> object = new TreeMap<>();
     object.put("hash", result.spec().hash());
     object.put("spec", result.spec().title());
-    object.put("fate", result.fate().name().toLowerCase(java.util.Locale.ROOT));
+    object.put("fate", result.fate().name().toLowerCase(Locale.ROOT));
     object.put("bytes", result.bytes());
     if (!result.reason().isEmpty()) {
       object.put("reason", result.reason());

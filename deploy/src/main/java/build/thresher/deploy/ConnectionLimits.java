@@ -10,6 +10,8 @@ import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -78,10 +80,10 @@ final class ConnectionLimits implements AutoCloseable {
     }
   }
 
-  private static InetAddress address(Channel connection) throws java.net.UnknownHostException {
+  private static InetAddress address(Channel connection) throws UnknownHostException {
     if (connection.remoteAddress() instanceof InetSocketAddress remote) {
       byte[] bytes = remote.getAddress().getAddress();
-      java.util.Arrays.fill(bytes, Math.min(8, bytes.length), bytes.length, (byte) 0);
+      Arrays.fill(bytes, Math.min(8, bytes.length), bytes.length, (byte) 0);
       return InetAddress.getByAddress(bytes);
     }
     return InetAddress.getByAddress(new byte[4]); // it is gone already

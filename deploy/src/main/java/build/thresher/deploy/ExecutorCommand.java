@@ -5,6 +5,7 @@ import build.thresher.cas.client.FarmEndpoint;
 import build.thresher.deploy.access.Tokens;
 import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.logging.Level;
@@ -54,7 +55,7 @@ final class ExecutorCommand implements Callable<Integer> {
     return 0;
   }
 
-  private @Nullable String token(FarmConfig config) throws java.io.IOException {
+  private @Nullable String token(FarmConfig config) throws IOException {
     Path file = tokenFile == null ? config.get(Key.TOKEN_FILE) : tokenFile;
     return config.get(Key.OPEN) ? null : Tokens.read(file);
   }

@@ -7,7 +7,9 @@ import java.util.logging.ConsoleHandler;
 import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.LogManager;
+import java.util.logging.LogRecord;
 import java.util.logging.Logger;
+import java.util.logging.StreamHandler;
 
 /**
  * Where log lines go: standard error, warnings and better of the libraries, everything but
@@ -42,9 +44,9 @@ final class Logs {
   static void toFile(PrintStream file, Level ours) {
     LogManager.getLogManager().reset();
     Handler handler =
-        new java.util.logging.StreamHandler(file, new OneLineFormatter()) {
+        new StreamHandler(file, new OneLineFormatter()) {
           @Override
-          public synchronized void publish(java.util.logging.LogRecord record) {
+          public synchronized void publish(LogRecord record) {
             super.publish(record);
             flush();
           }

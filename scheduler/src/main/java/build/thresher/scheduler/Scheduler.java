@@ -38,6 +38,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Set;
+import java.util.UUID;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 
@@ -93,7 +94,7 @@ public final class Scheduler implements AutoCloseable {
     /** The machine's clocks, and random names. */
     public static World real() {
       return new World(
-          InstantSource.system(), System::nanoTime, () -> java.util.UUID.randomUUID().toString());
+          InstantSource.system(), System::nanoTime, () -> UUID.randomUUID().toString());
     }
   }
 

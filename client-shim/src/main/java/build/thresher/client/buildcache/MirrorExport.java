@@ -4,10 +4,12 @@ import build.thresher.client.buildcache.Mirror.Spec;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -90,7 +92,7 @@ public final class MirrorExport {
     } catch (InterruptedException e) {
       threads.shutdownNow();
       Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted; start it again to go on");
+      throw new InterruptedIOException("interrupted; start it again to go on");
     }
   }
 
@@ -177,8 +179,7 @@ public final class MirrorExport {
 
   /** Temporary files are private; a mirror is for all. */
   private static void publish(Path temporary, Path file) throws IOException {
-    Files.setPosixFilePermissions(
-        temporary, java.nio.file.attribute.PosixFilePermissions.fromString("rw-r--r--"));
+    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rw-r--r--"));
     Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
   }
 

@@ -15,6 +15,7 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashSet;
@@ -105,7 +106,7 @@ public final class MirrorImport {
     } catch (InterruptedException e) {
       threads.shutdownNow();
       Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted; start it again to go on");
+      throw new InterruptedIOException("interrupted; start it again to go on");
     }
   }
 

@@ -4,6 +4,7 @@ import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -384,7 +385,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
 
   /** {@code THRESHER_GRPC_LISTEN} for {@code grpc.listen}. */
   public String environmentName() {
-    return "THRESHER_" + name.toUpperCase(java.util.Locale.ROOT).replace('.', '_');
+    return "THRESHER_" + name.toUpperCase(Locale.ROOT).replace('.', '_');
   }
 
   private static <T> Key<T> key(String name, ValueType<T> type, String defaultText, String help) {

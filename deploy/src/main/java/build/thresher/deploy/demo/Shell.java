@@ -2,7 +2,9 @@ package build.thresher.deploy.demo;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -23,7 +25,7 @@ final class Shell {
 
   /** A shell with more in its environment. */
   Shell with(Map<String, String> more) {
-    java.util.HashMap<String, String> all = new java.util.HashMap<>(environment);
+    HashMap<String, String> all = new HashMap<>(environment);
     all.putAll(more);
     return new Shell(out, all, directory);
   }
@@ -47,9 +49,7 @@ final class Shell {
   /** Runs a command without showing its output, unless it fails. */
   String quietly(String... command) throws IOException, InterruptedException, DemoException {
     Process process = builder(command).redirectErrorStream(true).start();
-    String output =
-        new String(
-            process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     int exit = process.waitFor();
     if (exit != 0) {
       throw new DemoException(

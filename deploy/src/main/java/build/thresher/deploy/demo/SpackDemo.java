@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -112,7 +113,7 @@ public final class SpackDemo {
 
   /** The variables that the world's env.sh sets. */
   private static Map<String, String> environmentOf(Path world) throws IOException {
-    Map<String, String> environment = new java.util.HashMap<>();
+    Map<String, String> environment = new HashMap<>();
     for (String line : Files.readAllLines(world.resolve("env.sh"))) {
       int equals = line.indexOf('=');
       if (line.startsWith("export ") && equals > 0 && !line.startsWith("export PATH")) {

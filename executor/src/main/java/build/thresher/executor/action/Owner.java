@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 
 /**
  * The user of this host that actions run as.
@@ -23,8 +24,7 @@ public record Owner(int uid) {
   /** Makes a directory of the user's, whatever the umask of the executor. */
   Path directory(Path path) throws IOException {
     Files.createDirectory(path);
-    Files.setPosixFilePermissions(
-        path, java.nio.file.attribute.PosixFilePermissions.fromString("rwxr-xr-x"));
+    Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxr-xr-x"));
     own(path);
     return path;
   }

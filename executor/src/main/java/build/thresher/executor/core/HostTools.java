@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -103,7 +104,7 @@ final class HostTools {
         sha256.update(Files.readAllBytes(program));
       }
     }
-    return found ? java.util.HexFormat.of().formatHex(sha256.digest()) : "";
+    return found ? HexFormat.of().formatHex(sha256.digest()) : "";
   }
 
   static List<HostExternal> measure() {
@@ -167,6 +168,6 @@ final class HostTools {
     java.security.MessageDigest sha256 = Digest.sha256();
     sha256.update(Files.readAllBytes(file));
     sha256.update(text.getBytes(StandardCharsets.UTF_8));
-    return java.util.HexFormat.of().formatHex(sha256.digest());
+    return HexFormat.of().formatHex(sha256.digest());
   }
 }

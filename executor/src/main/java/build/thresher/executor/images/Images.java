@@ -8,6 +8,7 @@ import build.thresher.executor.images.ImageName.InRegistry;
 import build.thresher.executor.images.ImageName.InStore;
 import build.thresher.executor.inputs.ImageCache;
 import java.io.Closeable;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.http.HttpClient;
@@ -201,7 +202,7 @@ public final class Images implements Closeable {
   }
 
   /** What is behind the archive counts too, and is still to be read. */
-  private static final class Unclosed extends java.io.FilterInputStream {
+  private static final class Unclosed extends FilterInputStream {
     private Unclosed(InputStream in) {
       super(in);
     }

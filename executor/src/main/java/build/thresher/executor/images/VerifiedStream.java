@@ -4,6 +4,7 @@ import build.thresher.cas.api.Digest;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -58,7 +59,7 @@ final class VerifiedStream extends FilterInputStream {
 
   /** Reads to the end. */
   void verify() throws IOException {
-    transferTo(java.io.OutputStream.nullOutputStream());
+    transferTo(OutputStream.nullOutputStream());
     if (count != expected.sizeBytes()
         || !HexFormat.of().formatHex(hash.digest()).equals(expected.hex())) {
       throw wrong();

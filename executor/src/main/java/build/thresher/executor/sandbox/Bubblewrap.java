@@ -1,6 +1,7 @@
 package build.thresher.executor.sandbox;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -159,7 +160,7 @@ public final class Bubblewrap {
     try {
       return Files.readSymbolicLink(link).toString();
     } catch (IOException e) {
-      throw new java.io.UncheckedIOException("cannot read the link " + link, e);
+      throw new UncheckedIOException("cannot read the link " + link, e);
     }
   }
 }

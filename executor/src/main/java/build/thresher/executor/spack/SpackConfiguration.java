@@ -1,6 +1,7 @@
 package build.thresher.executor.spack;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -58,9 +59,7 @@ final class SpackConfiguration {
     try {
       LoaderOptions options = new LoaderOptions();
       options.setNestingDepthLimit(10);
-      root =
-          new Yaml(new SafeConstructor(options))
-              .load(new String(text, java.nio.charset.StandardCharsets.UTF_8));
+      root = new Yaml(new SafeConstructor(options)).load(new String(text, StandardCharsets.UTF_8));
     } catch (YAMLException e) {
       throw new RefusedInputException("the client's config.yaml is malformed: " + e.getMessage());
     }

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -79,7 +80,7 @@ final class TaskGraph {
    * @param tasks dependencies first
    * @param moved is told of each ready task whose path became longer
    */
-  void measurePaths(List<Task> tasks, java.util.function.Consumer<Task> moved) {
+  void measurePaths(List<Task> tasks, Consumer<Task> moved) {
     Deque<Task> longer = new ArrayDeque<>();
     for (Task task : tasks.reversed()) {
       double behind = 0;

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -114,7 +115,7 @@ public final class LogStore {
       while (data.hasRemaining() && channel.read(data, offset + data.position()) > 0) {
         // until the buffer is full or the file ends
       }
-      return java.util.Arrays.copyOf(data.array(), data.position());
+      return Arrays.copyOf(data.array(), data.position());
     } catch (NoSuchFileException e) {
       return new byte[0];
     }

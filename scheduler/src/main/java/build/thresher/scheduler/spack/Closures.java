@@ -7,6 +7,7 @@ import build.thresher.cas.api.spack.SpecNode;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.Maps;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
@@ -157,7 +158,7 @@ final class Closures {
 
     void push(int number) {
       if (size == numbers.length) {
-        numbers = java.util.Arrays.copyOf(numbers, 2 * size);
+        numbers = Arrays.copyOf(numbers, 2 * size);
       }
       numbers[size++] = number;
     }

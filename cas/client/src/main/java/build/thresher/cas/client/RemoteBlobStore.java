@@ -25,6 +25,7 @@ import io.grpc.protobuf.StatusProto;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -168,7 +169,7 @@ public final class RemoteBlobStore implements BlobStore {
     for (Blob blob : blobs) {
       if (blob.digest().sizeBytes() > BATCH_BYTES && small.remove(blob.digest()) != null) {
         try (BlobWriter writer = write(scope, blob.digest())) {
-          writer.write(java.nio.ByteBuffer.wrap(blob.bytes()));
+          writer.write(ByteBuffer.wrap(blob.bytes()));
           writer.commit();
         }
       }

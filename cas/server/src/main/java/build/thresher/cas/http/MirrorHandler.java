@@ -13,6 +13,7 @@ import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
@@ -67,7 +68,7 @@ final class MirrorHandler implements Handler {
       if (response.isSent() || response.bytesWritten() > 0) {
         // The length was promised: only a broken connection tells the client that bytes are
         // missing.
-        throw new java.io.UncheckedIOException(e);
+        throw new UncheckedIOException(e);
       }
       ServedBytes.text(
           response, Status.INTERNAL_SERVER_ERROR_500, "the server failed; its log says why");

@@ -8,6 +8,7 @@ import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecNode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -323,7 +324,7 @@ final class MirrorDb implements AutoCloseable {
       throw new IOException("the mirror's database failed", cause);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted at the mirror's database");
+      throw new InterruptedIOException("interrupted at the mirror's database");
     }
   }
 

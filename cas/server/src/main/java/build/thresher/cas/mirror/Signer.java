@@ -4,6 +4,7 @@ import build.thresher.cas.api.SyncedDirectories;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -209,7 +210,7 @@ public final class Signer {
             temporary,
             Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
-      var bytes = java.nio.ByteBuffer.wrap(ring.getEncoded());
+      var bytes = ByteBuffer.wrap(ring.getEncoded());
       while (bytes.hasRemaining()) {
         channel.write(bytes);
       }

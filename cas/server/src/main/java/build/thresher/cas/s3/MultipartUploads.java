@@ -9,6 +9,7 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Collections;
@@ -81,7 +82,7 @@ final class MultipartUploads {
       try (OutputStream out = Files.newOutputStream(temporary)) {
         reserve.copy(body, out);
       }
-      Files.move(temporary, file(upload, number), java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+      Files.move(temporary, file(upload, number), StandardCopyOption.ATOMIC_MOVE);
     } finally {
       Files.deleteIfExists(temporary);
     }

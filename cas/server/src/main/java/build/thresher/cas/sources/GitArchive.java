@@ -3,6 +3,7 @@ package build.thresher.cas.sources;
 import build.thresher.cas.sources.FetchException.Reason;
 import com.google.common.io.ByteStreams;
 import java.io.BufferedInputStream;
+import java.io.ByteArrayInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -201,7 +202,7 @@ final class GitArchive implements AutoCloseable {
 
   private void text(String name, String text) throws IOException {
     byte[] content = text.getBytes(StandardCharsets.US_ASCII);
-    file(name, content.length, 0644, new java.io.ByteArrayInputStream(content));
+    file(name, content.length, 0644, new ByteArrayInputStream(content));
   }
 
   private void copy(String name, Path file, int mode) throws IOException {

@@ -4,6 +4,7 @@ import build.thresher.cas.sources.FetchException.Reason;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -192,7 +193,7 @@ final class GitProgram {
     } catch (InterruptedException e) {
       kill(process);
       Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted while git ran");
+      throw new InterruptedIOException("interrupted while git ran");
     }
     if (process.exitValue() != 0) {
       String said = Files.readString(said(repository), StandardCharsets.ISO_8859_1).strip();

@@ -4,6 +4,7 @@ import build.thresher.cas.api.Digest;
 import com.google.common.collect.ImmutableSortedSet;
 import java.nio.charset.StandardCharsets;
 import java.util.Collection;
+import java.util.List;
 
 /**
  * What is wanted of a git repository. Two that are equal give the same files, whatever server they
@@ -37,7 +38,7 @@ record GitRequest(
     if (!ref.isEmpty() && !isRef(ref)) {
       throw new IllegalArgumentException("no name of a branch or tag: " + ref);
     }
-    for (Collection<String> paths : java.util.List.of(submodules, removed, sparse)) {
+    for (Collection<String> paths : List.of(submodules, removed, sparse)) {
       paths.forEach(GitRequest::requirePath);
     }
   }

@@ -1,6 +1,7 @@
 package build.thresher.cas.sources;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -50,7 +51,7 @@ final class InFlight<K> {
       throw new IOException("the fetch of another caller failed", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted while another caller's fetch ran");
+      throw new InterruptedIOException("interrupted while another caller's fetch ran");
     }
   }
 }

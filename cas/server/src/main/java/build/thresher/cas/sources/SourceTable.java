@@ -2,6 +2,7 @@ package build.thresher.cas.sources;
 
 import build.thresher.cas.api.SyncedDirectories;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -112,7 +113,7 @@ final class SourceTable implements AutoCloseable {
       throw new IOException("the database of sources failed", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new java.io.InterruptedIOException("interrupted at the database of sources");
+      throw new InterruptedIOException("interrupted at the database of sources");
     }
   }
 }

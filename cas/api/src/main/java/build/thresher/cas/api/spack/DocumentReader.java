@@ -5,6 +5,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -135,7 +136,7 @@ final class DocumentReader {
 
   private DagHash add(SpecNode node) throws SpecFormatException {
     SpecNode before = found.putIfAbsent(node.hash(), node);
-    if (before != null && !java.util.Arrays.equals(before.json(), node.json())) {
+    if (before != null && !Arrays.equals(before.json(), node.json())) {
       throw new SpecFormatException(
           "two different nodes have the hash " + node.hash() + " (" + node.name() + ")");
     }
