@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -67,6 +68,47 @@ public final class DiskFaults {
     }
     assumeTrue(compiled, "SKIPPED: calls cannot be made to fail without a C compiler (cc)");
     return new DiskFaults(library);
+  }
+
+  /**
+   * What a program said while calls failed.
+   *
+   * @param errors its standard error; each failure is a line of it that begins with "fault: "
+   */
+  public record Ran(int exit, List<String> said, String errors) {
+    public boolean failed() {
+      return errors.contains("fault: ");
+    }
+  }
+
+  /**
+   * Runs a program of the test's class path to its end.
+   *
+   * @param scratch where its output is kept
+   * @param root where calls fail
+   * @param armed nothing fails before this file is there
+   */
+  public Ran run(
+      Class<?> program, List<String> arguments, Path scratch, Path root, Path armed, Plan plan)
+      throws IOException, InterruptedException {
+    Path out = scratch.resolve("out");
+    Path err = scratch.resolve("err");
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-Xmx256m",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                System.getProperty("java.class.path"),
+                program.getName()));
+    command.addAll(arguments);
+    ProcessBuilder builder =
+        new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
+    builder.environment().putAll(environment(root, armed, plan));
+    int exit = builder.start().waitFor();
+    return new Ran(exit, Files.readAllLines(out), Files.readString(err));
   }
 
   /**

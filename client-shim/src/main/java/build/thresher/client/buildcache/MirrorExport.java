@@ -1,5 +1,6 @@
 package build.thresher.client.buildcache;
 
+import build.thresher.cas.api.Digest;
 import build.thresher.client.buildcache.Mirror.Spec;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -11,8 +12,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -162,7 +161,7 @@ public final class MirrorExport {
             from.files()
                 .open(path)
                 .orElseThrow(() -> new IOException(from.name() + " does not have " + path));
-        DigestInputStream hashing = new DigestInputStream(in, sha256());
+        DigestInputStream hashing = new DigestInputStream(in, Digest.sha256());
         OutputStream out = Files.newOutputStream(temporary)) {
       long length = hashing.transferTo(out);
       String found = HexFormat.of().formatHex(hashing.getMessageDigest().digest());
@@ -181,13 +180,5 @@ public final class MirrorExport {
   private static void publish(Path temporary, Path file) throws IOException {
     Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rw-r--r--"));
     Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java has SHA-256", e);
-    }
   }
 }

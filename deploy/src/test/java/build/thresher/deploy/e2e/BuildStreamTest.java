@@ -3,14 +3,12 @@ package build.thresher.deploy.e2e;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -21,6 +19,8 @@ import org.junit.jupiter.api.io.TempDir;
  * open.
  */
 class BuildStreamTest {
+  private static final String INSTALL = "pip install buildstream";
+
   private static final Path PROJECT =
       Path.of("src/test/resources/buildstream-project").toAbsolutePath();
 
@@ -34,8 +34,7 @@ class BuildStreamTest {
 
   @Test
   void oneBuildsAnotherTakesTheResultAndAChangeIsBuilt() throws Exception {
-    Optional<Path> bst = Tools.find("bst");
-    assumeTrue(bst.isPresent(), "no BuildStream on this host (pip install buildstream)");
+    Path bst = Tools.require("bst", INSTALL);
     makeProject();
     try (FarmUnderTest farm =
         FarmUnderTest.start(
@@ -43,13 +42,13 @@ class BuildStreamTest {
             "access.open=true",
             "instances=[default,buildstream]",
             "actions.properties=[buildstream:chrootIntoInputRoot=true]")) {
-      String first = build(bst.get(), farm, "one");
+      String first = build(bst, farm, "one");
       assertTrue(!first.contains("Action result found"), first);
-      String second = build(bst.get(), farm, "two");
+      String second = build(bst, farm, "two");
       assertTrue(second.contains("Action result found in action cache"), second);
       assertEquals("HELLO\n", Files.readString(directory.resolve("two-out/share/word.txt")));
       Files.writeString(project.resolve("files/hello/word.txt"), "other\n");
-      String changed = build(bst.get(), farm, "three");
+      String changed = build(bst, farm, "three");
       assertTrue(!changed.contains("Action result found"), changed);
       assertEquals("OTHER\n", Files.readString(directory.resolve("three-out/share/word.txt")));
     }
@@ -59,8 +58,7 @@ class BuildStreamTest {
   @Test
   void anExecutorAndThenTheServerAreKilledInMidBuildAndWhatWasBuiltIsNotBuiltAgain()
       throws Exception {
-    Optional<Path> bst = Tools.find("bst");
-    assumeTrue(bst.isPresent(), "no BuildStream on this host (pip install buildstream)");
+    Path bst = Tools.require("bst", INSTALL);
     makeProject();
     // Built after hello.bst, for longer than an executor or the server is away.
     Files.writeString(
@@ -94,7 +92,7 @@ class BuildStreamTest {
       farm.startExecutor("first");
       String address = farm.grpcAddress().replace("127.0.0.1", "localhost");
       Path settings = settings("one", tls(address, certificates.authority(), farm.tokenFile()));
-      Processes.Running running = start(bst.get(), settings, "build", "late.bst");
+      Processes.Running running = start(bst, settings, "build", "late.bst");
       sleeps(running);
       farm.killExecutors();
       Processes.until(
@@ -105,7 +103,7 @@ class BuildStreamTest {
       farm.killServer();
       farm.startServer();
       String said = running.await().succeeded().output();
-      run(bst.get(), settings, "artifact", "checkout", "late.bst", "--directory", "late-out");
+      run(bst, settings, "artifact", "checkout", "late.bst", "--directory", "late-out");
       assertEquals("HELLO\n", Files.readString(directory.resolve("late-out/late.txt")), said);
       assertEquals(2, farm.logs().split(": exit code 0 in", -1).length - 1, farm.logs());
     }
@@ -125,8 +123,7 @@ class BuildStreamTest {
   @Tag("long")
   @Test
   void overTlsItSendsItsTokenAndArtifactsAreSharedThroughRemoteAsset() throws Exception {
-    Optional<Path> bst = Tools.find("bst");
-    assumeTrue(bst.isPresent(), "no BuildStream on this host (pip install buildstream)");
+    Path bst = Tools.require("bst", INSTALL);
     makeProject();
     Certificates certificates = Certificates.make(directory.resolve("certificates"));
     Path other = Certificates.make(directory.resolve("other")).authority();
@@ -140,17 +137,17 @@ class BuildStreamTest {
       String address = farm.grpcAddress().replace("127.0.0.1", "localhost");
       String service = tls(address, certificates.authority(), farm.tokenFile());
       String artifacts = "artifacts:\n  servers:\n  -" + service.substring(3) + "    push: true\n";
-      String first = run(bst.get(), settings("one", service, artifacts), "build", "hello.bst");
+      String first = run(bst, settings("one", service, artifacts), "build", "hello.bst");
       assertTrue(first.contains("Pushed artifact"), first);
       // Without an execution service: what it does not pull it would have to build here.
       Path pulling = directory.resolve("two.conf");
       Files.writeString(pulling, directories("two") + artifacts);
-      String second = run(bst.get(), pulling, "artifact", "pull", "hello.bst");
+      String second = run(bst, pulling, "artifact", "pull", "hello.bst");
       assertTrue(second.contains("Pulled artifact"), second);
-      run(bst.get(), pulling, "artifact", "checkout", "hello.bst", "--directory", "two-out");
+      run(bst, pulling, "artifact", "checkout", "hello.bst", "--directory", "two-out");
       assertEquals("HELLO\n", Files.readString(directory.resolve("two-out/share/word.txt")));
       Path misled = settings("three", tls(address, other, farm.tokenFile()));
-      assertNotEquals(0, start(bst.get(), misled, "build", "hello.bst").await().exit());
+      assertNotEquals(0, start(bst, misled, "build", "hello.bst").await().exit());
     }
   }
 

@@ -2,20 +2,20 @@ package build.thresher.deploy.e2e;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** moon, as it is installed, with a farm as its remote cache. */
 class MoonTest {
+  private static final String INSTALL = "npm install -g @moonrepo/cli";
+
   private final Path directory;
 
   MoonTest(@TempDir Path directory) {
@@ -24,22 +24,21 @@ class MoonTest {
 
   @Test
   void whatOneBuiltAnotherTakesFromTheFarmAndAChangeIsBuilt() throws Exception {
-    Optional<Path> moon = Tools.find("moon");
-    assumeTrue(moon.isPresent(), "no moon on this host (npm install -g @moonrepo/cli)");
+    Path moon = Tools.require("moon", INSTALL);
     try (FarmUnderTest farm =
         FarmUnderTest.start(
             directory.resolve("farm"), "executor.local=false", "access.client_results=true")) {
       Path one = workspace("one", farm);
-      String first = run(moon.get(), one, farm);
+      String first = run(moon, one, farm);
       assertTrue(!first.contains("cached from remote"), first);
       Path two = workspace("two", farm);
-      String second = run(moon.get(), two, farm);
+      String second = run(moon, two, farm);
       assertTrue(second.contains("app:build (cached from remote"), second);
       assertEquals("HELLO\n", Files.readString(two.resolve("app/out/deep/WORD.txt")));
       // More than a batch holds, so it goes through ByteStream, compressed.
       assertEquals(-1, Files.mismatch(one.resolve("app/out/large"), two.resolve("app/out/large")));
       Files.writeString(two.resolve("app/word.txt"), "other\n");
-      String changed = run(moon.get(), two, farm);
+      String changed = run(moon, two, farm);
       assertTrue(!changed.contains("cached from remote"), changed);
       assertEquals("OTHER\n", Files.readString(two.resolve("app/out/deep/WORD.txt")));
     }
@@ -49,15 +48,14 @@ class MoonTest {
   @Tag("long")
   @Test
   void aServerThatIsKilledInMidBuildTakesWhatIsBuiltAfterwards() throws Exception {
-    Optional<Path> moon = Tools.find("moon");
-    assumeTrue(moon.isPresent(), "no moon on this host (npm install -g @moonrepo/cli)");
+    Path moon = Tools.require("moon", INSTALL);
     try (FarmUnderTest farm =
         FarmUnderTest.start(
             directory.resolve("farm"), "executor.local=false", "access.client_results=true")) {
       Path one = workspace("one", farm);
       Path mark = directory.resolve("go-on");
       Files.writeString(one.resolve("app/wait.sh"), waitFor(mark));
-      Processes.Running first = start(moon.get(), one, farm, "app:late");
+      Processes.Running first = start(moon, one, farm, "app:late");
       Processes.until(
           "the first task is done and the second runs",
           () -> !Processes.withCommandLineEnd("sh wait.sh").isEmpty());
@@ -69,7 +67,7 @@ class MoonTest {
       Files.writeString(two.resolve("app/wait.sh"), waitFor(mark));
       // Of the first task it depends on what had arrived: moon uploads while it goes on, and does
       // not try again what broke off.
-      String second = start(moon.get(), two, farm, "app:late").await().succeeded().output();
+      String second = start(moon, two, farm, "app:late").await().succeeded().output();
       assertTrue(second.contains("app:late (cached from remote"), second);
       assertEquals("late\n", Files.readString(two.resolve("app/late.txt")));
     }
@@ -82,8 +80,7 @@ class MoonTest {
   @Tag("long")
   @Test
   void overTlsItTrustsTheAuthorityThatItWasToldAndNoOther() throws Exception {
-    Optional<Path> moon = Tools.find("moon");
-    assumeTrue(moon.isPresent(), "no moon on this host (npm install -g @moonrepo/cli)");
+    Path moon = Tools.require("moon", INSTALL);
     Certificates certificates = Certificates.make(directory.resolve("certificates"));
     Path other = Certificates.make(directory.resolve("other")).authority();
     try (FarmUnderTest farm =
@@ -92,15 +89,15 @@ class MoonTest {
             certificates.settings("executor.local=false", "access.client_results=true"))) {
       Path one = workspace("one", farm);
       trust(one, certificates.authority());
-      String first = run(moon.get(), one, farm);
+      String first = run(moon, one, farm);
       assertTrue(!first.contains("cached from remote"), first);
       Path two = workspace("two", farm);
       trust(two, certificates.authority());
-      String second = run(moon.get(), two, farm);
+      String second = run(moon, two, farm);
       assertTrue(second.contains("app:build (cached from remote"), second);
       Path misled = workspace("three", farm);
       trust(misled, other);
-      String third = run(moon.get(), misled, farm);
+      String third = run(moon, misled, farm);
       assertTrue(!third.contains("cached from remote"), third);
     }
   }

@@ -1,14 +1,12 @@
 package build.thresher.deploy.e2e;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,6 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Pants 2.17, as it is installed, with a farm as its remote cache, over TLS. */
 @Tag("long")
 class PantsTest {
+  private static final String INSTALL = "pip install pantsbuild.pants==2.17.1";
+
   private final Path directory;
   private final Path workspace;
 
@@ -26,20 +26,19 @@ class PantsTest {
 
   @Test
   void overTlsItTakesFromTheFarmWhatItPutThere() throws Exception {
-    Optional<Path> pants = Tools.find("pants");
-    assumeTrue(pants.isPresent(), "no Pants on this host (pip install pantsbuild.pants==2.17.1)");
+    Path pants = Tools.require("pants", INSTALL);
     Certificates certificates = Certificates.make(directory.resolve("certificates"));
     try (FarmUnderTest farm =
         FarmUnderTest.start(
             directory.resolve("farm"),
             certificates.settings("executor.local=false", "access.client_results=true"))) {
       makeWorkspace(farm, certificates.authority());
-      String first = check(pants.get());
+      String first = check(pants);
       assertTrue(first.contains("succeeded") && !first.contains("cached remotely"), first);
-      String second = check(pants.get());
+      String second = check(pants);
       assertTrue(second.contains("cached remotely"), second);
       Path other = Certificates.make(directory.resolve("other")).authority();
-      String misled = check(pants.get(), "--remote-ca-certs-path=" + other);
+      String misled = check(pants, "--remote-ca-certs-path=" + other);
       assertTrue(!misled.contains("cached remotely"), misled);
     }
   }

@@ -1,5 +1,7 @@
 package build.thresher.deploy.e2e;
 
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -15,5 +17,16 @@ final class Tools {
         .map(directory -> Path.of(directory).resolve(name))
         .filter(Files::isExecutable)
         .findFirst();
+  }
+
+  /**
+   * The same; without it the test is skipped.
+   *
+   * @param install how to get it
+   */
+  static Path require(String name, String install) {
+    Optional<Path> found = find(name);
+    assumeTrue(found.isPresent(), "SKIPPED: no " + name + " on this host (" + install + ")");
+    return found.orElseThrow();
   }
 }

@@ -1,6 +1,7 @@
 package build.thresher.executor.core;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.action.ActionExecution;
 import build.thresher.executor.action.ActionReport;
 import build.thresher.executor.action.ActionReport.Abandoned;
@@ -115,7 +116,7 @@ final class ActionLeases {
         Failure.newBuilder().setFailureClass(failed.kind()).setMessage(failed.message());
     failed.missing().stream()
         .sorted(Digest::compareTo)
-        .forEach(digest -> failure.addMissingBlobs(Wire.digest(digest)));
+        .forEach(digest -> failure.addMissingBlobs(WireDigests.toWire(digest)));
     return failure.build();
   }
 

@@ -6,6 +6,7 @@ import build.bazel.remote.asset.v1.FetchGrpc;
 import build.bazel.remote.asset.v1.Qualifier;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.inputs.GitVersion;
 import build.thresher.executor.inputs.RemoteSources;
 import build.thresher.executor.inputs.SourceFile;
@@ -62,7 +63,7 @@ final class FetchedSources implements RemoteSources {
       throw unavailable(source, response.getStatus().getMessage(), null);
     }
     try {
-      Digest digest = Wire.digest(response.getBlobDigest());
+      Digest digest = WireDigests.fromWire(response.getBlobDigest());
       if (source.git().isEmpty() && !digest.hex().equals(source.sha256())) {
         throw unavailable(source, "the farm answered with the blob " + digest, null);
       }

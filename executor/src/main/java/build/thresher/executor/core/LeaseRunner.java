@@ -3,6 +3,7 @@ package build.thresher.executor.core;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.core.RunningLease.Ending;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.outputs.BlobFiles;
@@ -126,7 +127,7 @@ final class LeaseRunner {
       }
     }
     Scope scope = Scope.farm(lease.getInstanceName());
-    uploadLog(scope, running, buildLog).ifPresent(d -> result.setLog(Wire.digest(d)));
+    uploadLog(scope, running, buildLog).ifPresent(d -> result.setLog(WireDigests.toWire(d)));
     log.info(
         "{} {}: {} in {} s",
         running.hash(),

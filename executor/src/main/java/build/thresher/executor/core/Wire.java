@@ -1,6 +1,7 @@
 package build.thresher.executor.core;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.GitVersion;
 import build.thresher.executor.inputs.SourceFile;
@@ -40,9 +41,9 @@ final class Wire {
         build.getName(),
         build.getVersion(),
         build.getSpecVersion(),
-        digest(build.getInputs().getCore()),
-        digest(build.getInputs().getRecipes()),
-        digest(build.getInputs().getConfiguration()),
+        WireDigests.fromWire(build.getInputs().getCore()),
+        WireDigests.fromWire(build.getInputs().getRecipes()),
+        WireDigests.fromWire(build.getInputs().getConfiguration()),
         build.getSourcesList().stream().map(Wire::source).toList(),
         build.getPrefixesList().stream().map(Wire::prefix).toList(),
         List.copyOf(build.getRegisterList()),
@@ -81,7 +82,9 @@ final class Wire {
         source.hasGit() ? List.of(source.getGit().getUrl()) : List.copyOf(source.getUrlsList()),
         source.getMirrorPath(),
         source.getName(),
-        source.hasDigest() ? Optional.of(digest(source.getDigest())) : Optional.empty(),
+        source.hasDigest()
+            ? Optional.of(WireDigests.fromWire(source.getDigest()))
+            : Optional.empty(),
         source.hasGit() ? Optional.of(git(source.getGit())) : Optional.empty(),
         source.getUnsupported());
   }
@@ -97,18 +100,8 @@ final class Wire {
   }
 
   private static BuiltPrefix prefix(Prefix prefix) {
-    return new BuiltPrefix(prefix.getHash(), prefix.getPath(), digest(prefix.getArchive()));
-  }
-
-  static Digest digest(build.bazel.remote.execution.v2.Digest digest) {
-    return Digest.parse(digest.getHash(), digest.getSizeBytes());
-  }
-
-  static build.bazel.remote.execution.v2.Digest digest(Digest digest) {
-    return build.bazel.remote.execution.v2.Digest.newBuilder()
-        .setHash(digest.hex())
-        .setSizeBytes(digest.sizeBytes())
-        .build();
+    return new BuiltPrefix(
+        prefix.getHash(), prefix.getPath(), WireDigests.fromWire(prefix.getArchive()));
   }
 
   static java.time.Duration duration(Duration duration) {
@@ -124,9 +117,9 @@ final class Wire {
 
   static SpackBuildResult result(PushedSpec pushed) {
     return SpackBuildResult.newBuilder()
-        .setArchive(digest(pushed.archive()))
+        .setArchive(WireDigests.toWire(pushed.archive()))
         .setArchiveMediaType(pushed.archiveMediaType())
-        .setSpec(digest(pushed.spec()))
+        .setSpec(WireDigests.toWire(pushed.spec()))
         .setSpecMediaType(pushed.specMediaType())
         .build();
   }
@@ -147,7 +140,7 @@ final class Wire {
             .setMessage(failed.message());
     failed.missing().stream()
         .sorted(Digest::compareTo)
-        .forEach(digest -> failure.addMissingBlobs(digest(digest)));
+        .forEach(digest -> failure.addMissingBlobs(WireDigests.toWire(digest)));
     return failure.build();
   }
 

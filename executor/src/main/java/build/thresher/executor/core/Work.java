@@ -1,6 +1,7 @@
 package build.thresher.executor.core;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.action.ActionTask;
 import build.thresher.executor.action.PlatformProperties;
 import build.thresher.v1.ActionRun;
@@ -50,7 +51,7 @@ sealed interface Work {
     ActionTask task() {
       return new ActionTask(
           instance,
-          Wire.digest(run.getAction()),
+          WireDigests.fromWire(run.getAction()),
           run.hasTimeout() ? Optional.of(Wire.duration(run.getTimeout())) : Optional.empty(),
           PlatformProperties.of(run.getPlatform()),
           run.hasQueued() ? Optional.of(run.getQueued()) : Optional.empty(),

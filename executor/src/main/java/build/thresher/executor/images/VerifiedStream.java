@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
 /**
@@ -15,17 +14,12 @@ import java.util.HexFormat;
  */
 final class VerifiedStream extends FilterInputStream {
   private final Digest expected;
-  private final MessageDigest hash;
+  private final MessageDigest hash = Digest.sha256();
   private long count;
 
   VerifiedStream(InputStream in, Digest expected) {
     super(in);
     this.expected = expected;
-    try {
-      this.hash = MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java has SHA-256", e);
-    }
   }
 
   @Override

@@ -12,6 +12,7 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.LocalTree;
 import build.thresher.cas.client.TreeUploader;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.testing.DirectoryBlobStore;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.Failure;
@@ -138,7 +139,8 @@ final class ActionExecutorTest {
     Fence fence = offer(shell("true"), inputs, "");
     Failure failure = completion(fence).getFailure();
     assertEquals(FailureClass.FAILURE_INPUT, failure.getFailureClass());
-    assertEquals(List.of(Wire.digest(Digest.of(bytes("one")))), failure.getMissingBlobsList());
+    assertEquals(
+        List.of(WireDigests.toWire(Digest.of(bytes("one")))), failure.getMissingBlobsList());
   }
 
   @Test
@@ -167,7 +169,7 @@ final class ActionExecutorTest {
   }
 
   private String content(build.bazel.remote.execution.v2.Digest digest) throws Exception {
-    return new String(store.readAll(SCOPE, Wire.digest(digest)), StandardCharsets.UTF_8);
+    return new String(store.readAll(SCOPE, WireDigests.fromWire(digest)), StandardCharsets.UTF_8);
   }
 
   private static Command.Builder shell(String script) {

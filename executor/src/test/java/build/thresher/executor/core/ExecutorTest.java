@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.outputs.PushedSpec;
 import build.thresher.executor.spack.SpackTask;
 import build.thresher.executor.testing.DirectoryBlobStore;
@@ -128,8 +129,8 @@ final class ExecutorTest {
     List<Digest> lost = new CopyOnWriteArrayList<>();
     farm.beforeCompleteFails(
         request -> {
-          lost.add(Wire.digest(request.getSpackBuild().getArchive()));
-          lost.add(Wire.digest(request.getLog()));
+          lost.add(WireDigests.fromWire(request.getSpackBuild().getArchive()));
+          lost.add(WireDigests.fromWire(request.getLog()));
           lost.forEach(this::lose);
         });
     farm.failCompletes(Status.FAILED_PRECONDITION);
@@ -149,7 +150,9 @@ final class ExecutorTest {
     assertEquals(FailureClass.FAILURE_INPUT, failure.getFailureClass());
     assertEquals(
         Set.of(task.core(), task.nodes().getLast()),
-        failure.getMissingBlobsList().stream().map(Wire::digest).collect(Collectors.toSet()));
+        failure.getMissingBlobsList().stream()
+            .map(WireDigests::fromWire)
+            .collect(Collectors.toSet()));
   }
 
   private void lose(Digest digest) {
@@ -237,13 +240,13 @@ final class ExecutorTest {
     world.built(
         node,
         new PushedSpec(
-            Wire.digest(built.getArchive()),
+            WireDigests.fromWire(built.getArchive()),
             built.getArchiveMediaType(),
-            Wire.digest(built.getSpec()),
+            WireDigests.fromWire(built.getSpec()),
             built.getSpecMediaType()));
     String whole =
         new String(
-            store.readAll(SpackWorld.SCOPE, Wire.digest(result.getLog())),
+            store.readAll(SpackWorld.SCOPE, WireDigests.fromWire(result.getLog())),
             java.nio.charset.StandardCharsets.UTF_8);
     assertEquals(whole, farm.log(fence));
     assertTrue(whole.contains(node.name()), whole);

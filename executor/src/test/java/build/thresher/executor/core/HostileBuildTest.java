@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.core.ExecutorProcess.Bounds;
 import build.thresher.executor.testing.Attacks;
 import build.thresher.executor.testing.DirectoryBlobStore;
@@ -128,9 +129,10 @@ final class HostileBuildTest {
     CompleteRequest end = build(code);
     String log =
         new String(
-            store.readAll(SpackWorld.SCOPE, Wire.digest(end.getLog())), StandardCharsets.UTF_8);
+            store.readAll(SpackWorld.SCOPE, WireDigests.fromWire(end.getLog())),
+            StandardCharsets.UTF_8);
     assertTrue(end.hasSpackBuild(), () -> end + log);
-    Digest archive = Wire.digest(end.getSpackBuild().getArchive());
+    Digest archive = WireDigests.fromWire(end.getSpackBuild().getArchive());
     assertTrue(store.contains(SpackWorld.SCOPE, archive));
     return log;
   }

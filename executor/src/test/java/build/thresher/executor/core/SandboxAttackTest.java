@@ -10,6 +10,7 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpecNode;
 import build.thresher.cas.client.LocalTree;
 import build.thresher.cas.client.TreeUploader;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.core.ExecutorProcess.Bounds;
 import build.thresher.executor.outputs.PushedSpec;
 import build.thresher.executor.testing.Attacks;
@@ -305,9 +306,9 @@ final class SandboxAttackTest {
     world.built(
         node,
         new PushedSpec(
-            Wire.digest(built.getArchive()),
+            WireDigests.fromWire(built.getArchive()),
             built.getArchiveMediaType(),
-            Wire.digest(built.getSpec()),
+            WireDigests.fromWire(built.getSpec()),
             built.getSpecMediaType()));
   }
 }

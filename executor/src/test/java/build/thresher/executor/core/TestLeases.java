@@ -6,6 +6,7 @@ import build.bazel.remote.execution.v2.Platform;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.SourceFile;
 import build.thresher.executor.spack.SpackTask;
@@ -53,8 +54,8 @@ final class TestLeases {
     Scope scope = Scope.farm(INSTANCE);
     Action action =
         Action.newBuilder()
-            .setCommandDigest(Wire.digest(store.put(scope, command.build().toByteArray())))
-            .setInputRootDigest(Wire.digest(inputs))
+            .setCommandDigest(WireDigests.toWire(store.put(scope, command.build().toByteArray())))
+            .setInputRootDigest(WireDigests.toWire(inputs))
             .build();
     Platform.Builder platform = Platform.newBuilder();
     properties.forEach(
@@ -66,7 +67,7 @@ final class TestLeases {
     return lease(execution)
         .setActionRun(
             ActionRun.newBuilder()
-                .setAction(Wire.digest(store.put(scope, action.toByteArray())))
+                .setAction(WireDigests.toWire(store.put(scope, action.toByteArray())))
                 .setPlatform(platform))
         .build();
   }
@@ -81,9 +82,9 @@ final class TestLeases {
             .setSpecVersion(task.specVersion())
             .setInputs(
                 SpackInputs.newBuilder()
-                    .setCore(Wire.digest(task.core()))
-                    .setRecipes(Wire.digest(task.recipes()))
-                    .setConfiguration(Wire.digest(task.configuration())))
+                    .setCore(WireDigests.toWire(task.core()))
+                    .setRecipes(WireDigests.toWire(task.recipes()))
+                    .setConfiguration(WireDigests.toWire(task.configuration())))
             .addAllRegister(task.register())
             .setPrefix(task.prefix())
             .setInstallTreeRoot(task.installTreeRoot())
@@ -96,14 +97,14 @@ final class TestLeases {
           Source.newBuilder()
               .setSha256(source.sha256())
               .setMirrorPath(source.mirrorPath())
-              .setDigest(Wire.digest(source.digest().orElseThrow())));
+              .setDigest(WireDigests.toWire(source.digest().orElseThrow())));
     }
     for (BuiltPrefix prefix : task.prefixes()) {
       build.addPrefixes(
           Prefix.newBuilder()
               .setHash(prefix.hash())
               .setPath(prefix.path())
-              .setArchive(Wire.digest(prefix.archive())));
+              .setArchive(WireDigests.toWire(prefix.archive())));
     }
     ByteBuffer texts = ByteBuffer.allocate(36 * task.nodes().size());
     task.nodes().forEach(n -> texts.put(n.hashBytes()).putInt((int) n.sizeBytes()));

@@ -69,28 +69,13 @@ class TaskStoreFaultsTest {
   private static int run(Plan plan, DiskFaults faults, Path scratch) throws Exception {
     Path dir = scratch.resolve("tasks");
     Path armed = scratch.resolve("armed");
-    Path out = scratch.resolve("out");
-    Path err = scratch.resolve("err");
-    ProcessBuilder builder =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-Xmx256m",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                System.getProperty("java.class.path"),
-                FaultyScheduler.class.getName(),
-                dir.toString(),
-                armed.toString(),
-                plan.count() == ALL ? "PT2S" : "PT1M")
-            .redirectOutput(out.toFile())
-            .redirectError(err.toFile());
-    builder.environment().putAll(faults.environment(dir, armed, plan));
-    int exit = builder.start().waitFor();
-    String errors = Files.readString(err);
-    List<String> said = Files.readAllLines(out);
-    assertEquals(0, exit, errors);
-    boolean failed = errors.contains("fault: ");
+    List<String> arguments =
+        List.of(dir.toString(), armed.toString(), plan.count() == ALL ? "PT2S" : "PT1M");
+    DiskFaults.Ran ran = faults.run(FaultyScheduler.class, arguments, scratch, dir, armed, plan);
+    List<String> said = ran.said();
+    String errors = ran.errors();
+    assertEquals(0, ran.exit(), errors);
+    boolean failed = ran.failed();
     boolean refused = said.stream().anyMatch(line -> line.startsWith("refused "));
     if (failed && plan.call().equals("fsync")) {
       assertTrue(refused, "accepted after a failed sync");

@@ -11,6 +11,7 @@ import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import com.google.common.collect.Iterables;
 import com.google.protobuf.InvalidProtocolBufferException;
 import java.io.IOException;
@@ -95,19 +96,8 @@ public final class NamedBlobs {
     return named.seen;
   }
 
-  public static Digest parse(build.bazel.remote.execution.v2.Digest wire) {
-    return Digest.parse(wire.getHash(), wire.getSizeBytes());
-  }
-
-  public static build.bazel.remote.execution.v2.Digest toWire(Digest digest) {
-    return build.bazel.remote.execution.v2.Digest.newBuilder()
-        .setHash(digest.hex())
-        .setSizeBytes(digest.sizeBytes())
-        .build();
-  }
-
   private Digest add(build.bazel.remote.execution.v2.Digest wire) {
-    return add(parse(wire));
+    return add(WireDigests.fromWire(wire));
   }
 
   private Digest add(Digest digest) {

@@ -5,6 +5,7 @@ import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.cas.store.ResultTable;
 import build.thresher.store.v1.AssetRecord;
 import com.google.common.collect.Iterables;
@@ -75,11 +76,11 @@ public final class AssetTable implements PushedAssets {
       throws IOException {
     AssetRecord.Builder record =
         AssetRecord.newBuilder()
-            .setDigest(NamedBlobs.toWire(digest))
+            .setDigest(WireDigests.toWire(digest))
             .setPushedMillis(clock.millis())
             .setExpiresMillis(expiresAt.map(Instant::toEpochMilli).orElse(0L));
-    referencesBlobs.forEach(one -> record.addReferencesBlobs(NamedBlobs.toWire(one)));
-    referencesDirectories.forEach(one -> record.addReferencesDirectories(NamedBlobs.toWire(one)));
+    referencesBlobs.forEach(one -> record.addReferencesBlobs(WireDigests.toWire(one)));
+    referencesDirectories.forEach(one -> record.addReferencesDirectories(WireDigests.toWire(one)));
     Instant longest = clock.instant().plus(LONGEST_LEASE);
     Instant until = expiresAt.filter(longest::isAfter).orElse(longest);
     for (Name name : names) {
@@ -113,7 +114,7 @@ public final class AssetTable implements PushedAssets {
       requireAll(scope, name.kind(), record);
       return Optional.of(
           new Asset(
-              NamedBlobs.parse(record.getDigest()),
+              WireDigests.fromWire(record.getDigest()),
               Instant.ofEpochMilli(record.getPushedMillis()),
               expires));
     } catch (BlobNotFoundException e) {
@@ -128,13 +129,15 @@ public final class AssetTable implements PushedAssets {
   private Set<Digest> requireAll(Scope scope, Kind kind, AssetRecord record) throws IOException {
     List<Digest> files = new ArrayList<>();
     List<Digest> directories = new ArrayList<>();
-    Digest asset = NamedBlobs.parse(record.getDigest());
+    Digest asset = WireDigests.fromWire(record.getDigest());
     switch (kind) {
       case BLOB -> files.add(asset);
       case DIRECTORY -> directories.add(asset);
     }
-    record.getReferencesBlobsList().forEach(one -> files.add(NamedBlobs.parse(one)));
-    record.getReferencesDirectoriesList().forEach(one -> directories.add(NamedBlobs.parse(one)));
+    record.getReferencesBlobsList().forEach(one -> files.add(WireDigests.fromWire(one)));
+    record
+        .getReferencesDirectoriesList()
+        .forEach(one -> directories.add(WireDigests.fromWire(one)));
     return NamedBlobs.requireAll(blobs, scope, files, directories);
   }
 

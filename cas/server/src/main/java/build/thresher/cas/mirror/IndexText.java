@@ -16,7 +16,6 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 
 /**
  * The text of one index while it is made. A store wants to know the digest of a blob before its
@@ -28,7 +27,7 @@ final class IndexText implements AutoCloseable {
   private static final int BUFFER_BYTES = 256 << 10;
 
   private final ByteArrayOutputStream compressed = new ByteArrayOutputStream();
-  private final MessageDigest sha256 = sha256();
+  private final MessageDigest sha256 = Digest.sha256();
   private final OutputStream out;
   private long sizeBytes;
   private boolean empty = true;
@@ -80,13 +79,5 @@ final class IndexText implements AutoCloseable {
 
   private static byte[] ascii(String text) {
     return text.getBytes(StandardCharsets.US_ASCII);
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java has SHA-256", e);
-    }
   }
 }

@@ -3,6 +3,7 @@ package build.thresher.cas.push;
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.cas.mirror.BadSignatureException;
 import build.thresher.cas.mirror.KeyRotation;
 import build.thresher.cas.mirror.Pins;
@@ -89,7 +90,7 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
               PushSpecResponse.newBuilder()
                   .setOutcome(wire(taken.outcome()))
                   .setHash(taken.served().hash().text())
-                  .setArchive(wire(taken.served().archive()))
+                  .setArchive(WireDigests.toWire(taken.served().archive()))
                   .build());
         });
   }
@@ -256,13 +257,6 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
       case IDENTICAL -> PushOutcome.PUSH_IDENTICAL;
       case DIFFERENT -> PushOutcome.PUSH_DIFFERENT;
     };
-  }
-
-  private static build.bazel.remote.execution.v2.Digest wire(Digest digest) {
-    return build.bazel.remote.execution.v2.Digest.newBuilder()
-        .setHash(digest.hex())
-        .setSizeBytes(digest.sizeBytes())
-        .build();
   }
 
   private static void fail(StreamObserver<?> observer, Status status, Exception e) {

@@ -10,6 +10,7 @@ import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.UnsafeByteOperations;
 import io.grpc.Status;
@@ -48,7 +49,7 @@ public final class ActionCacheService extends ActionCacheGrpc.ActionCacheImplBas
         observer,
         () -> {
           Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());
-          Digest action = Wire.parse(request.getActionDigest());
+          Digest action = WireDigests.fromWire(request.getActionDigest());
           byte[] found =
               cache
                   .find(scope, action)
@@ -91,7 +92,7 @@ public final class ActionCacheService extends ActionCacheGrpc.ActionCacheImplBas
       throws IOException {
     return wanted.getSizeBytes() > room
         ? ByteString.EMPTY
-        : UnsafeByteOperations.unsafeWrap(blobs.readAll(scope, Wire.parse(wanted)));
+        : UnsafeByteOperations.unsafeWrap(blobs.readAll(scope, WireDigests.fromWire(wanted)));
   }
 
   @Override
@@ -108,7 +109,7 @@ public final class ActionCacheService extends ActionCacheGrpc.ActionCacheImplBas
                         + updates.howToAllow())
                 .asRuntimeException();
           }
-          Digest action = Wire.parse(request.getActionDigest());
+          Digest action = WireDigests.fromWire(request.getActionDigest());
           if (!request.hasActionResult()) {
             throw new IllegalArgumentException("an update names the result to be remembered");
           }

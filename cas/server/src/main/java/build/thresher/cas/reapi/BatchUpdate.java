@@ -8,6 +8,7 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.DigestMismatchException;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import com.github.luben.zstd.ZstdDecompressCtx;
 import com.github.luben.zstd.ZstdException;
 import com.google.protobuf.ByteString;
@@ -71,7 +72,7 @@ final class BatchUpdate {
 
   private static Blob unpack(ZstdDecompressCtx context, BatchUpdateBlobsRequest.Request one)
       throws IOException {
-    Digest digest = Wire.parse(one.getDigest());
+    Digest digest = WireDigests.fromWire(one.getDigest());
     return switch (one.getCompressor()) {
       case IDENTITY -> new Blob(digest, one.getData().toByteArray());
       case ZSTD -> new Blob(digest, decode(context, digest, one.getData()));

@@ -16,6 +16,7 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.CorruptBlobException;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import com.github.luben.zstd.Zstd;
 import com.google.protobuf.UnsafeByteOperations;
 import io.grpc.stub.StreamObserver;
@@ -51,10 +52,11 @@ public final class ContentAddressableStorageService
         observer,
         () -> {
           Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());
-          List<Digest> wanted = request.getBlobDigestsList().stream().map(Wire::parse).toList();
+          List<Digest> wanted =
+              request.getBlobDigestsList().stream().map(WireDigests::fromWire).toList();
           FindMissingBlobsResponse.Builder response = FindMissingBlobsResponse.newBuilder();
           for (Digest missing : store.findMissing(scope, wanted)) {
-            response.addMissingBlobDigests(Wire.toWire(missing));
+            response.addMissingBlobDigests(WireDigests.toWire(missing));
           }
           return response.build();
         });
@@ -80,7 +82,8 @@ public final class ContentAddressableStorageService
         observer,
         () -> {
           Scope scope = wire.scope(request.getInstanceName(), request.getDigestFunction());
-          List<Digest> digests = request.getDigestsList().stream().map(Wire::parse).toList();
+          List<Digest> digests =
+              request.getDigestsList().stream().map(WireDigests::fromWire).toList();
           long bytes = 0;
           for (Digest digest : digests) {
             checkBatch(digest.sizeBytes());
@@ -109,7 +112,7 @@ public final class ContentAddressableStorageService
         try {
           put(one, new Blob(digest, store.readAll(scope, digest)), zstd);
         } catch (IOException e) {
-          one.setDigest(Wire.toWire(digest)).setStatus(Statuses.toRpc(Statuses.of(e)));
+          one.setDigest(WireDigests.toWire(digest)).setStatus(Statuses.toRpc(Statuses.of(e)));
         }
       }
     }
@@ -125,7 +128,8 @@ public final class ContentAddressableStorageService
         one.setCompressor(Compressor.Value.ZSTD);
       }
     }
-    one.setDigest(Wire.toWire(blob.digest())).setData(UnsafeByteOperations.unsafeWrap(bytes));
+    one.setDigest(WireDigests.toWire(blob.digest()))
+        .setData(UnsafeByteOperations.unsafeWrap(bytes));
   }
 
   private static void checkBatch(long bytes) {
@@ -146,7 +150,7 @@ public final class ContentAddressableStorageService
           new TreePages(
               store,
               scope,
-              Wire.parse(request.getRootDigest()),
+              WireDigests.fromWire(request.getRootDigest()),
               request.getPageSize(),
               request.getPageToken()));
     } catch (IOException | RuntimeException e) {

@@ -13,6 +13,7 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.assets.AssetTable;
 import build.thresher.cas.assets.PushedAssets.Kind;
 import build.thresher.cas.assets.PushedAssets.Name;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.cas.sources.Qualifiers;
 import com.google.protobuf.Timestamp;
 import io.grpc.Status;
@@ -109,7 +110,7 @@ public final class PushService extends PushGrpc.PushImplBase {
     if (pushed.blobs().size() + pushed.directories().size() > MAX_REFERENCES) {
       throw new IllegalArgumentException("more than " + MAX_REFERENCES + " references");
     }
-    Digest digest = Wire.parse(pushed.digest());
+    Digest digest = WireDigests.fromWire(pushed.digest());
     Optional<Instant> expires =
         pushed.expires().map(t -> Instant.ofEpochSecond(t.getSeconds(), t.getNanos()));
     List<Name> names =
@@ -121,8 +122,8 @@ public final class PushService extends PushGrpc.PushImplBase {
           scope,
           names,
           digest,
-          pushed.blobs().stream().map(Wire::parse).toList(),
-          pushed.directories().stream().map(Wire::parse).toList(),
+          pushed.blobs().stream().map(WireDigests::fromWire).toList(),
+          pushed.directories().stream().map(WireDigests::fromWire).toList(),
           expires);
     } catch (BlobNotFoundException e) {
       throw Status.FAILED_PRECONDITION

@@ -7,6 +7,7 @@ import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.grpc.Status;
 import java.io.IOException;
@@ -90,7 +91,7 @@ final class TreePages implements StreamPump.Source<GetTreeResponse> {
       try {
         Directory directory = Directory.parseFrom(store.readAll(scope, digest));
         for (DirectoryNode child : directory.getDirectoriesList()) {
-          enqueue(Wire.parse(child.getDigest()));
+          enqueue(WireDigests.fromWire(child.getDigest()));
         }
         sent++;
         return directory;

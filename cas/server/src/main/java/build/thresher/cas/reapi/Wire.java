@@ -1,7 +1,6 @@
 package build.thresher.cas.reapi;
 
 import build.bazel.remote.execution.v2.DigestFunction;
-import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 
 /** What all calls of the API have in common: digests, instances and the digest function. */
@@ -20,16 +19,5 @@ record Wire(InstanceNames instances) {
       throw new IllegalArgumentException("this server knows SHA256 only, not " + function);
     }
     return scope(instance);
-  }
-
-  static Digest parse(build.bazel.remote.execution.v2.Digest wire) {
-    return Digest.parse(wire.getHash(), wire.getSizeBytes());
-  }
-
-  static build.bazel.remote.execution.v2.Digest toWire(Digest digest) {
-    return build.bazel.remote.execution.v2.Digest.newBuilder()
-        .setHash(digest.hex())
-        .setSizeBytes(digest.sizeBytes())
-        .build();
   }
 }

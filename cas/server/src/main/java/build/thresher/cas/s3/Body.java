@@ -1,12 +1,12 @@
 package build.thresher.cas.s3;
 
+import build.thresher.cas.api.Digest;
 import io.helidon.http.HeaderNames;
 import io.helidon.webserver.http.ServerRequest;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.regex.Pattern;
 
@@ -52,18 +52,13 @@ record Body(InputStream stream, long length) {
 
   /** Compares at the end, before a reader that asks for one more byte learns that it is over. */
   private static final class Checked extends FilterInputStream {
-    private final MessageDigest sha256;
+    private final MessageDigest sha256 = Digest.sha256();
     private final String expected;
     private boolean compared;
 
     Checked(InputStream in, String expected) {
       super(in);
       this.expected = expected;
-      try {
-        this.sha256 = MessageDigest.getInstance("SHA-256");
-      } catch (NoSuchAlgorithmException e) {
-        throw new IllegalStateException("every Java has SHA-256", e);
-      }
     }
 
     @Override

@@ -1,5 +1,6 @@
 package build.thresher.cas.s3;
 
+import build.thresher.cas.api.Digest;
 import java.nio.charset.StandardCharsets;
 import java.security.InvalidKeyException;
 import java.security.MessageDigest;
@@ -154,11 +155,7 @@ final class SignatureV4 {
   }
 
   private static String sha256(String text) {
-    try {
-      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes(text)));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java has SHA-256", e);
-    }
+    return Digest.of(bytes(text)).hex();
   }
 
   private static byte[] concat(byte[] a, byte[] b) {

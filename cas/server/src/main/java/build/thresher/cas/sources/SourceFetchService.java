@@ -14,6 +14,7 @@ import build.thresher.cas.assets.PushedAssets;
 import build.thresher.cas.assets.PushedAssets.Asset;
 import build.thresher.cas.assets.PushedAssets.Kind;
 import build.thresher.cas.assets.PushedAssets.Name;
+import build.thresher.cas.client.WireDigests;
 import com.google.protobuf.Timestamp;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
@@ -116,7 +117,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
       return response
           .setUri(pushed.get().uri())
           .setDigestFunction(DigestFunction.Value.SHA256)
-          .setBlobDigest(toWire(pushed.get().asset().digest()))
+          .setBlobDigest(WireDigests.toWire(pushed.get().asset().digest()))
           .build();
     }
     if (!qualifiers.directory().isEmpty()) {
@@ -129,7 +130,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
           .setStatus(com.google.rpc.Status.getDefaultInstance())
           .setUri(fetched.from())
           .setDigestFunction(DigestFunction.Value.SHA256)
-          .setBlobDigest(toWire(fetched.digest()));
+          .setBlobDigest(WireDigests.toWire(fetched.digest()));
     } catch (FetchException e) {
       response.setStatus(status(e));
     }
@@ -157,7 +158,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
       return response
           .setUri(pushed.get().uri())
           .setDigestFunction(DigestFunction.Value.SHA256)
-          .setRootDirectoryDigest(toWire(pushed.get().asset().digest()))
+          .setRootDirectoryDigest(WireDigests.toWire(pushed.get().asset().digest()))
           .build();
     }
     try {
@@ -167,7 +168,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
           .setStatus(com.google.rpc.Status.getDefaultInstance())
           .setUri(archive.from())
           .setDigestFunction(DigestFunction.Value.SHA256)
-          .setRootDirectoryDigest(toWire(root));
+          .setRootDirectoryDigest(WireDigests.toWire(root));
     } catch (FetchException e) {
       response.setStatus(status(e));
     }
@@ -216,7 +217,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
       response
           .setUri(fetched.from())
           .setDigestFunction(DigestFunction.Value.SHA256)
-          .setBlobDigest(toWire(fetched.digest()));
+          .setBlobDigest(WireDigests.toWire(fetched.digest()));
     } catch (FetchException e) {
       response.setStatus(status(e));
     }
@@ -283,13 +284,6 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
       addresses.add(new SourceFetcher.Address(uris.get(i), qualifiers.headers(i, uris.get(i))));
     }
     return addresses;
-  }
-
-  private static build.bazel.remote.execution.v2.Digest toWire(Digest digest) {
-    return build.bazel.remote.execution.v2.Digest.newBuilder()
-        .setHash(digest.hex())
-        .setSizeBytes(digest.sizeBytes())
-        .build();
   }
 
   private static com.google.rpc.Status status(FetchException e) {

@@ -1,9 +1,9 @@
 package build.thresher.cas.sources;
 
-import build.thresher.cas.actions.NamedBlobs;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.store.v1.SourceRecord;
 import com.google.protobuf.InvalidProtocolBufferException;
 import java.io.IOException;
@@ -98,7 +98,7 @@ public final class SourceMirror implements AutoCloseable {
         record = target == null ? record : record(instance, text(target));
       }
       if (record.isPresent()) {
-        found = Optional.of(NamedBlobs.parse(record.get().getDigest()));
+        found = Optional.of(WireDigests.fromWire(record.get().getDigest()));
       }
     }
     return found.isPresent() && blobs.contains(Scope.farm(instance), found.get())
@@ -123,8 +123,8 @@ public final class SourceMirror implements AutoCloseable {
     changing.lock();
     try {
       Optional<SourceRecord> before = record(scope.instance(), path);
-      if (before.isPresent() && !NamedBlobs.parse(before.get().getDigest()).equals(digest)) {
-        if (blobs.contains(scope, NamedBlobs.parse(before.get().getDigest()))) {
+      if (before.isPresent() && !WireDigests.fromWire(before.get().getDigest()).equals(digest)) {
+        if (blobs.contains(scope, WireDigests.fromWire(before.get().getDigest()))) {
           return new Added(Outcome.DIFFERENT, "");
         }
         before = Optional.empty();
@@ -161,13 +161,13 @@ public final class SourceMirror implements AutoCloseable {
     try {
       Optional<SourceRecord> before = record(scope.instance(), path);
       boolean same =
-          before.isPresent() && NamedBlobs.parse(before.get().getDigest()).equals(digest);
+          before.isPresent() && WireDigests.fromWire(before.get().getDigest()).equals(digest);
       if (same && before.get().getNamesList().containsAll(names)) {
         return;
       }
       if (before.isPresent()
           && !same
-          && blobs.contains(scope, NamedBlobs.parse(before.get().getDigest()))) {
+          && blobs.contains(scope, WireDigests.fromWire(before.get().getDigest()))) {
         return;
       }
       boolean added = same && before.get().getAdded();
@@ -232,7 +232,7 @@ public final class SourceMirror implements AutoCloseable {
       List<String> names)
       throws IOException {
     SourceRecord.Builder record =
-        SourceRecord.newBuilder().setDigest(NamedBlobs.toWire(digest)).setAdded(added);
+        SourceRecord.newBuilder().setDigest(WireDigests.toWire(digest)).setAdded(added);
     before.ifPresent(old -> record.addAllNames(old.getNamesList()));
     names.stream()
         .distinct()
@@ -263,10 +263,11 @@ public final class SourceMirror implements AutoCloseable {
       }
       Set<Digest> missing =
           blobs.findMissing(
-              scope, records.values().stream().map(r -> NamedBlobs.parse(r.getDigest())).toList());
+              scope,
+              records.values().stream().map(r -> WireDigests.fromWire(r.getDigest())).toList());
       List<Source> sources = new ArrayList<>();
       for (Map.Entry<String, SourceRecord> one : records.entrySet()) {
-        Digest digest = NamedBlobs.parse(one.getValue().getDigest());
+        Digest digest = WireDigests.fromWire(one.getValue().getDigest());
         if (!missing.contains(digest)) {
           sources.add(
               new Source(
@@ -315,7 +316,7 @@ public final class SourceMirror implements AutoCloseable {
       }
       table.write(rows);
       if (record.get().getAdded()) {
-        blobs.unpin(scope, List.of(NamedBlobs.parse(record.get().getDigest())));
+        blobs.unpin(scope, List.of(WireDigests.fromWire(record.get().getDigest())));
       }
       return true;
     } finally {

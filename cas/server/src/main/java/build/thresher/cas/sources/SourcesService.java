@@ -1,9 +1,9 @@
 package build.thresher.cas.sources;
 
-import build.thresher.cas.actions.NamedBlobs;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.StoreUnavailableException;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.v1.AddSourcesRequest;
 import build.thresher.v1.AddSourcesResponse;
 import build.thresher.v1.AddedSource;
@@ -93,7 +93,7 @@ public final class SourcesService extends SourcesGrpc.SourcesImplBase {
     }
     Digest digest;
     try {
-      digest = NamedBlobs.parse(source.getDigest());
+      digest = WireDigests.fromWire(source.getDigest());
     } catch (IllegalArgumentException e) {
       return answer
           .setOutcome(SourceOutcome.SOURCE_REFUSED)
@@ -130,7 +130,7 @@ public final class SourcesService extends SourcesGrpc.SourcesImplBase {
                   for (SourceMirror.Source source : page) {
                     response.addSources(
                         NamedSource.newBuilder()
-                            .setDigest(NamedBlobs.toWire(source.digest()))
+                            .setDigest(WireDigests.toWire(source.digest()))
                             .setMirrorPath(source.path())
                             .addAllNames(source.names())
                             .setAdded(source.added()));

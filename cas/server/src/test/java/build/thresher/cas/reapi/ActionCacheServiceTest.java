@@ -14,6 +14,7 @@ import build.bazel.remote.execution.v2.GetCapabilitiesRequest;
 import build.bazel.remote.execution.v2.UpdateActionResultRequest;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.cas.store.StoreOptions;
 import io.grpc.Status;
@@ -57,13 +58,13 @@ final class ActionCacheServiceTest {
   private static GetActionResultRequest.Builder get() {
     return GetActionResultRequest.newBuilder()
         .setInstanceName(ReapiServer.INSTANCE)
-        .setActionDigest(Wire.toWire(ACTION));
+        .setActionDigest(WireDigests.toWire(ACTION));
   }
 
   private static UpdateActionResultRequest.Builder update(ActionResult result) {
     return UpdateActionResultRequest.newBuilder()
         .setInstanceName(ReapiServer.INSTANCE)
-        .setActionDigest(Wire.toWire(ACTION))
+        .setActionDigest(WireDigests.toWire(ACTION))
         .setActionResult(result);
   }
 
@@ -111,7 +112,7 @@ final class ActionCacheServiceTest {
   @Test
   void aResultWithAMissingBlobOrAMalformedDigestIsRefused() {
     ActionResult.Builder missing = ActionResult.newBuilder();
-    missing.addOutputFilesBuilder().setDigest(Wire.toWire(ACTION));
+    missing.addOutputFilesBuilder().setDigest(WireDigests.toWire(ACTION));
     String told =
         refused(
             Status.Code.FAILED_PRECONDITION,
@@ -135,9 +136,9 @@ final class ActionCacheServiceTest {
     Digest small = store.put(SCOPE, "said".getBytes(UTF_8));
     Digest large = store.put(SCOPE, new byte[3_500_000]);
     ActionResult.Builder stored = ActionResult.newBuilder();
-    stored.setStdoutDigest(Wire.toWire(small)).setStderrDigest(Wire.toWire(large));
-    stored.addOutputFilesBuilder().setPath("a").setDigest(Wire.toWire(small));
-    stored.addOutputFilesBuilder().setPath("b").setDigest(Wire.toWire(small));
+    stored.setStdoutDigest(WireDigests.toWire(small)).setStderrDigest(WireDigests.toWire(large));
+    stored.addOutputFilesBuilder().setPath("a").setDigest(WireDigests.toWire(small));
+    stored.addOutputFilesBuilder().setPath("b").setDigest(WireDigests.toWire(small));
     cache.updateActionResult(update(stored.build()).build());
     assertEquals(stored.build(), cache.getActionResult(get().build()));
     ActionResult inline =
@@ -150,7 +151,7 @@ final class ActionCacheServiceTest {
                 .build());
     assertEquals("said", inline.getStdoutRaw().toStringUtf8());
     assertTrue(inline.getStderrRaw().isEmpty());
-    assertEquals(Wire.toWire(large), inline.getStderrDigest());
+    assertEquals(WireDigests.toWire(large), inline.getStderrDigest());
     assertTrue(inline.getOutputFiles(0).getContents().isEmpty());
     assertEquals("said", inline.getOutputFiles(1).getContents().toStringUtf8());
   }
@@ -159,7 +160,7 @@ final class ActionCacheServiceTest {
   void aResultThatLostABlobIsNotFound() throws Exception {
     Digest blob = store.put(SCOPE, "output".getBytes(UTF_8));
     ActionResult.Builder result = ActionResult.newBuilder();
-    result.addOutputFilesBuilder().setPath("a").setDigest(Wire.toWire(blob));
+    result.addOutputFilesBuilder().setPath("a").setDigest(WireDigests.toWire(blob));
     cache.updateActionResult(update(result.build()).build());
     assertTrue(store.delete(SCOPE, blob));
     refused(Status.Code.NOT_FOUND, () -> cache.getActionResult(get().build()));

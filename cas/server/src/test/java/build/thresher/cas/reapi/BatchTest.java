@@ -21,6 +21,7 @@ import build.bazel.remote.execution.v2.ServerCapabilities;
 import build.bazel.remote.execution.v2.SymlinkAbsolutePathStrategy;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.cas.store.StoreOptions;
 import com.github.luben.zstd.Zstd;
@@ -78,14 +79,14 @@ final class BatchTest {
 
   private static BatchUpdateBlobsRequest.Request put(byte[] blob) {
     return BatchUpdateBlobsRequest.Request.newBuilder()
-        .setDigest(Wire.toWire(Digest.of(blob)))
+        .setDigest(WireDigests.toWire(Digest.of(blob)))
         .setData(ByteString.copyFrom(blob))
         .build();
   }
 
   private static BatchUpdateBlobsRequest.Request zstd(Digest digest, byte[] data) {
     return BatchUpdateBlobsRequest.Request.newBuilder()
-        .setDigest(Wire.toWire(digest))
+        .setDigest(WireDigests.toWire(digest))
         .setCompressor(Compressor.Value.ZSTD)
         .setData(ByteString.copyFrom(data))
         .build();
@@ -108,7 +109,7 @@ final class BatchTest {
     return cas.batchReadBlobs(
         BatchReadBlobsRequest.newBuilder()
             .setInstanceName(ReapiServer.INSTANCE)
-            .addAllDigests(Arrays.stream(digests).map(Wire::toWire).toList())
+            .addAllDigests(Arrays.stream(digests).map(WireDigests::toWire).toList())
             .addAcceptableCompressors(acceptable)
             .build());
   }
@@ -137,7 +138,7 @@ final class BatchTest {
             zstd(Digest.of(bad), bad),
             zstd(Digest.of(bad), Zstd.compress(new byte[10 << 20])),
             zstd(Digest.of(bad), Zstd.compress(text(4_999))),
-            put(plain).toBuilder().setDigest(Wire.toWire(Digest.of(bad))).build(),
+            put(plain).toBuilder().setDigest(WireDigests.toWire(Digest.of(bad))).build(),
             put(plain).toBuilder().setCompressor(Compressor.Value.BROTLI).build()));
     assertArrayEquals(packed, store.readAll(SCOPE, Digest.of(packed)));
     assertArrayEquals(large, store.readAll(SCOPE, Digest.of(large)));
@@ -210,7 +211,7 @@ final class BatchTest {
       assertEquals(asked.length, response.getResponsesCount());
       for (int i = 0; i < asked.length; i++) {
         BatchReadBlobsResponse.Response one = response.getResponses(i);
-        assertEquals(Wire.toWire(asked[i]), one.getDigest());
+        assertEquals(WireDigests.toWire(asked[i]), one.getDigest());
         if (asked[i].equals(absent)) {
           assertEquals(Status.Code.NOT_FOUND.value(), one.getStatus().getCode());
           continue;
@@ -231,7 +232,7 @@ final class BatchTest {
   @Test
   void aMalformedDigestIsRefusedInEveryCall() {
     build.bazel.remote.execution.v2.Digest upper =
-        Wire.toWire(Digest.of(text(1))).toBuilder()
+        WireDigests.toWire(Digest.of(text(1))).toBuilder()
             .setHash(Digest.of(text(1)).hex().toUpperCase(java.util.Locale.ROOT))
             .build();
     refused(

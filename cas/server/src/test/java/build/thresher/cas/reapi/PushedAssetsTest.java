@@ -18,6 +18,7 @@ import build.bazel.remote.execution.v2.Directory;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.assets.AssetTable;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.cas.sources.SourceFetchService;
 import build.thresher.cas.sources.SourceFetcher;
 import build.thresher.cas.sources.SourceOptions;
@@ -115,7 +116,7 @@ final class PushedAssetsTest {
     return PushBlobRequest.newBuilder()
         .setInstanceName(ReapiServer.INSTANCE)
         .addAllUris(List.of(uris))
-        .setBlobDigest(Wire.toWire(digest));
+        .setBlobDigest(WireDigests.toWire(digest));
   }
 
   private void push(PushBlobRequest.Builder request) {
@@ -155,14 +156,14 @@ final class PushedAssetsTest {
     for (String uri : List.of(URN, URN + "2")) {
       FetchBlobResponse found = fetch(get("urn:other", uri));
       assertEquals(0, found.getStatus().getCode());
-      assertEquals(Wire.toWire(blob), found.getBlobDigest());
+      assertEquals(WireDigests.toWire(blob), found.getBlobDigest());
       assertEquals(uri, found.getUri());
       assertFalse(found.hasExpiresAt());
     }
     Digest later = put(2);
     push(push(later, URN));
-    assertEquals(Wire.toWire(later), fetch(get(URN)).getBlobDigest());
-    assertEquals(Wire.toWire(blob), fetch(get(URN + "2")).getBlobDigest());
+    assertEquals(WireDigests.toWire(later), fetch(get(URN)).getBlobDigest());
+    assertEquals(WireDigests.toWire(blob), fetch(get(URN + "2")).getBlobDigest());
   }
 
   @Test
@@ -188,12 +189,12 @@ final class PushedAssetsTest {
     refused(Status.Code.FAILED_PRECONDITION, () -> push(push(absent, URN)));
     refused(
         Status.Code.FAILED_PRECONDITION,
-        () -> push(push(blob, URN).addReferencesBlobs(Wire.toWire(absent))));
+        () -> push(push(blob, URN).addReferencesBlobs(WireDigests.toWire(absent))));
     refused(
         Status.Code.FAILED_PRECONDITION,
-        () -> push(push(blob, URN).addReferencesDirectories(Wire.toWire(absent))));
+        () -> push(push(blob, URN).addReferencesDirectories(WireDigests.toWire(absent))));
     assertEquals(Status.Code.NOT_FOUND, code(get(URN)));
-    push(push(blob, URN).addReferencesBlobs(Wire.toWire(reference)));
+    push(push(blob, URN).addReferencesBlobs(WireDigests.toWire(reference)));
     assertEquals(Status.Code.OK, code(get(URN)));
     assertTrue(store.delete(SCOPE, reference));
     assertEquals(Status.Code.NOT_FOUND, code(get(URN)));
@@ -209,13 +210,13 @@ final class PushedAssetsTest {
             .addFiles(
                 build.bazel.remote.execution.v2.FileNode.newBuilder()
                     .setName("f")
-                    .setDigest(Wire.toWire(put(3))))
+                    .setDigest(WireDigests.toWire(put(3))))
             .build();
     Digest directory = store.put(SCOPE, root.toByteArray());
     push(
         push(put(1), URN)
-            .addReferencesBlobs(Wire.toWire(reference))
-            .addReferencesDirectories(Wire.toWire(directory)));
+            .addReferencesBlobs(WireDigests.toWire(reference))
+            .addReferencesDirectories(WireDigests.toWire(directory)));
     push(push(put(4), "urn:unused"));
     for (int i = 0; i < 6; i++) {
       pass(LIFETIME.plusHours(2));
@@ -236,7 +237,7 @@ final class PushedAssetsTest {
   @Test
   void anAssetWithAnEndIsKeptUntilThenAndNotGivenOutAfterwards() throws Exception {
     Instant end = now().plus(Duration.ofDays(2));
-    push(push(put(1), URN).setExpireAt(at(end)).addReferencesBlobs(Wire.toWire(put(2))));
+    push(push(put(1), URN).setExpireAt(at(end)).addReferencesBlobs(WireDigests.toWire(put(2))));
     for (int i = 0; i < 3; i++) {
       pass(Duration.ofHours(12));
       for (int fresh = 0; fresh < 15; fresh++) {
@@ -309,7 +310,7 @@ final class PushedAssetsTest {
                 PushDirectoryRequest.newBuilder()
                     .setInstanceName(ReapiServer.INSTANCE)
                     .addUris(uri)
-                    .setRootDirectoryDigest(Wire.toWire(root))
+                    .setRootDirectoryDigest(WireDigests.toWire(root))
                     .build());
   }
 
@@ -326,17 +327,17 @@ final class PushedAssetsTest {
   void aDirectoryIsWholeToItsLastFile() throws Exception {
     Digest file = Digest.of(bytes(1));
     Directory.Builder below = Directory.newBuilder();
-    below.addFilesBuilder().setName("f").setDigest(Wire.toWire(file));
+    below.addFilesBuilder().setName("f").setDigest(WireDigests.toWire(file));
     Digest child = store.put(SCOPE, below.build().toByteArray());
     Directory.Builder above = Directory.newBuilder();
-    above.addDirectoriesBuilder().setName("d").setDigest(Wire.toWire(child));
+    above.addDirectoriesBuilder().setName("d").setDigest(WireDigests.toWire(child));
     Digest root = store.put(SCOPE, above.build().toByteArray());
     refused(Status.Code.FAILED_PRECONDITION, () -> pushDirectory(root, URN));
     put(1);
     pushDirectory(root, URN);
     FetchDirectoryResponse found = directory(URN);
     assertEquals(0, found.getStatus().getCode());
-    assertEquals(Wire.toWire(root), found.getRootDirectoryDigest());
+    assertEquals(WireDigests.toWire(root), found.getRootDirectoryDigest());
     assertTrue(store.delete(SCOPE, file));
     assertEquals(Status.Code.NOT_FOUND.value(), directory(URN).getStatus().getCode());
   }

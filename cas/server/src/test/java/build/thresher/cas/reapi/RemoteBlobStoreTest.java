@@ -17,6 +17,7 @@ import build.thresher.cas.client.RemoteBlobStore;
 import build.thresher.cas.client.TreeFetcher;
 import build.thresher.cas.client.TreeFormatException;
 import build.thresher.cas.client.TreeUploader;
+import build.thresher.cas.client.WireDigests;
 import build.thresher.cas.store.BlobStoreContract;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.cas.store.StoreOptions;
@@ -114,7 +115,7 @@ final class RemoteBlobStoreTest extends BlobStoreContract {
   private FileNode file(String name) throws IOException {
     return FileNode.newBuilder()
         .setName(name)
-        .setDigest(Wire.toWire(store.put(SCOPE, "x".getBytes(UTF_8))))
+        .setDigest(WireDigests.toWire(store.put(SCOPE, "x".getBytes(UTF_8))))
         .build();
   }
 
@@ -145,8 +146,8 @@ final class RemoteBlobStoreTest extends BlobStoreContract {
     for (int i = 0; i < 40; i++) {
       Digest below = store.put(SCOPE, directory.toByteArray());
       Directory.Builder above = Directory.newBuilder();
-      above.addDirectoriesBuilder().setName("a").setDigest(Wire.toWire(below));
-      above.addDirectoriesBuilder().setName("b").setDigest(Wire.toWire(below));
+      above.addDirectoriesBuilder().setName("a").setDigest(WireDigests.toWire(below));
+      above.addDirectoriesBuilder().setName("b").setDigest(WireDigests.toWire(below));
       directory = above.build();
     }
     Directory bomb = directory;
@@ -164,7 +165,7 @@ final class RemoteBlobStoreTest extends BlobStoreContract {
             .addFiles(
                 FileNode.newBuilder()
                     .setName("gone")
-                    .setDigest(Wire.toWire(Digest.of(random(9, 9)))))
+                    .setDigest(WireDigests.toWire(Digest.of(random(9, 9)))))
             .build();
     assertThrows(BlobNotFoundException.class, () -> fetch(root, GENEROUS));
   }

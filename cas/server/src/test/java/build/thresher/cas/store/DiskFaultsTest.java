@@ -85,26 +85,12 @@ final class DiskFaultsTest {
   /** 1 where a call failed, 0 where the writer did not come to it. */
   private static int run(Plan plan, DiskFaults library, Path scratch) throws Exception {
     Path dir = scratch.resolve("store");
-    Path out = scratch.resolve("out");
-    Path err = scratch.resolve("err");
-    ProcessBuilder builder =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-Xmx256m",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                System.getProperty("java.class.path"),
-                FaultyWriter.class.getName(),
-                dir.toString(),
-                scratch.resolve("armed").toString())
-            .redirectOutput(out.toFile())
-            .redirectError(err.toFile());
-    builder.environment().putAll(library.environment(dir, scratch.resolve("armed"), plan));
-    int exit = builder.start().waitFor();
-    String errors = Files.readString(err);
-    List<String> said = Files.readAllLines(out);
-    assertTrue(said.contains("last"), () -> "exit " + exit + "\n" + errors);
+    Path armed = scratch.resolve("armed");
+    List<String> arguments = List.of(dir.toString(), armed.toString());
+    DiskFaults.Ran ran = library.run(FaultyWriter.class, arguments, scratch, dir, armed, plan);
+    List<String> said = ran.said();
+    String errors = ran.errors();
+    assertTrue(said.contains("last"), () -> "exit " + ran.exit() + "\n" + errors);
     Map<Long, String> acknowledged = new HashMap<>();
     for (String line : said) {
       String[] words = line.split(" ", 3);
@@ -115,7 +101,7 @@ final class DiskFaultsTest {
         assertTrue(words[1].matches("Store(Unavailable|Full)Exception"), line + "\n" + errors);
       }
     }
-    boolean failed = errors.contains("fault: ");
+    boolean failed = ran.failed();
     if (failed && plan.call().equals("fsync")) {
       assertTrue(said.getLast().startsWith("refused"), "acknowledged after a failed sync");
       assertTrue(said.contains("takes writes: false"), "nobody is told that it is read-only");
