@@ -3,6 +3,7 @@ package build.thresher.cas.mirror;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecNode;
@@ -13,6 +14,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -37,13 +39,27 @@ public final class SpackFixture {
         Stream.of(instances).collect(ImmutableMap.toImmutableMap(i -> i, i -> INSTALL_ROOT)));
   }
 
-  /** Puts all archives and specs into the store and says what a build would hand in for each. */
+  /**
+   * Puts all archives and specs into the store and says what a build would hand in for each, in an
+   * order in which they can be built: what a spec needs comes before it.
+   */
   public static List<BuiltSpec> builtSpecs(BlobStore blobs) throws Exception {
-    List<BuiltSpec> built = new ArrayList<>();
+    Map<DagHash, BuiltSpec> left = new LinkedHashMap<>();
     for (Path manifest : files(DIR.resolve("v3/manifests/spec"))) {
-      built.add(builtSpec(blobs, manifest));
+      BuiltSpec built = builtSpec(blobs, manifest);
+      left.put(built.node().hash(), built);
     }
-    return built;
+    List<BuiltSpec> ordered = new ArrayList<>();
+    while (!left.isEmpty()) {
+      List<BuiltSpec> ready =
+          left.values().stream()
+              .filter(
+                  b -> b.node().dependencies().stream().noneMatch(d -> left.containsKey(d.hash())))
+              .toList();
+      ready.forEach(b -> left.remove(b.node().hash()));
+      ordered.addAll(ready);
+    }
+    return ordered;
   }
 
   public static BuiltSpec builtSpec(BlobStore blobs, String name) throws Exception {
