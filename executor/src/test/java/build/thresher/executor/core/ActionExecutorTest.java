@@ -1,9 +1,9 @@
 package build.thresher.executor.core;
 
+import static build.thresher.executor.core.FarmOnLoopback.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.bazel.remote.execution.v2.ActionResult;
 import build.bazel.remote.execution.v2.Command;
@@ -20,19 +20,12 @@ import build.thresher.v1.FailureClass;
 import build.thresher.v1.Fence;
 import build.thresher.v1.Lease;
 import build.thresher.v1.LogStream;
-import io.grpc.ManagedChannel;
-import io.grpc.Server;
 import io.grpc.Status;
-import io.grpc.netty.NettyChannelBuilder;
-import io.grpc.netty.NettyServerBuilder;
-import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -46,11 +39,9 @@ final class ActionExecutorTest {
   private static final String NAME = "action-" + ProcessHandle.current().pid();
 
   private final Path temporary;
-  private final ScriptedFarm farm = new ScriptedFarm();
-  private Server server;
-  private ManagedChannel channel;
+  private FarmOnLoopback loopback;
+  private ScriptedFarm farm;
   private DirectoryBlobStore store;
-  private Executor executor;
   private int executions;
 
   ActionExecutorTest(@TempDir Path temporary) {
@@ -59,31 +50,16 @@ final class ActionExecutorTest {
 
   @BeforeEach
   void start() throws Exception {
-    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
-    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
-    store = new DirectoryBlobStore(temporary.resolve("blobs"));
-    server =
-        NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
-            .executor(Executors.newVirtualThreadPerTaskExecutor())
-            .addService(farm)
-            .build()
-            .start();
-    channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
-    executor =
-        Executor.start(
-            ExecutorOptions.builder(NAME, temporary.resolve("work")).slots(2).build(),
-            channel,
-            store);
+    loopback = FarmOnLoopback.startOrSkip(temporary);
+    farm = loopback.farm();
+    store = loopback.store();
+    loopback.executor(NAME);
   }
 
   @AfterEach
   void stop() throws Exception {
-    if (executor != null) {
-      executor.close();
-    }
-    if (channel != null) {
-      channel.shutdownNow();
-      server.shutdownNow();
+    if (loopback != null) {
+      loopback.close();
     }
   }
 

@@ -1,5 +1,6 @@
 package build.thresher.executor.core;
 
+import static build.thresher.executor.core.FarmOnLoopback.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -18,18 +19,13 @@ import build.thresher.v1.Failure;
 import build.thresher.v1.FailureClass;
 import build.thresher.v1.Fence;
 import build.thresher.v1.Lease;
-import io.grpc.Server;
-import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -43,9 +39,8 @@ final class ExecutorLifeTest {
   private static final String NAME = "life-" + ProcessHandle.current().pid();
 
   private final Path temporary;
-  private final ScriptedFarm farm = new ScriptedFarm();
-  private final List<ExecutorProcess> executors = new ArrayList<>();
-  private Server server;
+  private FarmOnLoopback loopback;
+  private ScriptedFarm farm;
   private DirectoryBlobStore store;
   private int executions;
 
@@ -55,44 +50,21 @@ final class ExecutorLifeTest {
 
   @BeforeEach
   void open() throws Exception {
-    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
-    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
-    store = new DirectoryBlobStore(temporary.resolve("blobs"));
-    Files.setPosixFilePermissions(
-        temporary.resolve("blobs"), PosixFilePermissions.fromString("rwxrwxrwx"));
-    server =
-        NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
-            .executor(Executors.newVirtualThreadPerTaskExecutor())
-            .addService(farm)
-            .build()
-            .start();
+    loopback = FarmOnLoopback.startOrSkip(temporary);
+    farm = loopback.farm();
+    store = loopback.store();
   }
 
   @AfterEach
   void close() throws Exception {
-    for (ExecutorProcess executor : executors) {
-      executor.close();
-    }
-    if (server != null) {
-      server.shutdownNow();
+    if (loopback != null) {
+      loopback.close();
     }
   }
 
   private ExecutorProcess start(List<String> as, String name, Path work, Bounds bounds)
       throws IOException {
-    ExecutorProcess executor =
-        ExecutorProcess.start(
-            as,
-            Map.of(),
-            temporary,
-            name,
-            work,
-            server.getPort(),
-            temporary.resolve("blobs"),
-            2,
-            bounds);
-    executors.add(executor);
-    return executor;
+    return loopback.process(as, Map.of(), name, work, 2, bounds);
   }
 
   private static Bounds grace(long seconds) {

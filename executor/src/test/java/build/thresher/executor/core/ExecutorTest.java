@@ -1,5 +1,6 @@
 package build.thresher.executor.core;
 
+import static build.thresher.executor.core.FarmOnLoopback.await;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -21,13 +22,8 @@ import build.thresher.v1.FailureClass;
 import build.thresher.v1.Fence;
 import build.thresher.v1.Lease;
 import build.thresher.v1.SpackBuildResult;
-import io.grpc.ManagedChannel;
-import io.grpc.Server;
 import io.grpc.Status;
-import io.grpc.netty.NettyChannelBuilder;
-import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -37,7 +33,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -51,9 +46,8 @@ final class ExecutorTest {
   private static final String NAME = "test-" + ProcessHandle.current().pid();
 
   private final Path temporary;
-  private final ScriptedFarm farm = new ScriptedFarm();
-  private Server server;
-  private ManagedChannel channel;
+  private FarmOnLoopback loopback;
+  private ScriptedFarm farm;
   private DirectoryBlobStore store;
   private SpackWorld world;
   private Executor executor;
@@ -65,33 +59,18 @@ final class ExecutorTest {
 
   @BeforeEach
   void start() throws Exception {
-    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
+    loopback = FarmOnLoopback.startOrSkip(temporary);
+    farm = loopback.farm();
+    store = loopback.store();
     RealSpack spack = RealSpack.orSkip();
-    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
-    store = new DirectoryBlobStore(temporary.resolve("blobs"));
     world = new SpackWorld(spack, temporary.resolve("world"), store, "fl-suite.json");
-    server =
-        NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
-            .executor(Executors.newVirtualThreadPerTaskExecutor())
-            .addService(farm)
-            .build()
-            .start();
-    channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort()).usePlaintext().build();
-    executor =
-        Executor.start(
-            ExecutorOptions.builder(NAME, temporary.resolve("work")).slots(2).build(),
-            channel,
-            store);
+    executor = loopback.executor(NAME);
   }
 
   @AfterEach
   void stop() throws Exception {
-    if (executor != null) {
-      executor.close();
-    }
-    if (channel != null) {
-      channel.shutdownNow();
-      server.shutdownNow();
+    if (loopback != null) {
+      loopback.close();
     }
   }
 
@@ -192,7 +171,8 @@ final class ExecutorTest {
     Files.setPosixFilePermissions(closed, PosixFilePermissions.fromString("rwx------"));
     ExecutorOptions options = ExecutorOptions.builder("other", closed.resolve("work")).build();
     HostNotReadyException refusal =
-        assertThrows(HostNotReadyException.class, () -> Executor.start(options, channel, store));
+        assertThrows(
+            HostNotReadyException.class, () -> Executor.start(options, loopback.channel(), store));
     assertTrue(
         String.valueOf(refusal.getMessage()).contains("may not enter " + closed),
         refusal.getMessage());
@@ -201,7 +181,8 @@ final class ExecutorTest {
   @Test
   void aSecondExecutorOfTheSameNameInTheSameDirectoryIsRefused() {
     ExecutorOptions options = ExecutorOptions.builder(NAME, temporary.resolve("work")).build();
-    assertThrows(HostNotReadyException.class, () -> Executor.start(options, channel, store));
+    assertThrows(
+        HostNotReadyException.class, () -> Executor.start(options, loopback.channel(), store));
   }
 
   /** At import, before anything is checked, so that the recipe's hash does not matter. */

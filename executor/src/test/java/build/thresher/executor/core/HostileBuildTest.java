@@ -15,16 +15,11 @@ import build.thresher.executor.testing.SpackWorld;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.FailureClass;
 import build.thresher.v1.Lease;
-import io.grpc.Server;
-import io.grpc.netty.NettyServerBuilder;
-import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -45,8 +40,8 @@ final class HostileBuildTest {
       new Bounds(25, 600 << 20, 100, 200 << 20, 20_000, 200_000, 20);
 
   private final Path temporary;
-  private final ScriptedFarm farm = new ScriptedFarm();
-  private Server server;
+  private FarmOnLoopback loopback;
+  private ScriptedFarm farm;
   private DirectoryBlobStore store;
   private SpackWorld world;
   private ExecutorProcess executor;
@@ -58,41 +53,22 @@ final class HostileBuildTest {
 
   @BeforeEach
   void open() throws Exception {
-    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
+    loopback = FarmOnLoopback.startOrSkip(temporary);
+    farm = loopback.farm();
+    store = loopback.store();
     assumeTrue(
         Files.isWritable(Path.of("/sys/fs/cgroup/pids/cgroup.procs")),
         "no control groups that this test knows");
     RealSpack spack = RealSpack.orSkip();
-    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
-    store = new DirectoryBlobStore(temporary.resolve("blobs"));
     world = new SpackWorld(spack, temporary.resolve("world"), store, "fl-suite.json");
-    server =
-        NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
-            .executor(Executors.newVirtualThreadPerTaskExecutor())
-            .addService(farm)
-            .build()
-            .start();
-    executor =
-        ExecutorProcess.start(
-            List.of(),
-            Map.of(),
-            temporary,
-            NAME,
-            temporary.resolve("work"),
-            server.getPort(),
-            temporary.resolve("blobs"),
-            1,
-            TIGHT);
+    executor = loopback.process(List.of(), Map.of(), NAME, temporary.resolve("work"), 1, TIGHT);
     assertTrue(executor.isReady(), executor.said());
   }
 
   @AfterEach
   void close() throws Exception {
-    if (executor != null) {
-      executor.close();
-    }
-    if (server != null) {
-      server.shutdownNow();
+    if (loopback != null) {
+      loopback.close();
     }
   }
 

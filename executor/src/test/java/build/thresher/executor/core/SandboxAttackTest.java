@@ -21,21 +21,15 @@ import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.Lease;
 import build.thresher.v1.LogStream;
 import build.thresher.v1.SpackBuildResult;
-import io.grpc.Server;
-import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -51,11 +45,10 @@ final class SandboxAttackTest {
   private static final String NAME = "attacked-" + ProcessHandle.current().pid();
 
   private final Path temporary;
-  private final ScriptedFarm farm = new ScriptedFarm();
-  private Server server;
+  private FarmOnLoopback loopback;
+  private ScriptedFarm farm;
   private DirectoryBlobStore store;
   private Attacks attacks;
-  private Optional<ExecutorProcess> executor = Optional.empty();
   private Path work;
   private String user = "";
   private int executions;
@@ -66,47 +59,27 @@ final class SandboxAttackTest {
 
   @BeforeEach
   void open() throws Exception {
-    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
-    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
-    store = new DirectoryBlobStore(temporary.resolve("blobs"));
-    Files.setPosixFilePermissions(
-        temporary.resolve("blobs"), PosixFilePermissions.fromString("rwxrwxrwx"));
-    server =
-        NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
-            .executor(Executors.newVirtualThreadPerTaskExecutor())
-            .addService(farm)
-            .build()
-            .start();
+    loopback = FarmOnLoopback.startOrSkip(temporary);
+    farm = loopback.farm();
+    store = loopback.store();
     attacks = new Attacks(Files.createDirectory(temporary.resolve("host")));
     work = Files.createDirectory(temporary.resolve("work"));
   }
 
   @AfterEach
   void close() throws Exception {
-    if (executor.isPresent()) {
-      executor.get().close();
+    if (loopback != null) {
+      loopback.close();
     }
     if (attacks != null) {
       attacks.close();
-    }
-    if (server != null) {
-      server.shutdownNow();
     }
   }
 
   private void start(List<String> as) throws Exception {
     ExecutorProcess started =
-        ExecutorProcess.start(
-            as,
-            Map.of("THRESHER_TOKEN", attacks.canary()),
-            temporary,
-            NAME,
-            work,
-            server.getPort(),
-            temporary.resolve("blobs"),
-            2,
-            Bounds.WIDE);
-    executor = Optional.of(started);
+        loopback.process(
+            as, Map.of("THRESHER_TOKEN", attacks.canary()), NAME, work, 2, Bounds.WIDE);
     user = as.isEmpty() && ROOT ? "as root" : "as an ordinary user";
     assertTrue(started.isReady(), started.said());
   }

@@ -51,6 +51,7 @@ final class ScriptedFarm extends ExecutorsGrpc.ExecutorsImplBase {
 
   synchronized void offer(Lease lease) {
     queue.add(lease);
+    notifyAll();
   }
 
   /** Hands a lease out and waits for its end. */
@@ -120,27 +121,30 @@ final class ScriptedFarm extends ExecutorsGrpc.ExecutorsImplBase {
   }
 
   @Override
-  public void lease(LeaseRequest request, StreamObserver<LeaseResponse> observer) {
+  public synchronized void lease(LeaseRequest request, StreamObserver<LeaseResponse> observer) {
     long deadline = System.nanoTime() + 500_000_000L;
     while (true) {
-      synchronized (this) {
-        if (!known.contains(request.getExecutor())) {
-          observer.onError(Status.NOT_FOUND.asRuntimeException());
-          return;
-        }
-        if (observer instanceof ServerCallStreamObserver<?> call && call.isCancelled()) {
-          return; // Whoever asked is dead.
-        }
-        if (!queue.isEmpty() || System.nanoTime() > deadline) {
-          LeaseResponse.Builder response = LeaseResponse.newBuilder();
-          for (int i = 0; i < request.getMaxLeases() && !queue.isEmpty(); i++) {
-            response.addLeases(queue.removeFirst());
-          }
-          answer(observer, response.build());
-          return;
-        }
+      if (!known.contains(request.getExecutor())) {
+        observer.onError(Status.NOT_FOUND.asRuntimeException());
+        return;
       }
-      Thread.onSpinWait();
+      if (observer instanceof ServerCallStreamObserver<?> call && call.isCancelled()) {
+        return; // Whoever asked is dead.
+      }
+      long left = deadline - System.nanoTime();
+      if (!queue.isEmpty() || left <= 0) {
+        LeaseResponse.Builder response = LeaseResponse.newBuilder();
+        for (int i = 0; i < request.getMaxLeases() && !queue.isEmpty(); i++) {
+          response.addLeases(queue.removeFirst());
+        }
+        answer(observer, response.build());
+        return;
+      }
+      try {
+        wait(Math.min(20, left / 1_000_000 + 1)); // Who has gone is noticed soon.
+      } catch (InterruptedException e) {
+        return; // The server ends.
+      }
     }
   }
 
