@@ -1,83 +1,128 @@
 package build.thresher.cas.mirror;
 
-import build.thresher.cas.api.BlobStore;
-import build.thresher.cas.api.BlobWriter;
-import build.thresher.cas.api.Digest;
-import build.thresher.cas.api.Scope;
-import build.thresher.cas.mirror.MirrorDb.IndexNode;
-import com.github.luben.zstd.ZstdInputStream;
-import com.github.luben.zstd.ZstdOutputStream;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
+import build.thresher.cas.api.NamingBlobWriter;
+import build.thresher.cas.api.spack.DagHash;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.DigestOutputStream;
-import java.security.MessageDigest;
 
 /**
- * The text of one index while it is made. A store wants to know the digest of a blob before its
- * first byte, and the index of a hundred thousand specs has more than 100 MB: so the text is kept
- * compressed, to a twentieth or so, until its digest is known. One thread.
+ * The text of one index on its way into the store: an entry for each node, {@code
+ * "<hash>":{"spec":{…},"ref_count":1,"in_buildcache":true}}, all of them in one object. One thread.
  */
-final class IndexText implements AutoCloseable {
-  private static final int FAST = 1;
+final class IndexText {
   private static final int BUFFER_BYTES = 256 << 10;
+  private static final String END = "}}}";
+  private static final String BEFORE_JSON = "\":{\"spec\":";
 
-  private final ByteArrayOutputStream compressed = new ByteArrayOutputStream();
-  private final MessageDigest sha256 = Digest.sha256();
-  private final OutputStream out;
-  private long sizeBytes;
+  private final NamingBlobWriter out;
+  private final ByteBuffer buffer = ByteBuffer.allocate(BUFFER_BYTES);
   private boolean empty = true;
 
-  IndexText(IndexVersion version) throws IOException {
-    out = new DigestOutputStream(new ZstdOutputStream(compressed, FAST), sha256);
-    write(ascii("{\"database\":{\"version\":\"" + version.version() + "\",\"installs\":{"));
+  IndexText(IndexVersion version, NamingBlobWriter out) throws IOException {
+    this.out = out;
+    write(beginning(version));
+  }
+
+  private static String beginning(IndexVersion version) {
+    return "{\"database\":{\"version\":\"" + version.version() + "\",\"installs\":{";
+  }
+
+  /** Bytes before the first entry. */
+  static int beginningBytes(IndexVersion version) {
+    return beginning(version).length();
+  }
+
+  /** Bytes of a whole index. */
+  static long bytes(IndexVersion version, IndexEntries entries) {
+    return beginningBytes(version) + entries.textBytes() + END.length();
+  }
+
+  /** Bytes of an entry before its node. */
+  static int headBytes() {
+    return 1 + DagHash.LENGTH + BEFORE_JSON.length();
+  }
+
+  /** Bytes of an entry after its node. */
+  static int tailBytes(int references, boolean offered) {
+    return tail(references, offered).length();
+  }
+
+  static int entryBytes(int jsonBytes, int references, boolean offered) {
+    return headBytes() + jsonBytes + tailBytes(references, offered);
+  }
+
+  private static String tail(int references, boolean offered) {
+    return ",\"ref_count\":" + references + ",\"in_buildcache\":" + offered + "}";
   }
 
   /**
-   * @param references how many listed nodes depend on it
-   * @param offered whether the mirror has its archive
+   * Begins an entry; the node's JSON comes next.
+   *
+   * @param hash of the node
    */
-  void add(IndexNode node, int references, boolean offered) throws IOException {
-    write(ascii((empty ? "\"" : ",\"") + node.hash() + "\":{\"spec\":"));
-    write(node.json());
-    write(ascii(",\"ref_count\":" + references + ",\"in_buildcache\":" + offered + "}"));
+  void begin(DagHash hash) throws IOException {
+    separate();
+    write("\"" + hash + BEFORE_JSON);
+  }
+
+  void end(int references, boolean offered) throws IOException {
+    write(tail(references, offered));
+  }
+
+  /** Whole entries with what separates them, as an older index has them. */
+  void addWritten(InputStream older, long bytes) throws IOException {
+    separate();
+    copy(older, bytes);
+  }
+
+  private void separate() throws IOException {
+    if (!empty) {
+      write(",");
+    }
     empty = false;
   }
 
-  /** Ends the text and names it. */
-  Digest end() throws IOException {
-    write(ascii("}}}"));
-    out.close();
-    return Digest.fromHash(sha256.digest(), sizeBytes);
-  }
-
-  /** Durable on return. */
-  void store(BlobStore blobs, Scope scope, Digest digest) throws IOException {
-    byte[] buffer = new byte[BUFFER_BYTES];
-    try (InputStream in = new ZstdInputStream(new ByteArrayInputStream(compressed.toByteArray()));
-        BlobWriter writer = blobs.write(scope, digest)) {
-      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-        writer.write(ByteBuffer.wrap(buffer, 0, n));
+  void copy(InputStream from, long bytes) throws IOException {
+    for (long left = bytes; left > 0; ) {
+      if (!buffer.hasRemaining()) {
+        flush();
       }
-      writer.commit();
+      int most = (int) Math.min(left, buffer.remaining());
+      int n = from.read(buffer.array(), buffer.position(), most);
+      if (n < 0) {
+        throw new EOFException("an index ended " + left + " bytes early");
+      }
+      buffer.position(buffer.position() + n);
+      left -= n;
     }
   }
 
-  @Override
-  public void close() throws IOException {
-    out.close();
+  void write(byte[] bytes) throws IOException {
+    for (int at = 0; at < bytes.length; ) {
+      if (!buffer.hasRemaining()) {
+        flush();
+      }
+      int n = Math.min(bytes.length - at, buffer.remaining());
+      buffer.put(bytes, at, n);
+      at += n;
+    }
   }
 
-  private void write(byte[] bytes) throws IOException {
-    out.write(bytes);
-    sizeBytes += bytes.length;
+  private void write(String ascii) throws IOException {
+    write(ascii.getBytes(StandardCharsets.US_ASCII));
   }
 
-  private static byte[] ascii(String text) {
-    return text.getBytes(StandardCharsets.US_ASCII);
+  private void flush() throws IOException {
+    out.write(buffer.flip());
+    buffer.clear();
+  }
+
+  /** Ends the text; the writer has all of it. */
+  void end() throws IOException {
+    write(END);
+    flush();
   }
 }

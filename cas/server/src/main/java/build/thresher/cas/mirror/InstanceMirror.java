@@ -4,10 +4,14 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.NavigableSet;
 import java.util.Set;
+import java.util.SortedSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
@@ -25,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 final class InstanceMirror {
   private final ConcurrentHashMap<DagHash, PublishedSpec> published = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<Digest, Served> blobs = new ConcurrentHashMap<>();
-  private final Set<DagHash> nodes = ConcurrentHashMap.newKeySet();
+  private final NavigableSet<DagHash> nodes = new ConcurrentSkipListSet<>();
   private final ConcurrentHashMap<DagHash, Pruned> pruned = new ConcurrentHashMap<>();
   private final ReadWriteLock visible = new ReentrantReadWriteLock();
   private final Lock retention = new ReentrantLock();
@@ -61,6 +65,11 @@ final class InstanceMirror {
 
   boolean knowsNode(DagHash hash) {
     return nodes.contains(hash);
+  }
+
+  /** What the index knows, published or not; grows while it is read. */
+  SortedSet<DagHash> nodes() {
+    return Collections.unmodifiableSortedSet(nodes);
   }
 
   void addNode(DagHash hash) {
@@ -178,12 +187,13 @@ final class InstanceMirror {
     return views.get(name);
   }
 
-  void putView(String name, MirrorIndex view) {
-    views.put(name, view);
+  /** Gives the one that had this name before. */
+  @Nullable MirrorIndex putView(String name, MirrorIndex view) {
+    return views.put(name, view);
   }
 
-  void removeView(String name) {
-    views.remove(name);
+  @Nullable MirrorIndex removeView(String name) {
+    return views.remove(name);
   }
 
   MirrorIndex index() {

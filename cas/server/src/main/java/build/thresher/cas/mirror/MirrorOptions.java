@@ -17,6 +17,7 @@ import java.util.Collections;
  * @param maxEntries an archive with more entries is refused
  * @param indexInterval an index is built at most once in this time
  * @param indexRetention for how long a superseded index can still be read
+ * @param supersededBytes superseded indices of all instances take no more
  */
 public record MirrorOptions(
     ImmutableMap<String, String> installRoots,
@@ -25,7 +26,8 @@ public record MirrorOptions(
     int maxRatio,
     int maxEntries,
     Duration indexInterval,
-    Duration indexRetention) {
+    Duration indexRetention,
+    long supersededBytes) {
 
   /** Below this an archive may unpack to any multiple of its size. */
   static final long RATIO_FLOOR_BYTES = 256L << 20;
@@ -59,13 +61,45 @@ public record MirrorOptions(
         200,
         1_000_000,
         Duration.ofSeconds(1),
-        Duration.ofMinutes(15));
+        Duration.ofMinutes(15),
+        4L << 30);
   }
 
   /** The same with these instances for what others built. */
   public MirrorOptions withPushed(ImmutableMap<String, PushRules> given) {
     return new MirrorOptions(
-        installRoots, given, maxUnpackedBytes, maxRatio, maxEntries, indexInterval, indexRetention);
+        installRoots,
+        given,
+        maxUnpackedBytes,
+        maxRatio,
+        maxEntries,
+        indexInterval,
+        indexRetention,
+        supersededBytes);
+  }
+
+  MirrorOptions withIndexInterval(Duration interval) {
+    return new MirrorOptions(
+        installRoots,
+        pushed,
+        maxUnpackedBytes,
+        maxRatio,
+        maxEntries,
+        interval,
+        indexRetention,
+        supersededBytes);
+  }
+
+  MirrorOptions withSuperseded(Duration retention, long bytes) {
+    return new MirrorOptions(
+        installRoots,
+        pushed,
+        maxUnpackedBytes,
+        maxRatio,
+        maxEntries,
+        indexInterval,
+        retention,
+        bytes);
   }
 
   long maxUnpackedBytes(long archiveBytes) {

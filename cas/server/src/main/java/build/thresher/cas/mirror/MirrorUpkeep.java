@@ -9,8 +9,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a mirror does when nobody asks: it notes what was used, and lets go of what was pruned long
- * enough ago. One thread of its own; what fails is tried again the next time.
+ * What a mirror does when nobody asks: it notes what was used, and lets go of what was pruned or
+ * superseded long enough ago. One thread of its own; what fails is tried again the next time.
  */
 public final class MirrorUpkeep implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(MirrorUpkeep.class);
@@ -32,6 +32,7 @@ public final class MirrorUpkeep implements AutoCloseable {
             () -> {
               attempt(mirror::writeUse);
               attempt(retention::expire);
+              attempt(mirror::expireIndices);
             },
             every.toMillis(),
             every.toMillis(),

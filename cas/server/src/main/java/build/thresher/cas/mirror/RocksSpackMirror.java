@@ -1,8 +1,8 @@
 package build.thresher.cas.mirror;
 
 import build.thresher.cas.api.BlobNotFoundException;
-import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.NamingBlobStore;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.Lock;
@@ -47,18 +48,19 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   private static final Pattern VERSION = Pattern.compile("[A-Za-z0-9_.=+~,-]{1,300}");
 
   private final MirrorDb db;
-  private final BlobStore blobs;
+  private final NamingBlobStore blobs;
   private final Signers signers;
   private final MirrorOptions options;
   private final InstantSource clock;
   private final ConcurrentHashMap<String, InstanceMirror> instances = new ConcurrentHashMap<>();
   private final Striped<Lock> publishing = Striped.lock(256);
   private final UsedSpecs used;
+  private final SupersededIndices superseded;
   private final Served.Document layout;
 
   private RocksSpackMirror(
       MirrorDb db,
-      BlobStore blobs,
+      NamingBlobStore blobs,
       Signers signers,
       MirrorOptions options,
       InstantSource clock,
@@ -69,6 +71,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     this.signers = signers;
     this.options = options;
     this.clock = clock;
+    this.superseded = new SupersededIndices(db, blobs, options, clock);
     this.layout = document("{\"signing\": \"gpg\"}", MediaTypes.JSON, true);
   }
 
@@ -79,7 +82,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
    * @param blobs where archives and specs are; not closed with the mirror
    */
   public static RocksSpackMirror open(
-      Path dir, BlobStore blobs, Signers signers, MirrorOptions options, InstantSource clock)
+      Path dir, NamingBlobStore blobs, Signers signers, MirrorOptions options, InstantSource clock)
       throws IOException {
     MirrorDb db = MirrorDb.open(dir);
     try {
@@ -98,8 +101,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
             mirror.instance(instance).addPruned(Pruned.of(row, record), record);
           });
       db.eachNodeName((instance, hash) -> mirror.instance(instance).addNode(hash));
-      db.eachIndex(
-          (instance, index, until) -> mirror.instance(instance).index().restore(index, until));
+      db.eachIndex(mirror.superseded::restore);
       for (String instance : mirror.instanceNames()) {
         used.begin(instance);
       }
@@ -437,14 +439,19 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
 
   /** An index of this instance, of which the source says what stands in it. */
   MirrorIndex index(String instance, IndexContent.Source source) {
-    return new MirrorIndex(instance, db, blobs, options, clock, source);
+    return new MirrorIndex(instance, db, blobs, options, clock, superseded, source);
+  }
+
+  /** Lets go of the indices that nobody can expect to read any more. */
+  void expireIndices() throws IOException {
+    superseded.expire();
   }
 
   private static IndexContent everything(InstanceMirror there) {
     return new IndexContent() {
       @Override
-      public boolean lists(DagHash node) {
-        return true;
+      public SortedSet<DagHash> listed() {
+        return there.nodes();
       }
 
       @Override

@@ -9,20 +9,18 @@ import java.util.Collection;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.NoSuchElementException;
-import java.util.Optional;
 import java.util.Set;
+import java.util.SortedSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The views of all instances: each is one more index over the same manifests and blobs, built when
  * asked for like the index of everything. Durable on return. Threading: any thread.
  */
 public final class Views {
-  /** Up to so many nodes are looked up one by one. */
-  private static final int FEW = 2000;
-
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,99}");
 
   private final RocksSpackMirror mirror;
@@ -71,10 +69,17 @@ public final class Views {
     show(instance, view);
   }
 
-  private void show(String instance, View view) {
+  private void show(String instance, View view) throws IOException {
     InstanceMirror there = mirror.require(instance);
     in(instance).put(view.name(), view);
-    there.putView(view.name(), mirror.index(instance, () -> new Content(instance, there, view)));
+    MirrorIndex index = mirror.index(instance, () -> new Content(instance, there, view));
+    retire(there.putView(view.name(), index));
+  }
+
+  private static void retire(@Nullable MirrorIndex index) throws IOException {
+    if (index != null) {
+      index.retire();
+    }
   }
 
   /**
@@ -88,7 +93,7 @@ public final class Views {
     changes.delete(MirrorTable.VIEWS, instance, name(name));
     mirror.db().write(changes);
     in(instance).remove(name);
-    mirror.require(instance).removeView(name);
+    retire(mirror.require(instance).removeView(name));
   }
 
   /** The specs that a view shows now. */
@@ -112,7 +117,7 @@ public final class Views {
     return matching;
   }
 
-  private static boolean isFor(View view, @org.jspecify.annotations.Nullable NodeFacts facts) {
+  private static boolean isFor(View view, @Nullable NodeFacts facts) {
     return view.targets().isEmpty() || (facts != null && view.targets().contains(facts.target()));
   }
 
@@ -140,7 +145,7 @@ public final class Views {
   private final class Content implements IndexContent {
     private final InstanceMirror there;
     private final Set<DagHash> offered;
-    private final Set<DagHash> listed;
+    private final ImmutableSortedSet<DagHash> listed;
 
     Content(String instance, InstanceMirror there, View view) throws IOException {
       // By target every node has to be looked at.
@@ -150,19 +155,12 @@ public final class Views {
               : Closure.load(instance, mirror.db());
       this.there = there;
       this.offered = closure.of(matching(instance, view, closure), false);
-      this.listed = closure.of(offered, true);
+      this.listed = ImmutableSortedSet.copyOf(closure.of(offered, true));
     }
 
     @Override
-    public Optional<ImmutableSortedSet<DagHash>> few() {
-      return listed.size() > FEW
-          ? Optional.empty()
-          : Optional.of(ImmutableSortedSet.copyOf(listed));
-    }
-
-    @Override
-    public boolean lists(DagHash node) {
-      return listed.contains(node);
+    public SortedSet<DagHash> listed() {
+      return listed;
     }
 
     @Override

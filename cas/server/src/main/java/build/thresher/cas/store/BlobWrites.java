@@ -4,6 +4,7 @@ import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.DigestMismatchException;
+import build.thresher.cas.api.NamingBlobWriter;
 import build.thresher.cas.api.StoreUnavailableException;
 import build.thresher.cas.store.BlobRecord.Representation;
 import java.io.IOException;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.Lock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writing blobs: verified, then durable, then visible. Small ones go into the database, many with
@@ -69,7 +71,13 @@ final class BlobWrites {
 
   private BlobWriter newLargeWriter(Digest digest) throws IOException {
     Path path = files.newTemporary();
-    return largeWriter(digest, path, 0, done -> Files.deleteIfExists(done));
+    return largeWriter(digest.sizeBytes(), digest, path, 0, done -> Files.deleteIfExists(done));
+  }
+
+  NamingBlobWriter writeUnnamed(long atMostBytes) throws IOException {
+    gate.check();
+    Path path = files.newTemporary();
+    return largeWriter(atMostBytes, null, path, 0, done -> Files.deleteIfExists(done));
   }
 
   private static FileChannel openAt(Path path, long offset) throws StoreUnavailableException {
@@ -91,7 +99,7 @@ final class BlobWrites {
     Path path = partial.take(upload);
     boolean opened = false;
     try {
-      BlobWriter writer = largeWriter(digest, path, offset, partial::release);
+      BlobWriter writer = largeWriter(digest.sizeBytes(), digest, path, offset, partial::release);
       opened = true;
       return writer;
     } finally {
@@ -101,19 +109,25 @@ final class BlobWrites {
     }
   }
 
-  private BlobWriter largeWriter(
-      Digest digest, Path path, long offset, LargeBlobWriter.Ending ending) throws IOException {
-    Room.Reservation reservation = reserve.reserve(digest.sizeBytes());
+  private NamingBlobWriter largeWriter(
+      long atMostBytes,
+      @Nullable Digest expected,
+      Path path,
+      long offset,
+      LargeBlobWriter.Ending ending)
+      throws IOException {
+    Room.Reservation reservation = reserve.reserve(atMostBytes);
     FileChannel file = null;
     boolean opened = false;
     try {
       file = openAt(path, offset);
-      BlobWriter writer =
+      NamingBlobWriter writer =
           new LargeBlobWriter(
-              digest,
+              atMostBytes,
+              expected,
               path,
               file,
-              (whole, at, checksums) -> publish(digest, whole, at, checksums),
+              this::publish,
               done -> {
                 try (reservation) {
                   ending.end(done);
@@ -133,6 +147,10 @@ final class BlobWrites {
 
   private void publish(Digest digest, FileChannel file, Path temporary, BlockChecksums checksums)
       throws IOException {
+    if (digest.sizeBytes() < largeBlobBytes) {
+      putAll(List.of(new Blob(digest, Files.readAllBytes(temporary))));
+      return;
+    }
     Lock lock = locks.forWriter(digest);
     lock.lock();
     try {

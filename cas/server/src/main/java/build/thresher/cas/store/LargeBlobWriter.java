@@ -1,8 +1,8 @@
 package build.thresher.cas.store;
 
-import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.DigestMismatchException;
+import build.thresher.cas.api.NamingBlobWriter;
 import build.thresher.cas.api.StoreUnavailableException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -10,10 +10,12 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import org.jspecify.annotations.Nullable;
 
 /** Streams a large blob into a file while hashing it; what stands in the file already counts. */
-final class LargeBlobWriter implements BlobWriter {
-  private final Digest digest;
+final class LargeBlobWriter implements NamingBlobWriter {
+  private final long atMostBytes;
+  private final @Nullable Digest expected;
   private final Path path;
   private final FileChannel file;
   private final Target target;
@@ -23,10 +25,12 @@ final class LargeBlobWriter implements BlobWriter {
   private long position;
   private boolean broken;
   private boolean ended;
+  private @Nullable Digest name;
 
   /** Makes a verified file durable and visible. */
   interface Target {
-    void publish(FileChannel file, Path path, BlockChecksums checksums) throws IOException;
+    void publish(Digest digest, FileChannel file, Path path, BlockChecksums checksums)
+        throws IOException;
   }
 
   /** Gives back what the writer holds; called once. */
@@ -35,12 +39,20 @@ final class LargeBlobWriter implements BlobWriter {
   }
 
   /**
+   * @param expected what the bytes must be; null for whatever they are
    * @param path deleted at the end unless it may be gone on with
    * @param file open on that path; closed with the writer
    */
-  LargeBlobWriter(Digest digest, Path path, FileChannel file, Target target, Ending ending)
+  LargeBlobWriter(
+      long atMostBytes,
+      @Nullable Digest expected,
+      Path path,
+      FileChannel file,
+      Target target,
+      Ending ending)
       throws IOException {
-    this.digest = digest;
+    this.atMostBytes = atMostBytes;
+    this.expected = expected;
     this.path = path;
     this.file = file;
     this.target = target;
@@ -65,9 +77,12 @@ final class LargeBlobWriter implements BlobWriter {
 
   @Override
   public void write(ByteBuffer bytes) throws IOException {
-    if (bytes.remaining() > digest.sizeBytes() - position) {
+    if (bytes.remaining() > atMostBytes - position) {
       broken = true;
-      throw new DigestMismatchException(digest, "longer than that");
+      if (expected != null) {
+        throw new DigestMismatchException(expected, "longer than that");
+      }
+      throw new IllegalStateException("more than the announced " + atMostBytes + " bytes");
     }
     count(bytes);
     try {
@@ -78,7 +93,9 @@ final class LargeBlobWriter implements BlobWriter {
       // Nothing was promised yet, so this write fails alone; with room again the next succeeds.
       broken = true;
       throw new StoreUnavailableException(
-          "blob " + digest + " cannot be written: " + e.getMessage(), e);
+          "%s cannot be written: %s"
+              .formatted(expected == null ? "a blob" : "blob " + expected, e.getMessage()),
+          e);
     }
   }
 
@@ -88,13 +105,23 @@ final class LargeBlobWriter implements BlobWriter {
   }
 
   @Override
+  public Digest name() {
+    Digest known = name;
+    if (known == null) {
+      known = Digest.fromHash(sha256.digest(), position);
+      name = known;
+    }
+    return known;
+  }
+
+  @Override
   public void commit() throws IOException {
     broken = true; // Whatever happens now, there is nothing to go on with.
-    Digest actual = Digest.fromHash(sha256.digest(), position);
-    if (!actual.equals(digest)) {
-      throw new DigestMismatchException(digest, actual.toString());
+    Digest actual = name();
+    if (expected != null && !actual.equals(expected)) {
+      throw new DigestMismatchException(expected, actual.toString());
     }
-    target.publish(file, path, checksums.build());
+    target.publish(actual, file, path, checksums.build());
   }
 
   @Override

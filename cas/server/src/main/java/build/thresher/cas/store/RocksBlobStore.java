@@ -3,6 +3,8 @@ package build.thresher.cas.store;
 import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.NamingBlobStore;
+import build.thresher.cas.api.NamingBlobWriter;
 import build.thresher.cas.api.ResumableBlobStore;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.StoreFullException;
@@ -33,7 +35,7 @@ import org.slf4j.LoggerFactory;
  * NativeReads} and written by the one of {@link GroupCommitter}. Locks: {@link DigestLocks}, held
  * while a large blob's file and metadata change together.
  */
-public final class RocksBlobStore implements ResumableBlobStore {
+public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore {
   private static final Logger log = LoggerFactory.getLogger(RocksBlobStore.class);
 
   private final StoreDirectory directory;
@@ -192,6 +194,11 @@ public final class RocksBlobStore implements ResumableBlobStore {
   @Override
   public BlobWriter write(Scope scope, Digest digest) throws IOException {
     return writes.write(digest);
+  }
+
+  @Override
+  public NamingBlobWriter writeUnnamed(Scope scope, long atMostBytes) throws IOException {
+    return writes.writeUnnamed(atMostBytes);
   }
 
   @Override

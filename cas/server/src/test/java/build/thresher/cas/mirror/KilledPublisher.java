@@ -1,6 +1,6 @@
 package build.thresher.cas.mirror;
 
-import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.NamingBlobStore;
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.cas.store.StoreOptions;
@@ -26,19 +26,12 @@ final class KilledPublisher {
         dir.resolve("blobs"), StoreOptions.DEFAULTS.withReserveBytes(0), InstantSource.system());
   }
 
-  static RocksSpackMirror mirror(Path dir, BlobStore blobs, int instances) throws IOException {
+  static RocksSpackMirror mirror(Path dir, NamingBlobStore blobs, int instances)
+      throws IOException {
     MirrorOptions d =
         SpackFixture.mirrorOptions(
             IntStream.range(0, instances).mapToObj(i -> "i" + i).toArray(String[]::new));
-    MirrorOptions options =
-        new MirrorOptions(
-            d.installRoots(),
-            d.pushed(),
-            d.maxUnpackedBytes(),
-            d.maxRatio(),
-            d.maxEntries(),
-            Duration.ofMillis(1),
-            d.indexRetention());
+    MirrorOptions options = d.withIndexInterval(Duration.ofMillis(1));
     return RocksSpackMirror.open(
         dir.resolve("mirror"), blobs, TestKeys.signers(dir), options, InstantSource.system());
   }

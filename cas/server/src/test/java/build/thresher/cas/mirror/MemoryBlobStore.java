@@ -2,10 +2,11 @@ package build.thresher.cas.mirror;
 
 import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobNotFoundException;
-import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.DigestMismatchException;
+import build.thresher.cas.api.NamingBlobStore;
+import build.thresher.cas.api.NamingBlobWriter;
 import build.thresher.cas.api.Scope;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -19,9 +20,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** A store in memory that counts pins and leases; for tests whose subject is not the store. */
-public final class MemoryBlobStore implements BlobStore {
+public final class MemoryBlobStore implements NamingBlobStore {
   private final Map<Digest, byte[]> blobs = new HashMap<>();
   private final Map<Digest, Integer> pins = new HashMap<>();
   private final Map<Digest, Instant> leases = new HashMap<>();
@@ -50,6 +52,11 @@ public final class MemoryBlobStore implements BlobStore {
   @Override
   public BlobWriter write(Scope scope, Digest digest) {
     return new Writer(digest);
+  }
+
+  @Override
+  public NamingBlobWriter writeUnnamed(Scope scope, long atMostBytes) {
+    return new Writer(null);
   }
 
   @Override
@@ -99,11 +106,11 @@ public final class MemoryBlobStore implements BlobStore {
     blobs.put(digest, bytes);
   }
 
-  private final class Writer implements BlobWriter {
-    private final Digest digest;
+  private final class Writer implements NamingBlobWriter {
+    private final @Nullable Digest digest;
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
 
-    Writer(Digest digest) {
+    Writer(@Nullable Digest digest) {
       this.digest = digest;
     }
 
@@ -121,7 +128,12 @@ public final class MemoryBlobStore implements BlobStore {
 
     @Override
     public void commit() throws IOException {
-      store(digest, bytes.toByteArray());
+      store(digest == null ? name() : digest, bytes.toByteArray());
+    }
+
+    @Override
+    public Digest name() {
+      return Digest.of(bytes.toByteArray());
     }
 
     @Override

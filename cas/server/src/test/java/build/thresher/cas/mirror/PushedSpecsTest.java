@@ -56,7 +56,8 @@ class PushedSpecsTest {
             d.maxRatio(),
             d.maxEntries(),
             Duration.ZERO,
-            d.indexRetention());
+            d.indexRetention(),
+            d.supersededBytes());
     mirror =
         RocksSpackMirror.open(
             dir.resolve("db"), blobs, TestKeys.signers(dir), options, InstantSource.system());

@@ -54,7 +54,8 @@ class RefusedArchivesTest {
             d.maxRatio(),
             200,
             d.indexInterval(),
-            d.indexRetention());
+            d.indexRetention(),
+            d.supersededBytes());
     mirror =
         RocksSpackMirror.open(
             dir.resolve("db"), blobs, TestKeys.signers(dir), options, InstantSource.system());

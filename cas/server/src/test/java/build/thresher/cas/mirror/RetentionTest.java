@@ -51,15 +51,7 @@ class RetentionTest {
   void open() throws Exception {
     InstantSource clock = () -> now;
     MirrorOptions d = SpackFixture.mirrorOptions("default", "second");
-    MirrorOptions options =
-        new MirrorOptions(
-            d.installRoots(),
-            d.pushed(),
-            d.maxUnpackedBytes(),
-            d.maxRatio(),
-            d.maxEntries(),
-            Duration.ZERO,
-            d.indexRetention());
+    MirrorOptions options = d.withIndexInterval(Duration.ZERO);
     mirror = RocksSpackMirror.open(dir.resolve("db"), blobs, TestKeys.signers(dir), options, clock);
     pins = Pins.open(mirror);
     retention = new Retention(mirror, pins, Views.open(mirror), instance -> running);

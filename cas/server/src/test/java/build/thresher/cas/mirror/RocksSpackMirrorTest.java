@@ -73,14 +73,7 @@ class RocksSpackMirrorTest {
 
   private static MirrorOptions options() {
     MirrorOptions d = SpackFixture.mirrorOptions("default", "second");
-    return new MirrorOptions(
-        d.installRoots(),
-        d.pushed(),
-        d.maxUnpackedBytes(),
-        d.maxRatio(),
-        d.maxEntries(),
-        Duration.ofMillis(20),
-        d.indexRetention());
+    return d.withIndexInterval(Duration.ofMillis(20));
   }
 
   @BeforeEach

@@ -54,7 +54,8 @@ class ViewsTest {
             d.maxRatio(),
             d.maxEntries(),
             Duration.ZERO,
-            d.indexRetention());
+            d.indexRetention(),
+            d.supersededBytes());
     Signers signers =
         new SignersInDirectory(dir.resolve("keys"), "test farm", InstantSource.system(), 2048);
     mirror =

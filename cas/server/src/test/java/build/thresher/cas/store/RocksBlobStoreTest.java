@@ -12,6 +12,7 @@ import build.thresher.cas.api.BlobStore.Statistics;
 import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.CorruptBlobException;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.NamingBlobWriter;
 import build.thresher.cas.api.StoreUnavailableException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -176,6 +177,28 @@ final class RocksBlobStoreTest extends BlobStoreContract {
       assertEquals(1, filesBelow(dir.resolve("tmp")));
     }
     assertEquals(0, filesBelow(dir.resolve("tmp")));
+  }
+
+  @Test
+  void bytesThatNobodyHashedAreNamedByTheStore() throws Exception {
+    for (int size : new int[] {0, 1_000, LARGE}) {
+      byte[] bytes = random(size, 9);
+      Digest name;
+      try (NamingBlobWriter writer = store.writeUnnamed(SCOPE, size)) {
+        writer.write(ByteBuffer.wrap(bytes));
+        name = writer.name();
+        assertEquals(Digest.of(bytes), name);
+        assertEquals(size == 0, store.contains(SCOPE, name));
+        writer.commit();
+      }
+      assertArrayEquals(bytes, store.readAll(SCOPE, name));
+    }
+    try (NamingBlobWriter writer = store.writeUnnamed(SCOPE, 10)) {
+      assertThrows(
+          IllegalStateException.class, () -> writer.write(ByteBuffer.wrap(random(11, 10))));
+    }
+    assertEquals(0, filesBelow(dir.resolve("tmp")));
+    assertEquals(2, store.statistics().blobs());
   }
 
   /** With a name or without one, at any offset, closed or cut off by the server's end. */
