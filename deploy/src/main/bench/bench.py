@@ -12,6 +12,7 @@
              executors that build nothing
     mirror   a mirror with 100,000 specs (--specs) behind HTTP, in a JVM with 512 MiB: index, readers, views, prune, promotion, rotation;
              with --keep DIR it is kept there for the next time, for to fill it takes most of the time
+    connections  16 connections that write and read a blob of 1 GiB each: speed, and the most memory that the server took
     load     the Remote Execution API of a server of its own, and of every --against [NAME=]HOST:PORT[/INSTANCE], row by row in one run
     all      all of them
 
@@ -106,6 +107,15 @@ class Farm:
     def rss_mib(self):
         with open("/proc/%d/status" % self.process.pid) as f:
             return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) / 1024
+
+    def peak_mib(self, reset):
+        """The most memory that the server had in RAM since its start or the last reset."""
+        with open("/proc/%d/status" % self.process.pid) as f:
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", f.read()).group(1)) / 1024
+        if reset:
+            with open("/proc/%d/clear_refs" % self.process.pid, "w") as f:
+                f.write("5")
+        return peak
 
     def built(self):
         with open(self.log) as log:
@@ -318,6 +328,18 @@ def bench_mirror(args, scratch):
         sys.exit("the benchmark failed")
 
 
+def bench_connections(args, scratch):
+    farm = Farm(args.program, os.path.join(scratch, "connections"), executor=False)
+    load = ("load", farm.environment["THRESHER_SERVER"], "--token-file", farm.environment["THRESHER_TOKEN_FILE"], "--rounds", "1")
+    try:
+        farm.client(*load, "--rows", "ByteStream")
+        print("memory of the server after single streams of 64 MiB: %.0f MiB" % farm.peak_mib(reset=True))
+        print(farm.client(*load, "--connections").output.rstrip())
+        print("the most that it had meanwhile: %.0f MiB, of which %s are its heap's limit" % (farm.peak_mib(reset=False), os.environ.get("THRESHER_HEAP", "512m")))
+    finally:
+        farm.stop()
+
+
 def bench_load(args, scratch):
     farm = Farm(args.program, os.path.join(scratch, "load"), settings={"access.client_results": "true"})
     environment = farm.environment
@@ -336,7 +358,7 @@ def bench_load(args, scratch):
         farm.stop()
 
 
-BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler, "mirror": bench_mirror, "load": bench_load}
+BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler, "mirror": bench_mirror, "connections": bench_connections, "load": bench_load}
 
 
 def main():

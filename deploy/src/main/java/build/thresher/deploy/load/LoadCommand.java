@@ -67,6 +67,12 @@ public final class LoadCommand implements Callable<Integer> {
           "Only rows whose name matches; reads are of what the row before them wrote in this run.")
   private String rows = "";
 
+  @Option(
+      names = "--connections",
+      description =
+          "Only the rows of 16 connections with a blob of 1 GiB each: they take minutes, and 16 GiB of each server's disk for each round.")
+  private boolean connections;
+
   @Override
   public Integer call() throws Exception {
     String token = tokenFile == null ? null : Files.readString(tokenFile).strip();
@@ -93,11 +99,13 @@ public final class LoadCommand implements Callable<Integer> {
     Content content = new Content(new SecureRandom().nextLong());
     Pattern wanted = Pattern.compile(rows);
     List<Row> chosen =
-        Stream.of(
-                new BlobRows(content).rows(),
-                new StreamRows(content).rows(),
-                new ResultRows(content).rows(),
-                new ActionRows(content).rows())
+        (connections
+                ? Stream.of(new ConnectionRows(content).rows())
+                : Stream.of(
+                    new BlobRows(content).rows(),
+                    new StreamRows(content).rows(),
+                    new ResultRows(content).rows(),
+                    new ActionRows(content).rows()))
             .flatMap(List::stream)
             .filter(row -> wanted.matcher(row.name()).find())
             .toList();

@@ -6,18 +6,10 @@ import com.github.luben.zstd.Zstd;
 import com.google.bytestream.ByteStreamGrpc;
 import com.google.bytestream.ReadRequest;
 import com.google.bytestream.ReadResponse;
-import com.google.bytestream.WriteRequest;
-import com.google.bytestream.WriteResponse;
-import com.google.protobuf.UnsafeByteOperations;
-import io.grpc.stub.ClientCallStreamObserver;
-import io.grpc.stub.ClientResponseObserver;
+import io.grpc.Channel;
 import java.io.IOException;
 import java.util.Iterator;
 import java.util.List;
-import java.util.UUID;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One large blob over ByteStream. MB are those of the blob, whatever travels; the client compresses
@@ -25,7 +17,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class StreamRows {
   private static final int BYTES = 64 << 20;
-  private static final int CHUNK_BYTES = 256 << 10;
 
   private final Content content;
 
@@ -54,17 +45,10 @@ final class StreamRows {
   private double write(Target target, int round, boolean zstd) throws Exception {
     requireZstd(target, zstd);
     byte[] blob = blob(round, zstd);
-    String name =
-        target.prefix()
-            + "uploads/"
-            + UUID.randomUUID()
-            + (zstd ? "/compressed-blobs/zstd/" : "/blobs/")
-            + Digest.of(blob);
+    String name = Upload.name(target, zstd ? "compressed-blobs/zstd" : "blobs", Digest.of(blob));
     byte[] sent = zstd ? Zstd.compress(blob, 1) : blob;
     long start = System.nanoTime();
-    Upload upload = new Upload(name, sent);
-    ByteStreamGrpc.newStub(target.channel()).write(upload);
-    long committed = upload.committed.get(5, TimeUnit.MINUTES);
+    long committed = Upload.send(target.channel(), name, Upload.bytes(sent));
     double seconds = (System.nanoTime() - start) / 1e9;
     if (committed != sent.length && committed != BYTES) {
       throw new IOException("the server committed " + committed + " bytes");
@@ -77,13 +61,7 @@ final class StreamRows {
     Digest digest = Digest.of(blob(round, zstd));
     String name = target.prefix() + (zstd ? "compressed-blobs/zstd/" : "blobs/") + digest;
     long start = System.nanoTime();
-    long received = 0;
-    Iterator<ReadResponse> chunks =
-        ByteStreamGrpc.newBlockingStub(target.channel())
-            .read(ReadRequest.newBuilder().setResourceName(name).build());
-    while (chunks.hasNext()) {
-      received += chunks.next().getData().size();
-    }
+    long received = receive(target.channel(), name);
     double seconds = (System.nanoTime() - start) / 1e9;
     if (zstd ? received == 0 : received != BYTES) {
       throw new IOException(received + " bytes came back");
@@ -91,59 +69,15 @@ final class StreamRows {
     return BYTES / 1e6 / seconds;
   }
 
-  /** Sends as fast as the server takes it. */
-  private static final class Upload implements ClientResponseObserver<WriteRequest, WriteResponse> {
-    private final String name;
-    private final byte[] bytes;
-    final CompletableFuture<Long> committed = new CompletableFuture<>();
-    private int sent;
-
-    Upload(String name, byte[] bytes) {
-      this.name = name;
-      this.bytes = bytes;
+  /** Reads a stream to its end. */
+  static long receive(Channel channel, String name) {
+    long received = 0;
+    Iterator<ReadResponse> chunks =
+        ByteStreamGrpc.newBlockingStub(channel)
+            .read(ReadRequest.newBuilder().setResourceName(name).build());
+    while (chunks.hasNext()) {
+      received += chunks.next().getData().size();
     }
-
-    @Override
-    public void beforeStart(ClientCallStreamObserver<WriteRequest> requests) {
-      requests.setOnReadyHandler(
-          () -> {
-            while (requests.isReady() && sent < bytes.length) {
-              requests.onNext(next());
-              if (sent == bytes.length) {
-                requests.onCompleted();
-              }
-            }
-          });
-    }
-
-    private WriteRequest next() {
-      int n = Math.min(CHUNK_BYTES, bytes.length - sent);
-      WriteRequest.Builder chunk = WriteRequest.newBuilder();
-      if (sent == 0) {
-        chunk.setResourceName(name);
-      }
-      chunk
-          .setWriteOffset(sent)
-          .setData(UnsafeByteOperations.unsafeWrap(bytes, sent, n))
-          .setFinishWrite(sent + n == bytes.length);
-      sent += n;
-      return chunk.build();
-    }
-
-    @Override
-    public void onNext(WriteResponse response) {
-      committed.complete(response.getCommittedSize());
-    }
-
-    @Override
-    public void onError(@Nullable Throwable failure) {
-      committed.completeExceptionally(
-          failure == null ? new IOException("the write failed") : failure);
-    }
-
-    @Override
-    public void onCompleted() {
-      committed.completeExceptionally(new IOException("the server did not answer the write"));
-    }
+    return received;
   }
 }
