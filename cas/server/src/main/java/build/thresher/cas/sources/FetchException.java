@@ -13,6 +13,7 @@ final class FetchException extends IOException {
     WRONG_CONTENT,
     TOO_LARGE,
     UNREACHABLE,
+    TOO_SLOW,
     MALFORMED
   }
 

@@ -20,6 +20,7 @@ import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.io.InputStream;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,7 +38,7 @@ import org.slf4j.LoggerFactory;
  * in repositories of version control systems is given out when it was pushed.
  *
  * <p>Qualifiers: see {@link Qualifiers}. Malformed requests fail the call; what concerns the
- * addresses stands in the response's status.
+ * addresses stands in the response's status. A request's timeout ends the call, not the fetch.
  *
  * <p>Threading: each call blocks its thread, so the server must run calls on virtual threads.
  */
@@ -125,7 +126,9 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
           "the qualifier directory narrows down what FetchDirectory gives, not FetchBlob");
     }
     try {
-      SourceFetcher.Fetched fetched = fetch(scope, request.getUrisList(), qualifiers);
+      SourceFetcher.Fetched fetched =
+          Patience.within(
+              wire(request.getTimeout()), () -> fetch(scope, request.getUrisList(), qualifiers));
       response
           .setStatus(com.google.rpc.Status.getDefaultInstance())
           .setUri(fetched.from())
@@ -162,13 +165,20 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
           .build();
     }
     try {
-      SourceFetcher.Fetched archive = fetch(scope, request.getUrisList(), qualifiers);
-      Digest root = fetcher.unpack(scope, archive.digest(), qualifiers.directory());
+      SourceFetcher.Fetched tree =
+          Patience.within(
+              wire(request.getTimeout()),
+              () -> {
+                SourceFetcher.Fetched archive = fetch(scope, request.getUrisList(), qualifiers);
+                return new SourceFetcher.Fetched(
+                    fetcher.unpack(scope, archive.digest(), qualifiers.directory()),
+                    archive.from());
+              });
       response
           .setStatus(com.google.rpc.Status.getDefaultInstance())
-          .setUri(archive.from())
+          .setUri(tree.from())
           .setDigestFunction(DigestFunction.Value.SHA256)
-          .setRootDirectoryDigest(WireDigests.toWire(root));
+          .setRootDirectoryDigest(WireDigests.toWire(tree.digest()));
     } catch (FetchException e) {
       response.setStatus(status(e));
     }
@@ -210,7 +220,10 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
         FetchBlobResponse.newBuilder().addAllQualifiers(request.getQualifiersList());
     try {
       String path = qualifiers.mirrorPath();
-      SourceFetcher.Fetched fetched = fetcher.git().fetch(scope, git, path, request.getUrisList());
+      SourceFetcher.Fetched fetched =
+          Patience.within(
+              wire(request.getTimeout()),
+              () -> fetcher.git().fetch(scope, git, path, request.getUrisList()));
       if (new SourcePath(path).isVersionControl() && path.contains(git.commit())) {
         fetcher.mirror().fetched(scope, fetched.digest(), path, qualifiers.mirrorName());
       }
@@ -248,6 +261,10 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
           .setNanos(time.getNano())
           .build();
     }
+  }
+
+  private static Duration wire(com.google.protobuf.Duration duration) {
+    return Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
   }
 
   private static Instant oldest(boolean given, Timestamp oldest) {
@@ -300,6 +317,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
       case WRONG_CONTENT -> Status.Code.ABORTED;
       case TOO_LARGE -> Status.Code.RESOURCE_EXHAUSTED;
       case UNREACHABLE -> Status.Code.UNAVAILABLE;
+      case TOO_SLOW -> Status.Code.DEADLINE_EXCEEDED;
       case MALFORMED -> Status.Code.INVALID_ARGUMENT;
     };
   }

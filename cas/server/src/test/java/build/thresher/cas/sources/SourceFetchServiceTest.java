@@ -17,6 +17,7 @@ import com.google.common.collect.ImmutableList;
 import com.sun.net.httpserver.HttpServer;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -31,6 +32,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -173,6 +175,34 @@ class SourceFetchServiceTest {
     blobs.delete(Scope.farm(""), DIGEST);
     assertEquals(Status.Code.OK, code(request(DIGEST, url("/file"))));
     requireStored();
+  }
+
+  @Test
+  void aTimeoutEndsTheCallAndTheFetchGoesOn() throws Exception {
+    CountDownLatch patience = new CountDownLatch(1);
+    web.createContext(
+        "/slow",
+        exchange -> {
+          try {
+            patience.await();
+          } catch (InterruptedException e) {
+            throw new IOException(e);
+          }
+          exchange.sendResponseHeaders(200, CONTENT.length);
+          exchange.getResponseBody().write(CONTENT);
+          exchange.close();
+        });
+    FetchBlobRequest.Builder hasty = request(DIGEST, url("/slow"));
+    hasty.getTimeoutBuilder().setNanos(20_000_000);
+    assertEquals(Status.Code.DEADLINE_EXCEEDED, code(hasty));
+    patience.countDown();
+    assertEquals(Status.Code.OK, code(request(DIGEST, url("/slow"))));
+    requireStored();
+    hasty.getTimeoutBuilder().setSeconds(-1);
+    assertEquals(
+        Status.Code.INVALID_ARGUMENT,
+        Status.fromThrowable(assertThrows(ExecutionException.class, () -> call(hasty)).getCause())
+            .getCode());
   }
 
   @Test
