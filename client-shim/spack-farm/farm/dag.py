@@ -69,8 +69,9 @@ def asked_for(args):
     if env:
         return of_environment(env, args)
     if not args.specs:
-        hint = ". For the spack.yaml of this directory: spack -e . farm install" if os.path.isfile("spack.yaml") else ""
-        tty.die("spack farm install needs specs, or an active environment" + hint)
+        command = args.farm_command
+        hint = ". For the spack.yaml of this directory: spack -e . farm " + command if os.path.isfile("spack.yaml") else ""
+        tty.die("spack farm %s needs specs, or an active environment%s" % (command, hint))
     if args.add or args.only_concrete:
         tty.die("--add and --only-concrete need an active environment")
     specs = spack.cmd.parse_specs(args.specs, concretize=True)

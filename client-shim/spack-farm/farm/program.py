@@ -57,37 +57,44 @@ class Question:
         self._process = start(arguments, stdout=subprocess.PIPE)
 
     def answer(self):
+        return json.loads(self._said())
+
+    def answers(self):
+        """Of a command that says one object a line."""
+        return [json.loads(line) for line in self._said().splitlines()]
+
+    def _said(self):
         """Ends this command where the program fails."""
         said, _ = self._process.communicate()
         if self._process.returncode:
             sys.exit(self._process.returncode)
-        return json.loads(said.decode())
+        return said.decode()
 
 
-class Build:
-    """`thresher build`: starts and connects while the plan for it is made here."""
+class Errand:
+    """A command that starts and connects while what it is to work on is made here."""
 
-    def __init__(self, options):
-        plan, self._plan = os.pipe()
-        self._process = start(["build", "/dev/fd/%d" % plan] + options, pass_fds=[plan])
-        os.close(plan)
+    def __init__(self, command, options):
+        reading, self._writing = os.pipe()
+        self._process = start(command + ["/dev/fd/%d" % reading] + options, pass_fds=[reading])
+        os.close(reading)
         self._given = False
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        if not self._given:  # half a plan would be taken for a broken one
+        if not self._given:  # half of it would be taken for broken
             self._process.kill()
             self._process.wait()
-            os.close(self._plan)
+            os.close(self._writing)
 
-    def carry_out(self, plan):
+    def carry_out(self, made):
         """Returns the exit code."""
         self._given = True
         try:
-            with open(self._plan, "w") as out:
-                json.dump(plan, out)
+            with open(self._writing, "w") as out:
+                json.dump(made, out)
         except BrokenPipeError:
             pass  # it has ended, and has said why
         return wait(self._process)

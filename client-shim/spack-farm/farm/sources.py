@@ -16,9 +16,13 @@ FETCHED_BY_THE_FARM = ("http", "https", "ftp")
 class Sources:
     """The sources of nodes: fetched by the farm, or here, to be uploaded."""
 
-    def __init__(self, upload, work):
-        #: Hashes of the nodes whose sources are uploaded; None: the farm fetches them.
+    def __init__(self, upload, work, there=frozenset()):
+        """
+        upload: hashes of the nodes whose sources are uploaded; None: the farm fetches them
+        there: paths in a source mirror of what the farm is known to have, which is not fetched here
+        """
         self._upload = upload
+        self._there = there
         self._directory = os.path.join(work, "sources")
 
     def concern(self, node):
@@ -34,12 +38,17 @@ class Sources:
         stages = [s for s in package.stage if not isinstance(s.default_fetcher, spack.fetch_strategy.BundleFetchStrategy)]
         return [self._of_stage(node, stage) for stage in stages]
 
+    def _is_uploaded(self, stage):
+        return self._upload is not None and path_of(stage) not in self._there
+
     def _of_stage(self, node, stage):
         fetcher = stage.default_fetcher
         if isinstance(fetcher, spack.fetch_strategy.URLFetchStrategy):
             return self._of_url(node, stage, fetcher)
-        source = {"mirror_path": os.path.normpath(stage.mirror_layout.path), "name": name_of(stage)}
-        if self._upload is not None:
+        source = {"mirror_path": path_of(stage), "name": name_of(stage)}
+        if isinstance(fetcher, spack.fetch_strategy.CvsFetchStrategy):
+            source["unsupported"] = "%s comes from %s, and what is from CVS Spack finds in no source mirror" % (described(node), fetcher)
+        elif self._is_uploaded(stage):
             file = self._fetched(stage)
             source.update({"file": file, "sha256": sha256_of(file)})
         elif isinstance(fetcher, spack.fetch_strategy.GitFetchStrategy):
@@ -53,7 +62,7 @@ class Sources:
         if len(digest) != 64:
             return {"unsupported": "%s has no sha256 for %s" % (described(node), fetcher.url)}
         source = {"sha256": digest, "urls": urls(stage), "mirror_path": stage.mirror_layout.path, "name": name_of(stage)}
-        if self._upload is not None:
+        if self._is_uploaded(stage):
             source["file"] = self._fetched(stage)
         elif node.package.manual_download:
             source["unsupported"] = (
@@ -63,7 +72,7 @@ class Sources:
         return source
 
     def _fetched(self, stage):
-        """A local file with the stage's archive: from a file mirror where it is there, else as Spack fetches it."""
+        """A local file with the stage's archive: from a file mirror or Spack's cache where it is there, else as Spack fetches it."""
         for mirror in stage.mirrors:
             url = mirror.fetch_url
             if url.startswith("file://"):
@@ -74,14 +83,17 @@ class Sources:
         stage.create()
         try:
             stage.fetch()
-            kept = os.path.join(self._directory, os.path.basename(stage.mirror_layout.path))
-            os.makedirs(self._directory, exist_ok=True)
-            if stage.archive_file:
-                shutil.copyfile(stage.archive_file, kept)
+            kept = os.path.join(self._directory, stage.mirror_layout.path)
+            os.makedirs(os.path.dirname(kept), exist_ok=True)
+            archive = stage.archive_file and os.path.realpath(stage.archive_file)
+            if archive and not archive.startswith(os.path.realpath(stage.path) + os.sep):
+                return archive  # the stage has but a link to it
+            if archive:
+                (shutil.move if own else shutil.copyfile)(archive, kept)
             elif stage.expanded:  # a checkout
                 stage.fetcher.archive(kept)
             else:
-                tty.die("the source %s was not fetched" % stage.mirror_layout.path)
+                raise spack.fetch_strategy.FailedDownloadError("the source %s was not fetched" % stage.mirror_layout.path)
             return kept
         finally:
             if own:
@@ -119,6 +131,11 @@ def evaluated(value, *arguments):
 
 def listed(value):
     return [] if not value else [value] if isinstance(value, str) else sorted(str(one) for one in value)
+
+
+def path_of(stage):
+    """Where a source mirror has it."""
+    return os.path.normpath(stage.mirror_layout.path)
 
 
 def name_of(stage):

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 
 import spack.cmd.common.arguments as common
-from spack.extensions.farm import dag, mirror, program
+from spack.extensions.farm import dag, fill, mirror, program
 from spack.extensions.farm.compat import tty
 from spack.extensions.farm.plan import make_plan, write_plan
 
@@ -70,12 +70,24 @@ def setup_parser(subparser):
     cancel = sub.add_parser("cancel", help="cancel requests")
     cancel.add_argument("request", nargs="+", help="id of a request or the beginning of one, or /hash of a node")
 
+    setup_sources(sub.add_parser("sources", help="fill the farm's source mirror with all that Spack would fetch for a DAG"))
+
     mirrors = sub.add_parser("mirror", help="use the farm's mirror from plain Spack")
     mirror_sub = mirrors.add_subparsers(metavar="SUBCOMMAND", dest="mirror_command")
     add = mirror_sub.add_parser("add", help="add the farm's mirror to Spack's configuration and trust its key")
     add.add_argument("name", nargs="?", default=mirror.NAME)
     add.add_argument("--scope", help="configuration scope to change")
     mirror_sub.add_parser("list", help="show the farm's mirror and its key")
+
+
+def setup_sources(sources):
+    sources.add_argument("specs", nargs="*", metavar="SPEC", help="specs, /hashes or spec.json files; none: the active environment")
+    sources.add_argument("--upload-sources", action="store_true", help="fetch here what the farm lacks, and upload it: for farms without network")
+    sources.add_argument("--dry-run", action="store_true", help="only list what would be brought")
+    sources.add_argument("--json", action="store_true", help="one JSON object a line")
+    sources.add_argument("--only-concrete", action="store_true", help="(with environment) only what is concretized already")
+    sources.set_defaults(add=False, only=None, include_build_deps=False)
+    common.add_concretizer_args(sources)
 
 
 def setup_install(install):
@@ -116,6 +128,8 @@ def farm(parser, args):
     command = args.farm_command
     if command == "install":
         return farm_install(args)
+    if command == "sources":
+        return fill.fill(args)
     if command == "status":
         return program.run(["status"] + ([args.request] if args.request else []))
     if command == "requests":
@@ -131,7 +145,7 @@ def farm(parser, args):
         return mirror.add(args.name, args.scope)
     if command == "mirror" and args.mirror_command == "list":
         return program.run(["mirror", "list"])
-    tty.die("spack farm needs a subcommand: install, status, requests, wait, logs, cancel, mirror add or mirror list")
+    tty.die("spack farm needs a subcommand: install, sources, status, requests, wait, logs, cancel, mirror add or mirror list")
 
 
 def farm_install(args):
@@ -151,7 +165,7 @@ def farm_install(args):
     work = tempfile.mkdtemp(prefix="spack-farm-")
     try:
         result = os.path.join(work, "result.json")
-        with program.Build(["--result", result] + build_options(args)) as build:
+        with program.Errand(["build"], ["--result", result] + build_options(args)) as build:
             code = build.carry_out(make_plan(asked, args, work, farm))
         if args.build_only or args.detach or not os.path.exists(result):
             return code

@@ -12,6 +12,7 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,6 +45,13 @@ record Plan(
     required(trees, "trees");
     sources = all(sources, "sources");
     required(options, "options");
+  }
+
+  /** What is fetched for a DAG, without the rest of a plan. */
+  record SourcesAlone(int version, List<Node> sources) {
+    SourcesAlone {
+      sources = all(sources, "sources");
+    }
   }
 
   /** The three trees that a build brings with it. */
@@ -150,34 +158,43 @@ record Plan(
   }
 
   static Plan read(Path file) throws IOException, ClientException {
+    return read(file, Plan.class, Plan::version, "plan that `spack farm install`");
+  }
+
+  static SourcesAlone readSources(Path file) throws IOException, ClientException {
+    return read(file, SourcesAlone.class, SourcesAlone::version, "list that `spack farm sources`");
+  }
+
+  private static <T> T read(Path file, Class<T> type, ToIntFunction<T> version, String what)
+      throws IOException, ClientException {
     try (InputStream in = Files.newInputStream(file)) {
       byte[] text = in.readNBytes(MAX_BYTES + 1);
       if (text.length > MAX_BYTES) {
-        throw refused(file, "it has more than the " + MAX_BYTES + " bytes that are read");
+        throw refused(file, what, "it has more than the " + MAX_BYTES + " bytes that are read");
       }
-      Plan plan = JSON.readValue(text, Plan.class);
-      if (plan == null) {
-        throw refused(file, "it is null");
+      T read = JSON.readValue(text, type);
+      if (read == null) {
+        throw refused(file, what, "it is null");
       }
-      if (plan.version != VERSION) {
+      if (version.applyAsInt(read) != VERSION) {
         throw refused(
             file,
+            what,
             "its version is "
-                + plan.version
+                + version.applyAsInt(read)
                 + ", this program reads version "
                 + VERSION
                 + "; let program and Spack extension come from the same Thresher");
       }
-      return plan;
+      return read;
     } catch (JsonProcessingException e) {
-      throw refused(file, e.getOriginalMessage());
+      throw refused(file, what, e.getOriginalMessage());
     }
   }
 
-  private static ClientException refused(Path file, String why) {
+  private static ClientException refused(Path file, String what, String why) {
     return new ClientException(
-        ClientException.REFUSED,
-        file + " is no plan that `spack farm install` wrote: " + Text.clean(why));
+        ClientException.REFUSED, file + " is no " + what + " wrote: " + Text.clean(why));
   }
 
   private static <T> T required(@Nullable T value, String name) {

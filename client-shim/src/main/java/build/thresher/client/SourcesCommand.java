@@ -5,26 +5,20 @@ import build.thresher.client.sources.LocalSource;
 import build.thresher.client.sources.SourceExport;
 import build.thresher.client.sources.SourceTree;
 import build.thresher.client.sources.SourceUpload;
-import build.thresher.v1.AddedSource;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.ListSourcesRequest;
 import build.thresher.v1.ListSourcesResponse;
 import build.thresher.v1.NamedSource;
 import build.thresher.v1.RemoveSourcesRequest;
-import build.thresher.v1.SourceOutcome;
 import build.thresher.v1.SourcesGrpc;
 import io.grpc.Channel;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import picocli.CommandLine.Command;
@@ -38,6 +32,7 @@ import picocli.CommandLine.Parameters;
     subcommands = {
       SourcesCommand.ListCommand.class,
       SourcesCommand.Add.class,
+      SourcesFetchCommand.class,
       SourcesCommand.Export.class,
       SourcesCommand.Remove.class
     })
@@ -99,7 +94,7 @@ final class SourcesCommand extends SourceListing {
                   instance)
               .run(sources, report::done);
       hashes.save();
-      return report.end(sent);
+      return report.end(sent + " bytes uploaded");
     }
   }
 
@@ -203,60 +198,5 @@ final class SourcesCommand extends SourceListing {
 
   static String title(NamedSource source) {
     return source.getNamesCount() == 0 ? source.getMirrorPath() : source.getNames(0);
-  }
-
-  /** Says what became of each source, and of all. */
-  static final class SourceReport {
-    private final boolean json;
-    private final Map<SourceOutcome, Integer> counts = new EnumMap<>(SourceOutcome.class);
-
-    SourceReport(boolean json) {
-      this.json = json;
-    }
-
-    void done(LocalSource source, AddedSource added, long sizeBytes) {
-      done(source.title(), added.getOutcome(), added.getReason(), sizeBytes);
-    }
-
-    void done(String title, SourceOutcome outcome, String reason, long sizeBytes) {
-      counts.merge(outcome, 1, Integer::sum);
-      if (json) {
-        Map<String, Object> object = new LinkedHashMap<>();
-        object.put("source", title);
-        object.put("outcome", outcome.name().replaceFirst("SOURCE_", "").toLowerCase(Locale.ROOT));
-        object.put("bytes", sizeBytes);
-        if (!reason.isEmpty()) {
-          object.put("reason", reason);
-        }
-        System.out.println(JsonProgress.write(object));
-      } else {
-        System.out.println(
-            Text.clean(mark(outcome) + " " + title + (reason.isEmpty() ? "" : "  " + reason)));
-      }
-    }
-
-    private static String mark(SourceOutcome outcome) {
-      return switch (outcome) {
-        case SOURCE_ADDED -> "[+]";
-        case SOURCE_IDENTICAL -> "[=]";
-        case SOURCE_DIFFERENT -> "[!]";
-        case SOURCE_REFUSED, SOURCE_OUTCOME_UNSPECIFIED, UNRECOGNIZED -> "[x]";
-      };
-    }
-
-    int end(long sentBytes) {
-      int all = counts.values().stream().mapToInt(Integer::intValue).sum();
-      int added = counts.getOrDefault(SourceOutcome.SOURCE_ADDED, 0);
-      int same = counts.getOrDefault(SourceOutcome.SOURCE_IDENTICAL, 0);
-      int different = counts.getOrDefault(SourceOutcome.SOURCE_DIFFERENT, 0);
-      int failed = all - added - same - different;
-      if (!json) {
-        System.out.printf(
-            "%d sources: %d added, %d there already, %d there with other content, %d failed;"
-                + " %d bytes uploaded%n",
-            all, added, same, different, failed, sentBytes);
-      }
-      return failed > 0 ? ClientException.FAILED : 0;
-    }
   }
 }

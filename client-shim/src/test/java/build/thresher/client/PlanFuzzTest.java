@@ -22,4 +22,16 @@ class PlanFuzzTest extends HostileBytes {
       assertEquals(ClientException.REFUSED, e.exitCode());
     }
   }
+
+  @Hostile
+  void aListOfSourcesIsRefusedInWordsOrWellFormed(byte[] json) throws IOException {
+    Path file = Files.write(scratch.resolve("list.json"), json);
+    try {
+      Plan.SourcesAlone read = Plan.readSources(file);
+      assertEquals(Plan.VERSION, read.version());
+      assertEquals(SourceFill.distinct(read.sources()), SourceFill.distinct(read.sources()));
+    } catch (ClientException e) {
+      assertEquals(ClientException.REFUSED, e.exitCode());
+    }
+  }
 }

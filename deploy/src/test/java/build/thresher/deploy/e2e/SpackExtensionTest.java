@@ -5,9 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -19,6 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 @ExtendWith(SharedWorld.class)
 class SpackExtensionTest {
   private static final Pattern REQUEST = Pattern.compile("==> Request (\\S+):");
+  private static final Pattern SOURCE = Pattern.compile("(?m)^\\[[+=]\\] ");
   private static final Pattern ESCAPE = Pattern.compile("\u001b");
 
   private final SpackWorld world;
@@ -56,6 +59,30 @@ class SpackExtensionTest {
         world.farmIn(environment, farm, "install", "--upload-sources", "--build-only").succeeded();
     assertTrue(asked.output().contains("nothing to upload"), asked.output());
     assertTrue(asked.output().contains(": 0 to build"), asked.output());
+  }
+
+  @Test
+  void theSourceMirrorIsFilledForAWholeDagAndPlainSpackFetchesFromItAlone() throws Exception {
+    String suite = document("fl-suite");
+    Processes.Ended shown = world.farm(farm, "sources", "--dry-run", suite);
+    assertTrue(shown.succeeded().output().contains("-  fl-top/fl-top-1.0"), shown.output());
+    Processes.Ended filled = world.farm(farm, "sources", "--upload-sources", suite);
+    assertEquals(0, filled.exit(), filled.output());
+    assertTrue(filled.output().contains("[+] fl-top/fl-top-1.0"), filled.output());
+    Processes.Ended again = world.farm(farm, "sources", suite).succeeded();
+    assertTrue(again.output().contains(" 0 added"), again.output());
+
+    Path scope = Files.createDirectories(world.directory().resolve("scope"));
+    Files.writeString(
+        scope.resolve("mirrors.yaml"),
+        "mirrors::\n  only: {url: 'http://%s/mirror/default', source: true, binary: false}\n"
+            .formatted(farm.httpAddress()));
+    Path cache = scope.resolve("cache");
+    String ownCache = "config:source_cache:" + cache;
+    world.spack("-C", scope.toString(), "-c", ownCache, "fetch", "-D", suite).succeeded();
+    try (Stream<Path> fetched = Files.walk(cache)) {
+      assertEquals(count(SOURCE, filled.output()), fetched.filter(Files::isRegularFile).count());
+    }
   }
 
   @Test
