@@ -217,6 +217,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.BOOLEAN,
           "false",
           "true: sources may be fetched from private and loopback addresses too.");
+  public static final Key<Boolean> SOURCES_GIT =
+      key(
+          "sources.git",
+          ValueType.BOOLEAN,
+          "true",
+          "false: the server fetches no repositories; commits come with --upload-sources or"
+              + " `thresher sources add`.");
   public static final Key<Long> SOURCES_MAX =
       key("sources.max_size", ValueType.BYTES, "8GiB", "A larger source is refused.");
   public static final Key<Boolean> EXECUTOR_LOCAL =
@@ -363,6 +370,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           STORE_SCRUB,
           SOURCE_MIRRORS,
           SOURCES_PRIVATE,
+          SOURCES_GIT,
           SOURCES_MAX,
           EXECUTOR_LOCAL,
           EXECUTOR_NAME,

@@ -1,5 +1,6 @@
 package build.thresher.cas.api;
 
+import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -31,11 +32,40 @@ public record DiskReserve(Path directory, long bytes) {
     for (int n = in.readNBytes(chunk, 0, chunk.length);
         n > 0;
         n = in.readNBytes(chunk, 0, chunk.length)) {
-      if (isTouched()) {
-        throw new StoreFullException(
-            "no room: the file system has less free than the " + bytes + " bytes kept in reserve");
-      }
+      requireFree();
       out.write(chunk, 0, n);
     }
+  }
+
+  /**
+   * @throws StoreFullException when no more should be written
+   */
+  public void requireFree() throws StoreFullException {
+    if (isTouched()) {
+      throw new StoreFullException(
+          "no room: the file system has less free than the " + bytes + " bytes kept in reserve");
+    }
+  }
+
+  /** The same stream, which throws {@link StoreFullException} once the reserve is touched. */
+  public OutputStream guard(OutputStream out) {
+    return new FilterOutputStream(out) {
+      private long unchecked = CHUNK_BYTES;
+
+      @Override
+      public void write(int b) throws IOException {
+        write(new byte[] {(byte) b}, 0, 1);
+      }
+
+      @Override
+      public void write(byte[] from, int offset, int length) throws IOException {
+        unchecked += length;
+        if (unchecked >= CHUNK_BYTES) {
+          requireFree();
+          unchecked = 0;
+        }
+        out.write(from, offset, length);
+      }
+    };
   }
 }

@@ -1,5 +1,6 @@
 package build.thresher.cas.sources;
 
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.client.LocalTree;
 import build.thresher.cas.sources.FetchException.Reason;
 import com.google.common.base.Splitter;
@@ -35,6 +36,7 @@ final class ArchiveTree implements ArchiveEntries.Visitor {
   private final Path files;
   private final String top;
   private final Limits limits;
+  private final DiskReserve reserve;
   private final LocalTree.Builder tree = LocalTree.builder();
 
   /** For hard links: every file by its path, those that are not wanted included. */
@@ -66,10 +68,11 @@ final class ArchiveTree implements ArchiveEntries.Visitor {
    * @param files an empty directory; it has to be there until the tree is uploaded
    * @param directory which directory of the archive becomes the tree's root; "" for the archive
    */
-  ArchiveTree(Path files, String directory, Limits limits) {
+  ArchiveTree(Path files, String directory, Limits limits, DiskReserve reserve) {
     this.files = files;
     this.top = directory;
     this.limits = limits;
+    this.reserve = reserve;
   }
 
   /** Whether it is a relative path of plain names. */
@@ -112,8 +115,9 @@ final class ArchiveTree implements ArchiveEntries.Visitor {
     String path = name(entry);
     Content content = new Content(entries, executable);
     try (OutputStream out =
-        Files.newOutputStream(
-            inFile(content), StandardOpenOption.CREATE_NEW, LinkOption.NOFOLLOW_LINKS)) {
+        reserve.guard(
+            Files.newOutputStream(
+                inFile(content), StandardOpenOption.CREATE_NEW, LinkOption.NOFOLLOW_LINKS))) {
       byte[] buffer = new byte[64 << 10];
       for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
         bytes += n;

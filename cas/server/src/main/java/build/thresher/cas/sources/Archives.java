@@ -5,7 +5,9 @@ import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.DigestMismatchException;
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.StoreException;
 import build.thresher.cas.client.LocalTree;
 import build.thresher.cas.client.TreeUploader;
 import build.thresher.cas.sources.FetchException.Reason;
@@ -14,9 +16,10 @@ import com.google.common.io.RecursiveDeleteOption;
 import com.google.common.util.concurrent.Striped;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.concurrent.locks.Lock;
 import org.jspecify.annotations.Nullable;
@@ -41,14 +44,16 @@ final class Archives {
   private final KnownSources known;
   private final BlobStore blobs;
   private final ArchiveTree.Limits limits;
+  private final DiskReserve reserve;
 
   /** One archive has always the same; two are all that may be busy. */
   private final Striped<Lock> locks = Striped.lock(2);
 
-  Archives(Path spool, KnownSources known, BlobStore blobs, long maxBytes) {
+  Archives(Path spool, KnownSources known, BlobStore blobs, long maxBytes, DiskReserve reserve) {
     this.spool = spool;
     this.known = known;
     this.blobs = blobs;
+    this.reserve = reserve;
     this.limits = new ArchiveTree.Limits(maxBytes, MAX_ENTRIES, MAX_DEPTH);
   }
 
@@ -88,15 +93,21 @@ final class Archives {
     Path work = Files.createTempDirectory(spool, "unpack");
     try {
       Path file = work.resolve("archive");
-      try (InputStream in = blobs.read(scope, archive, 0, Long.MAX_VALUE)) {
-        Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
+      try (InputStream in = blobs.read(scope, archive, 0, Long.MAX_VALUE);
+          OutputStream out = Files.newOutputStream(file)) {
+        reserve.copy(in, out);
       }
       Path files = Files.createDirectory(work.resolve("files"));
-      LocalTree tree = new ArchiveTree(files, directory, limits).read(file);
+      LocalTree tree = new ArchiveTree(files, directory, limits, reserve).read(file);
       TreeUploader.Uploaded uploaded = new TreeUploader(blobs, scope).upload(tree);
       known.addTree(archive, directory, tree.root());
       LOG.info("archive {} unpacked to {}: {}", archive, tree.root(), uploaded);
       return tree.root();
+    } catch (UncheckedIOException e) {
+      if (e.getCause() instanceof StoreException full) {
+        throw full;
+      }
+      throw e;
     } catch (BlobNotFoundException | DigestMismatchException e) {
       throw new FetchException(
           Reason.UNREACHABLE, "what was unpacked went while it was unpacked; ask again", e);

@@ -1,5 +1,6 @@
 package build.thresher.cas.sources;
 
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.sources.FetchException.Reason;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.io.MoreFiles;
@@ -33,12 +34,14 @@ final class GitFetch {
   private final Path spool;
   private final GitProgram git;
   private final SourceOptions options;
+  private final DiskReserve reserve;
   private final LongSupplier nanoTime;
 
-  GitFetch(Path spool, SourceOptions options, LongSupplier nanoTime) {
+  GitFetch(Path spool, SourceOptions options, DiskReserve reserve, LongSupplier nanoTime) {
     this.spool = spool;
-    this.git = new GitProgram(nanoTime, options.maxBytes());
+    this.git = new GitProgram(nanoTime, options.maxBytes(), reserve);
     this.options = options;
+    this.reserve = reserve;
     this.nanoTime = nanoTime;
   }
 
@@ -51,11 +54,16 @@ final class GitFetch {
    * @throws FetchException when this address does not give it
    */
   void archive(String url, GitRequest wanted, Path to) throws IOException {
+    if (!options.git()) {
+      throw new FetchException(
+          Reason.FORBIDDEN,
+          "this farm fetches no repositories (sources.git: false); use --upload-sources");
+    }
     long deadline = nanoTime.getAsLong() + options.fetchTimeout().toNanos();
     Path scratch = Files.createTempDirectory(spool, "git");
     try {
       git.requireUsable(scratch, deadline);
-      try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(to));
+      try (OutputStream out = new BufferedOutputStream(reserve.guard(Files.newOutputStream(to)));
           GitArchive archive = new GitArchive(git, out, deadline, options.maxBytes())) {
         List<Step> left = new ArrayList<>(List.of(new Step(url, wanted, name(url))));
         for (int done = 0; !left.isEmpty(); done++) {
@@ -120,6 +128,7 @@ final class GitFetch {
         return found.url();
       }
     } catch (FetchException e) {
+      reserve.requireFree();
       // Some servers give out branches and tags only.
     }
     List<String> all = new ArrayList<>(command);

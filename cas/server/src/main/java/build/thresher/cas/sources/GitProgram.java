@@ -1,5 +1,6 @@
 package build.thresher.cas.sources;
 
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.sources.FetchException.Reason;
 import java.io.File;
 import java.io.IOException;
@@ -19,8 +20,8 @@ import java.util.regex.Pattern;
 /**
  * The program git, run so that what a stranger's repository says makes it do nothing: no hooks,
  * filters, credential helpers, configuration of machine or user, no protocol but HTTP, no
- * redirects, no questions. It never checks out. Each run is killed at its deadline, and no file may
- * grow beyond a limit.
+ * redirects, no questions. It never checks out. Each run is killed at its deadline or when the disk
+ * has only its reserve left, and no file may grow beyond a limit.
  *
  * <p>Threading: any thread; calls block.
  */
@@ -32,6 +33,7 @@ final class GitProgram {
       Pattern.compile("git version (\\d+)\\.(\\d+).*", Pattern.DOTALL);
   private static final int MAX_SAID = 2_000;
   private static final int BLOCK_BYTES = 512;
+  private static final long LOOK_AT_DISK_NANOS = 500_000_000;
 
   private static final List<String> SAFE =
       List.of(
@@ -53,10 +55,12 @@ final class GitProgram {
 
   private final LongSupplier nanoTime;
   private final long maxBytes;
+  private final DiskReserve reserve;
 
-  GitProgram(LongSupplier nanoTime, long maxBytes) {
+  GitProgram(LongSupplier nanoTime, long maxBytes, DiskReserve reserve) {
     this.nanoTime = nanoTime;
     this.maxBytes = maxBytes;
+    this.reserve = reserve;
   }
 
   /**
@@ -186,14 +190,17 @@ final class GitProgram {
   private void end(Process process, Path repository, long deadline, List<String> arguments)
       throws IOException {
     try {
-      if (!process.waitFor(left(deadline), TimeUnit.NANOSECONDS)) {
-        kill(process);
-        throw new FetchException(Reason.UNREACHABLE, "git took too long");
+      while (!process.waitFor(Math.min(LOOK_AT_DISK_NANOS, left(deadline)), TimeUnit.NANOSECONDS)) {
+        reserve.requireFree();
+        if (left(deadline) == 0) {
+          throw new FetchException(Reason.UNREACHABLE, "git took too long");
+        }
       }
     } catch (InterruptedException e) {
-      kill(process);
       Thread.currentThread().interrupt();
       throw new InterruptedIOException("interrupted while git ran");
+    } finally {
+      kill(process);
     }
     if (process.exitValue() != 0) {
       String said = Files.readString(said(repository), StandardCharsets.ISO_8859_1).strip();

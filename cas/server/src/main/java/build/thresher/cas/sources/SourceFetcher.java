@@ -2,7 +2,9 @@ package build.thresher.cas.sources;
 
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.DiskReserve;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.StoreException;
 import build.thresher.cas.sources.FetchException.Reason;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.io.MoreFiles;
@@ -48,6 +50,7 @@ public final class SourceFetcher implements AutoCloseable {
   private final SourceMirror mirror;
   private final BlobStore blobs;
   private final SourceOptions options;
+  private final DiskReserve reserve;
   private final LongSupplier nanoTime;
   private final GitSources git;
   private final InFlight<Checksums> running = new InFlight<>();
@@ -66,8 +69,10 @@ public final class SourceFetcher implements AutoCloseable {
     this.blobs = blobs;
     this.options = options;
     this.nanoTime = nanoTime;
-    this.archives = new Archives(spool, known, blobs, options.maxBytes());
-    this.git = new GitSources(spool, known, mirror, blobs, new GitFetch(spool, options, nanoTime));
+    this.reserve = new DiskReserve(spool, options.reserveBytes());
+    this.archives = new Archives(spool, known, blobs, options.maxBytes(), reserve);
+    GitFetch fetch = new GitFetch(spool, options, reserve, nanoTime);
+    this.git = new GitSources(spool, known, mirror, blobs, fetch);
   }
 
   /**
@@ -245,7 +250,7 @@ public final class SourceFetcher implements AutoCloseable {
       }
       throw new FetchException(
           Reason.UNREACHABLE, Addresses.shown(first) + " redirects without end");
-    } catch (FetchException e) {
+    } catch (FetchException | StoreException e) {
       throw e;
     } catch (IOException e) {
       String shown = Addresses.shown(uri);
@@ -302,7 +307,7 @@ public final class SourceFetcher implements AutoCloseable {
     Checksums.Check check = checksums.new Check();
     long size = 0;
     byte[] buffer = new byte[BUFFER_BYTES];
-    try (OutputStream out = Files.newOutputStream(file, LinkOption.NOFOLLOW_LINKS)) {
+    try (OutputStream out = reserve.guard(Files.newOutputStream(file, LinkOption.NOFOLLOW_LINKS))) {
       for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
         size += n;
         if (size > options.maxBytes()) {

@@ -11,19 +11,29 @@ import java.time.Duration;
  *     http(s) base addresses; configured by the server's owner and therefore trusted with any
  *     address
  * @param allowPrivateAddresses whether addresses that clients name may lead into private networks
+ * @param git whether the server's git fetches commits
  * @param maxBytes a larger file is refused
  * @param readTimeout a peer that sends nothing for so long is given up
  * @param fetchTimeout one address may take so long in all
+ * @param reserveBytes stay free on the disk, whatever is fetched
  */
 public record SourceOptions(
     ImmutableList<URI> mirrors,
     boolean allowPrivateAddresses,
+    boolean git,
     long maxBytes,
     Duration readTimeout,
-    Duration fetchTimeout) {
+    Duration fetchTimeout,
+    long reserveBytes) {
 
   public static SourceOptions defaults() {
     return new SourceOptions(
-        ImmutableList.of(), false, 8L << 30, Duration.ofSeconds(30), Duration.ofMinutes(30));
+        ImmutableList.of(),
+        false,
+        true,
+        8L << 30,
+        Duration.ofSeconds(30),
+        Duration.ofMinutes(30),
+        0);
   }
 }

@@ -73,7 +73,13 @@ class FetchDirectoryTest {
             temp.resolve("store"), StoreOptions.DEFAULTS.withReserveBytes(0), Instant::now);
     SourceOptions options =
         new SourceOptions(
-            ImmutableList.of(), true, MAX_BYTES, Duration.ofSeconds(20), Duration.ofMinutes(1));
+            ImmutableList.of(),
+            true,
+            true,
+            MAX_BYTES,
+            Duration.ofSeconds(20),
+            Duration.ofMinutes(1),
+            0);
     fetcher = SourceFetcher.open(temp.resolve("sources"), store, options, System::nanoTime);
     AssetTable assets = new AssetTable(store, store.results(), Instant::now);
     server =

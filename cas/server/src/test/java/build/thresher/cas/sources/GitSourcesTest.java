@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.StoreFullException;
 import build.thresher.cas.mirror.MemoryBlobStore;
 import build.thresher.testing.GitServer;
 import com.google.common.collect.ImmutableList;
@@ -17,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -34,10 +36,14 @@ class GitSourcesTest {
   void start() throws Exception {
     assumeTrue(Files.isExecutable(Path.of("/usr/bin/git")), "SKIPPED: there is no git");
     server = new GitServer(dir.resolve("repositories"));
-    open(true);
+    open(true, true, 0);
   }
 
   private void open(boolean allowPrivate) throws Exception {
+    open(allowPrivate, true, 0);
+  }
+
+  private void open(boolean allowPrivate, boolean git, long reserveBytes) throws Exception {
     if (fetcher != null) {
       fetcher.close();
     }
@@ -45,9 +51,11 @@ class GitSourcesTest {
         new SourceOptions(
             ImmutableList.of(),
             allowPrivate,
+            git,
             10 << 20,
             Duration.ofSeconds(20),
-            Duration.ofMinutes(2));
+            Duration.ofMinutes(2),
+            reserveBytes);
     fetcher = SourceFetcher.open(dir.resolve("sources"), blobs, options, System::nanoTime);
   }
 
@@ -99,6 +107,24 @@ class GitSourcesTest {
     server.git("main", "submodule", "--quiet", "add", "../sub", "modules/sub");
     server.git("main", "config", "-f", ".gitmodules", "submodule.modules/sub.url", submoduleUrl);
     return server.commitAll("main");
+  }
+
+  @Test
+  void aServerThatIsToldToFetchesNoRepositoriesAndNeitherDoesOneWhoseDiskIsFull() throws Exception {
+    String commit = repositoryWithSubmodule("../../sub/.git");
+    open(true, false, 0);
+    FetchException off =
+        assertThrows(FetchException.class, () -> fetch(all(commit), server.url("main/.git")));
+    assertEquals(FetchException.Reason.FORBIDDEN, off.reason());
+    open(true, true, Long.MAX_VALUE);
+    assertThrows(StoreFullException.class, () -> fetch(all(commit), server.url("main/.git")));
+    try (Stream<Path> left = Files.list(dir.resolve("sources/spool"))) {
+      assertEquals(0, left.count());
+    }
+    open(true);
+    fetch(all(commit), server.url("main/.git"));
+    open(false, false, Long.MAX_VALUE); // what is there is given out
+    fetch(all(commit), server.url("main/.git"));
   }
 
   @Test

@@ -36,6 +36,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -81,10 +82,15 @@ class SourceFetchServiceTest {
           exchange.close();
         });
     web.start();
-    open(true, CONTENT.length);
+    open(true, CONTENT.length, 0);
   }
 
   private void open(boolean allowPrivate, long maxBytes, URI... mirrors) throws Exception {
+    open(allowPrivate, maxBytes, 0, mirrors);
+  }
+
+  private void open(boolean allowPrivate, long maxBytes, long reserveBytes, URI... mirrors)
+      throws Exception {
     if (fetcher != null) {
       fetcher.close();
     }
@@ -92,9 +98,11 @@ class SourceFetchServiceTest {
         new SourceOptions(
             ImmutableList.copyOf(mirrors),
             allowPrivate,
+            true,
             maxBytes,
             Duration.ofSeconds(20),
-            Duration.ofMinutes(1));
+            Duration.ofMinutes(1),
+            reserveBytes);
     fetcher = SourceFetcher.open(dir.resolve("sources"), blobs, options, System::nanoTime);
   }
 
@@ -159,6 +167,19 @@ class SourceFetchServiceTest {
     assertEquals(DIGEST.sizeBytes(), r.getBlobDigest().getSizeBytes());
     assertEquals(url(path), r.getUri());
     requireStored();
+  }
+
+  @Test
+  void whatWouldTouchTheDisksReserveIsNotFetchedAndLeavesNothing() throws Exception {
+    open(true, CONTENT.length, Long.MAX_VALUE);
+    ExecutionException full =
+        assertThrows(ExecutionException.class, () -> call(request(DIGEST, url("/file"))));
+    assertEquals(Status.Code.UNAVAILABLE, Status.fromThrowable(full).getCode());
+    try (Stream<Path> left = Files.list(dir.resolve("sources/spool"))) {
+      assertEquals(0, left.count());
+    }
+    open(true, CONTENT.length, 0);
+    assertEquals(Status.Code.OK, code(request(DIGEST, url("/file"))));
   }
 
   @Test
