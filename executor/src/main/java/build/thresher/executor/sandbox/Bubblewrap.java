@@ -85,9 +85,8 @@ public final class Bubblewrap {
       argv.addAll(List.of(own.writable() ? "--bind" : "--ro-bind", own.host().toString(), "/"));
     }
     namespaces(argv);
-    if (seccompFilter.isPresent()) {
-      argv.addAll(List.of("--seccomp", "9"));
-    }
+    // Read at once, other than by --seccomp: until the launcher has written it, nothing happens.
+    argv.addAll(List.of("--add-seccomp-fd", "9"));
     if (spec.status().isPresent()) {
       argv.addAll(List.of("--json-status-fd", "8"));
     }

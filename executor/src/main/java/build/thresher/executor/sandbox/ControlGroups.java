@@ -62,8 +62,8 @@ public abstract sealed class ControlGroups implements AutoCloseable
     List<Path> directories();
 
     /**
-     * A process of one thread that writes 0 into all of these is in the group, with all that it
-     * starts.
+     * Files that take the ids of processes into the group; those named {@code tasks} take single
+     * threads too.
      */
     List<Path> doors();
 

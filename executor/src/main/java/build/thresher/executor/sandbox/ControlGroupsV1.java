@@ -17,7 +17,12 @@ import org.slf4j.LoggerFactory;
 final class ControlGroupsV1 extends ControlGroups {
   private static final Logger log = LoggerFactory.getLogger(ControlGroupsV1.class);
   private static final List<String> WANTED = List.of("memory", "pids", "cpuacct", "cpu");
+  private static final String THREADS = "tasks";
+  private static final String ALL = "cgroup.procs";
   private static final long CPU_PERIOD_MICROS = 100_000;
+
+  /** Below this, the launcher could run out of memory as it goes through the group. */
+  private static final long LEAST_MEMORY_BYTES = 16 << 20;
 
   /** Controller name to the directory in which groups of builds are made. */
   private final Map<String, Path> parents;
@@ -69,7 +74,9 @@ final class ControlGroupsV1 extends ControlGroups {
       }
       Path memory = directories.get("memory");
       if (memory != null && limits.memoryBytes() > 0) {
-        write(memory.resolve("memory.limit_in_bytes"), limits.memoryBytes());
+        write(
+            memory.resolve("memory.limit_in_bytes"),
+            Math.max(limits.memoryBytes(), LEAST_MEMORY_BYTES));
       }
       Path pids = directories.get("pids");
       if (pids != null) {
@@ -90,7 +97,7 @@ final class ControlGroupsV1 extends ControlGroups {
   public void close() {
     for (Path own : parents.values()) {
       try {
-        Files.deleteIfExists(own);
+        remove(own);
       } catch (IOException e) {
         log.warn("control group {} cannot be removed: {}", own, e.toString());
       }
@@ -104,12 +111,14 @@ final class ControlGroupsV1 extends ControlGroups {
     }
 
     /**
-     * A thread that moves itself need not wait, as all others must, until the kernel has seen every
-     * processor pass a point of rest.
+     * The launcher goes through those of single threads, for which the kernel need not first have
+     * seen every processor at rest; but not where it might be slowed down.
      */
     @Override
     public List<Path> doors() {
-      return byController.values().stream().map(directory -> directory.resolve("tasks")).toList();
+      return byController.entrySet().stream()
+          .map(group -> group.getValue().resolve(group.getKey().equals("cpu") ? ALL : THREADS))
+          .toList();
     }
 
     @Override

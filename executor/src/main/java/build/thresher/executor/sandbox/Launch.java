@@ -10,8 +10,9 @@ import java.util.Optional;
  * @param oneOutput whether what it writes to its standard error goes to its standard output
  * @param uid negative: the executor's own
  * @param processes limit of the kernel for each user
- * @param doors of control groups to enter
- * @param filter of system calls, as descriptor 9
+ * @param doors of control groups to enter, see {@link ControlGroups.Group#doors}
+ * @param filter of system calls, read from descriptor 9 when all else is set; empty: one that
+ *     allows all
  * @param status written by bubblewrap, as descriptor 8
  */
 record Launch(

@@ -23,9 +23,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The process that starts all sandboxes of an executor ({@code launcher.py} says how). A fork of a
- * small process with one thread can set everything that is to be set before bubblewrap runs; from
- * here it would take a program for each, some milliseconds for every command.
+ * The process that starts all sandboxes of an executor ({@code launcher.py} says how). One that has
+ * a single thread and a bubblewrap that waits can set everything that is to be set before that
+ * runs; from here it would take a program for each, some milliseconds for every command.
  *
  * <p>What it started dies with it, and it dies with this process. When it has ended it starts
  * nothing more; who needs one makes another. Thread-safe.
@@ -103,6 +103,8 @@ final class Launcher implements Closeable {
       }
       return mine.started().get();
     } catch (InterruptedException e) {
+      // The launcher may be in a control group that the caller is about to clear.
+      mine.started().handle((process, failure) -> process).join();
       CompletableFuture<Void> unused = mine.started().thenAccept(Launcher::abandon);
       throw e;
     } catch (ExecutionException e) {

@@ -1,13 +1,20 @@
-"""Starts sandboxes for an executor: a process that forks where the executor, a large one of many threads, cannot.
+"""Starts sandboxes for an executor: a process that does between two others what the executor, of many threads, cannot.
 
-What a command gets from outside of bubblewrap is set between fork and exec: its control groups, limits, descriptors and
-user, no_new_privs, and its death with this process. This process ends when its standard input does, so with the executor.
+No code of this one runs in a new process, which would cost the copies of all pages that Python writes. Bubblewrap is started
+as it is, by a call that copies nothing, and reads its filter of system calls before it does anything: from a pipe that is
+written when the process has its limits and control groups. Without a filter that is whole it runs no command, so that one
+whose launcher died meanwhile starts nothing. A user other than this process's own is its user while it starts the process.
+What bubblewrap starts dies with it, and it with this process, which ends when its standard input does, so with the executor.
 
 Requests on standard input: four bytes of length, most significant first, then fields separated by NUL.
 
     start <id> <one output: 0 or 1> <uid or -1> <processes> <bytes of a file> <open files> <most open files>
           <seccomp filter or ""> <status file or ""> <number of doors> <door>... <word of the command>...
     taken <id>     the outputs of a command have been opened, as files of this process
+
+A door is a file of a control group that takes the ids of processes. One named "tasks" takes single threads too, and for one
+that moves itself the kernel need not first see every processor at rest: this process goes in, and out again when it has
+started another, which stays.
 
 Answers on standard output, one line each:
 
@@ -17,20 +24,24 @@ Answers on standard output, one line each:
 """
 
 import ctypes
-import fcntl
-import gc
 import os
 import resource
 import select
 import signal
 import struct
+import time
 
-PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 FILTER, STATUS = 9, 8
 ABOVE_ALL = 20
-FAILED = 125
+PATIENCE = 10
 ENVIRONMENT = {b"PATH": b"/usr/bin:/bin:/usr/sbin:/sbin"}
+DEFAULT_IN_COMMANDS = (signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores them
+
+# Where there is no filter, one that allows everything: RET ALLOW, in the kernel's struct sock_filter.
+NO_FILTER = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -48,9 +59,15 @@ def write(path, data):
         os.close(descriptor)
 
 
-def limit(kind, soft, hard):
+def limit(pid, kind, soft, hard):
     limits = [resource.RLIM_INFINITY if n >= 1 << 62 else n for n in (soft, hard)]
-    resource.setrlimit(kind, tuple(limits))
+    resource.prlimit(pid, kind, tuple(limits))
+
+
+def find(program):
+    """What the program is here; itself where it is a path or not there."""
+    places = [os.path.join(place, program) for place in ENVIRONMENT[b"PATH"].split(b":")]
+    return program if b"/" in program else next((place for place in places if os.access(place, os.X_OK)), program)
 
 
 class Start:
@@ -63,72 +80,132 @@ class Start:
         doors = 10 + int(fields[9])
         self.doors, self.command = fields[10:doors], fields[doors:]
 
-    def become(self, out, err, parent):
-        """In the forked process: becomes the command. Never returns."""
+    def spawn(self, program, given):
+        """Starts the program, which then waits for its filter. Returns its process."""
+        through = [door for door in self.doors if door.endswith(b"/tasks")]
         try:
-            try:
-                # When the host itself has no memory left, builds are to go before the executor.
-                write(b"/proc/self/oom_score_adj", b"500")
-            except OSError:
-                pass
-            for door in self.doors:
+            for door in through:
                 write(door, b"0")
-            limit(resource.RLIMIT_CORE, 0, 0)
-            limit(resource.RLIMIT_NOFILE, self.open_files, self.most_open_files)
-            limit(resource.RLIMIT_FSIZE, self.file_bytes, self.file_bytes)
-            limit(resource.RLIMIT_NPROC, self.processes, self.processes)
-            given = [(os.open(b"/dev/null", os.O_RDONLY), 0), (out, 1), (err, 2)]
-            if self.filter:
-                given.append((os.open(self.filter, os.O_RDONLY), FILTER))
-            if self.status:
-                given.append((os.open(self.status, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), STATUS))
-            # None may lie where another is to go.
-            high = [(fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, ABOVE_ALL), at) for source, at in given]
-            for source, at in high:
-                os.dup2(source, at)
             if self.uid >= 0:
-                os.setgroups([])
-                os.setresgid(self.uid, self.uid, self.uid)
-                os.setresuid(self.uid, self.uid, self.uid)
-            prctl(PR_SET_NO_NEW_PRIVS, 1)
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of user, which forgets it
-            if os.getppid() == parent:
-                os.execvpe(self.command[0], self.command, ENVIRONMENT)
-        except BaseException as e:
-            os.write(err, ("cannot start the sandbox: %s\n" % e).encode())
+                os.setresgid(self.uid, self.uid, 0)
+                os.setresuid(self.uid, self.uid, 0)
+            pid = os.posix_spawn(
+                program,
+                self.command,
+                ENVIRONMENT,
+                file_actions=[(os.POSIX_SPAWN_DUP2, source, at) for source, at in given],
+                setsigdef=DEFAULT_IN_COMMANDS,
+            )
+            try:
+                self.limit(pid)
+            except BaseException:
+                kill(pid)
+                raise
         finally:
-            os._exit(FAILED)
+            if self.uid >= 0:
+                os.setresuid(0, 0, 0)
+                os.setresgid(0, 0, 0)
+                prctl(PR_SET_DUMPABLE, 1)  # the executor opens pipes of this process, perhaps without further privileges
+            for door in through:
+                write(os.path.join(os.path.dirname(door), b"..", b"tasks"), b"0")
+        try:
+            for door in self.doors:
+                if door not in through:
+                    write(door, b"%d" % pid)
+        except BaseException:
+            kill(pid)
+            raise
+        return pid
+
+    def limit(self, pid):
+        """By the same user: nobody else may, but with a further privilege. It is that user's a moment after it was started."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                limit(pid, resource.RLIMIT_CORE, 0, 0)
+                break
+            except PermissionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.0001)
+        limit(pid, resource.RLIMIT_NOFILE, self.open_files, self.most_open_files)
+        limit(pid, resource.RLIMIT_FSIZE, self.file_bytes, self.file_bytes)
+        limit(pid, resource.RLIMIT_NPROC, self.processes, self.processes)
+        try:
+            # When the host itself has no memory left, builds are to go before the executor.
+            write("/proc/%d/oom_score_adj" % pid, b"500")
+        except OSError:
+            pass
+
+
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 class Launcher:
     def __init__(self):
         self.running = {}
         self.outputs = {}
+        self.programs = {}
+        self.filters = {b"": NO_FILTER}
+        self.nothing = os.open("/dev/null", os.O_RDONLY)
+        while os.open("/dev/null", os.O_RDONLY) < ABOVE_ALL:
+            pass  # None of those to come may lie where one of a command is to go.
 
     def start(self, fields):
         name = fields[0].decode()
         opened = []
+        kept = []
         try:
             request = Start(fields)
-            read_out, write_out = os.pipe()
-            opened += [read_out, write_out]
-            read_err, write_err = (-1, write_out) if request.one_output else os.pipe()
-            if not request.one_output:
-                opened += [read_err, write_err]
-            parent = os.getpid()
-            pid = os.fork()
-            if pid == 0:
-                request.become(write_out, write_err, parent)
+            pid = self.begin(request, opened, kept)
         except (OSError, ValueError) as e:
-            for descriptor in opened:
+            for descriptor in kept:
                 os.close(descriptor)
             self.answer("failed", name, str(e).replace("\n", " "))
             return
-        for descriptor in {write_out, write_err}:
-            os.close(descriptor)
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
         self.running[pid] = name
-        self.outputs[name] = [d for d in (read_out, read_err) if d >= 0]
-        self.answer("started", name, pid, read_out, read_err)
+        self.outputs[name] = kept
+        self.answer("started", name, pid, *kept, *([-1] if request.one_output else []))
+
+    def begin(self, request, opened, kept):
+        """Notes what it opens: in the one what is to be closed, in the other the outputs of the command."""
+        outputs = []
+        for _ in range(1 if request.one_output else 2):
+            read, write = os.pipe()
+            kept.append(read)
+            opened.append(write)
+            outputs.append(write)
+        given = [(self.nothing, 0), (outputs[0], 1), (outputs[-1], 2)]
+        if request.status:
+            opened.append(os.open(request.status, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644))
+            given.append((opened[-1], STATUS))
+        gate, open_gate = os.pipe()
+        opened += [gate, open_gate]
+        pid = request.spawn(self.program(request.command[0]), given + [(gate, FILTER)])
+        try:
+            os.write(open_gate, self.filter(request.filter))
+        except BrokenPipeError:
+            pass  # It has ended already.
+        except BaseException:
+            kill(pid)
+            raise
+        return pid
+
+    def program(self, name):
+        if name not in self.programs:
+            self.programs[name] = find(name)
+        return self.programs[name]
+
+    def filter(self, path):
+        if path not in self.filters:
+            with open(path, "rb") as file:
+                self.filters[path] = file.read()
+        return self.filters[path]
 
     def taken(self, fields):
         for descriptor in self.outputs.pop(fields[0].decode()):
@@ -149,8 +226,10 @@ class Launcher:
 
     def serve(self):
         os.setsid()  # an interrupt from a terminal is for the executor to deal with
-        for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(ignored_by_python, signal.SIG_DFL)
+        if os.getuid() == 0:
+            os.setgroups([])
+        prctl(PR_SET_NO_NEW_PRIVS, 1)
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)  # of no use to the user of a command
         ended, wake = os.pipe()
         os.set_blocking(ended, False)
         os.set_blocking(wake, False)
@@ -160,8 +239,6 @@ class Launcher:
         poll.register(0, select.POLLIN)
         poll.register(ended, select.POLLIN)
         received = b""
-        gc.collect()
-        gc.disable()  # a collection in a forked process would copy what both share
         while True:
             ready = [descriptor for descriptor, _ in poll.poll()]
             if ended in ready:
@@ -170,6 +247,8 @@ class Launcher:
             if 0 in ready:
                 data = os.read(0, 1 << 16)
                 if not data:
+                    for pid in self.running:
+                        os.kill(pid, signal.SIGKILL)  # it may not have asked yet to die with this process
                     return
                 received = self.take(received + data)
 
