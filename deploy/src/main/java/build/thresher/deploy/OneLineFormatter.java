@@ -41,6 +41,9 @@ final class OneLineFormatter extends Formatter {
   }
 
   private static String printable(String text) {
+    if (text.chars().allMatch(c -> c >= ' ' && c <= '~')) {
+      return text; // as nearly all are
+    }
     StringBuilder printable = new StringBuilder(text.length());
     text.codePoints()
         .forEach(

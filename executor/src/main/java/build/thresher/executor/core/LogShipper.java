@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,23 +29,34 @@ final class LogShipper implements AutoCloseable {
   private final LogStream stream;
   private final BuildLog buildLog;
   private final CountDownLatch closing = new CountDownLatch(1);
-  private final Thread thread;
   private long committed;
+
+  /** There is none before there is something to send: most actions say nothing. Guarded by this. */
+  private @Nullable Thread thread;
 
   LogShipper(Farm farm, Fence fence, LogStream stream, BuildLog buildLog) {
     this.farm = farm;
     this.fence = fence;
     this.stream = stream;
     this.buildLog = buildLog;
-    this.thread = Thread.ofVirtual().name("log-" + fence.getExecution()).start(this::run);
+    buildLog.whenWritten(this::start);
+  }
+
+  private synchronized void start() {
+    if (thread == null) {
+      thread = Thread.ofVirtual().name("log-" + fence.getExecution()).start(this::run);
+    }
+  }
+
+  private synchronized @Nullable Thread thread() {
+    return thread;
   }
 
   private void run() {
     try {
-      boolean ended = false;
-      while (!ended) {
-        Duration pause = ship() ? INTERVAL : PAUSE;
-        ended = closing.await(pause.toMillis(), TimeUnit.MILLISECONDS);
+      Duration pause = INTERVAL;
+      while (!closing.await(pause.toMillis(), TimeUnit.MILLISECONDS)) {
+        pause = ship() ? INTERVAL : PAUSE;
       }
       ship();
     } catch (InterruptedException e) {
@@ -76,16 +88,23 @@ final class LogShipper implements AutoCloseable {
   /** Sends the rest, if the server takes it in a moment, and stops. */
   void finish() throws InterruptedException {
     closing.countDown();
-    if (!thread.join(INTERVAL.multipliedBy(5))) {
-      // A call hangs: nobody waits for that.
-      thread.interrupt();
+    Thread sending = thread();
+    if (sending == null) {
+      return;
     }
-    thread.join();
+    if (!sending.join(INTERVAL.multipliedBy(5))) {
+      // A call hangs: nobody waits for that.
+      sending.interrupt();
+    }
+    sending.join();
   }
 
   @Override
   public void close() {
     closing.countDown();
-    thread.interrupt();
+    Thread sending = thread();
+    if (sending != null) {
+      sending.interrupt();
+    }
   }
 }

@@ -19,6 +19,7 @@ public final class BuildLog implements Closeable {
   private boolean closed;
   private long length;
   private boolean full;
+  private Runnable whenWritten = () -> {};
 
   public BuildLog(Path path, long limitBytes) {
     this.path = path;
@@ -41,6 +42,15 @@ public final class BuildLog implements Closeable {
       file = new RandomAccessFile(path.toFile(), "rw");
     }
     return file;
+  }
+
+  /** Has something done, once, when there is something to read; at once when there is already. */
+  public synchronized void whenWritten(Runnable action) {
+    if (length > 0) {
+      action.run();
+    } else {
+      whenWritten = action;
+    }
   }
 
   /** Appends output of the build. */
@@ -69,6 +79,9 @@ public final class BuildLog implements Closeable {
     file().seek(length);
     file().write(bytes, 0, count);
     length += count;
+    Runnable action = whenWritten;
+    whenWritten = () -> {};
+    action.run();
   }
 
   /** Bytes written so far. */
