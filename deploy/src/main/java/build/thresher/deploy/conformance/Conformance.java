@@ -12,7 +12,14 @@ public final class Conformance {
 
   /** Every rule, those about storing first. */
   public static List<Rule> rules() {
-    return Stream.of(CacheRules.all(), StreamRules.all(), AssetRules.all(), ActionRules.all())
+    return Stream.of(
+            CacheRules.all(),
+            StreamRules.all(),
+            AssetRules.all(),
+            ResultRules.all(),
+            OutputRules.all(),
+            OperationRules.all(),
+            RefusedActionRules.all())
         .flatMap(List::stream)
         .toList();
   }
