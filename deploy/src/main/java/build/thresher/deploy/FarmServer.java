@@ -12,6 +12,7 @@ import build.thresher.cas.mirror.KeyRotation;
 import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.MirrorStatistics;
 import build.thresher.cas.mirror.MirrorUpkeep;
+import build.thresher.cas.mirror.PinCheck;
 import build.thresher.cas.mirror.Pins;
 import build.thresher.cas.mirror.Promotion;
 import build.thresher.cas.mirror.PushedSpecs;
@@ -205,6 +206,9 @@ final class FarmServer implements AutoCloseable {
         new MirrorAccess(tokens, config.get(Key.MIRROR_READ_OPEN), Instances.readRules(config));
     Doors doors = new Doors(config, mirror, pushed, blobs, mirrorOptions, access, clock);
     OciHandler oci = opened(doors.oci(httpOptions.stallTimeout()));
+    if (blobs.isAfterCrash()) {
+      PinCheck.run(blobs, mirror, List.of(oci::eachPinned, sources.mirror()::eachPinned));
+    }
     MirrorServer http =
         MirrorServer.start(
             httpOptions,

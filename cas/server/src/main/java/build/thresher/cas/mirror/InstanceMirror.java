@@ -126,8 +126,7 @@ final class InstanceMirror {
     over.forEach(p -> pruned.remove(p.spec().hash(), p));
     nodes.removeAll(unneededNodes);
     Set<Digest> named = new HashSet<>();
-    published.values().forEach(spec -> named.addAll(RocksSpackMirror.blobsOf(spec)));
-    pruned.values().forEach(p -> named.addAll(RocksSpackMirror.blobsOf(p.spec())));
+    eachPinned(named::add);
     for (Pruned gone : over) {
       for (Digest digest : RocksSpackMirror.blobsOf(gone.spec())) {
         if (!named.contains(digest)) {
@@ -198,6 +197,12 @@ final class InstanceMirror {
 
   MirrorIndex index() {
     return index;
+  }
+
+  /** Every blob as often as it is pinned for this instance. */
+  void eachPinned(Consumer<Digest> visitor) {
+    published.values().forEach(spec -> RocksSpackMirror.blobsOf(spec).forEach(visitor));
+    pruned.values().forEach(p -> RocksSpackMirror.blobsOf(p.spec()).forEach(visitor));
   }
 
   void each(Consumer<PublishedSpec> visitor) {

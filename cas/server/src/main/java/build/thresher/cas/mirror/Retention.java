@@ -29,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * the grace, within which it can be put back. Then its blobs lose their pins, and the store's own
  * collection decides. A crash leaves each spec in the mirror, or out and restorable; those that go
  * go before what they need, so that what is left is closed at every moment. A crash after the end
- * of a grace can leave a pin too many, never one too few.
+ * of a grace can leave a pin too many, never one too few; {@link PinCheck} drops it.
  *
  * <p>Threading: any thread; of one instance one call at a time changes something, and publishing
  * there waits for it.

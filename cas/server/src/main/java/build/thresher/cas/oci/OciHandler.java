@@ -34,6 +34,7 @@ import java.util.Collection;
 import java.util.NavigableSet;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
@@ -128,6 +129,13 @@ public final class OciHandler implements Handler, AutoCloseable {
     } catch (IOException | RuntimeException e) {
       tables.close();
       throw e;
+    }
+  }
+
+  /** Every blob as often as images have pinned it. */
+  public void eachPinned(Consumer<Digest> visitor) throws IOException {
+    for (ImageTables.Placed image : tables.manifests()) {
+      image.kept().pinned().forEach(visitor);
     }
   }
 

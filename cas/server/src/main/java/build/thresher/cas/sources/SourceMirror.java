@@ -246,6 +246,23 @@ public final class SourceMirror implements AutoCloseable {
     table.write(rows);
   }
 
+  /** Every blob as often as what was added has pinned it. */
+  public void eachPinned(Consumer<Digest> visitor) throws IOException {
+    byte[] prefix = bytes(PATHS);
+    byte[] after = prefix;
+    for (List<SourceTable.Row> rows = table.page(prefix, after, PAGE);
+        !rows.isEmpty();
+        rows = table.page(prefix, after, PAGE)) {
+      for (SourceTable.Row row : rows) {
+        SourceRecord record = parsed(row.value() == null ? new byte[0] : row.value());
+        if (record.getAdded()) {
+          visitor.accept(WireDigests.fromWire(record.getDigest()));
+        }
+        after = row.key();
+      }
+    }
+  }
+
   /** All that the store has, in pages, ordered by path. */
   void list(Scope scope, Consumer<List<Source>> page) throws IOException {
     byte[] prefix = key(PATHS, scope.instance(), "");

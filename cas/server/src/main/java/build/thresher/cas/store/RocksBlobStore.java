@@ -8,6 +8,7 @@ import build.thresher.cas.api.NamingBlobWriter;
 import build.thresher.cas.api.ResumableBlobStore;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.StoreFullException;
+import com.google.common.collect.Multiset;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
@@ -92,7 +93,7 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
             lastUse,
             locks);
     results = new ResultTable(database, nativeReads, committer, this::reserve, lastUse);
-    holds = new Holds(committer);
+    holds = new Holds(committer, database);
     removal = new Removal(committer, files, locks, clock);
     compaction = new Compaction(database);
     Instant now = clock.instant();
@@ -243,6 +244,21 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
   @Override
   public void unpin(Scope scope, Collection<Digest> digests) throws IOException {
     holds.unpin(digests);
+  }
+
+  /** Whether the last owner ended without closing it. */
+  public boolean isAfterCrash() {
+    return !directory.wasClosedCleanly();
+  }
+
+  /**
+   * Takes away what pins a blob more often than it is named. Nobody may pin or unpin meanwhile.
+   *
+   * @param named blobs by their hash alone, of size 0
+   * @return how many blobs had such pins
+   */
+  public int dropPinsBeyond(Multiset<Digest> named) throws IOException {
+    return holds.dropPinsBeyond(named);
   }
 
   @Override

@@ -56,6 +56,8 @@ class PruneKillTest {
     try (RocksBlobStore blobs = KilledPublisher.blobs(dir);
         RocksSpackMirror mirror = KilledPublisher.mirror(dir, blobs, 1)) {
       String instance = KilledPruner.INSTANCE;
+      assertTrue(blobs.isAfterCrash());
+      PinCheck.run(blobs, mirror, List.of());
       Set<DagHash> listed = PublishedState.requireWhole(mirror, blobs, instance);
       Closure closure = Closure.load(instance, mirror.db());
       Set<DagHash> needed = closure.of(listed, false);
