@@ -149,6 +149,27 @@ class OciTest {
     assertTrue(nobody.output().contains("a token of the farm is needed"), nobody.output());
   }
 
+  /** Nothing is deleted here, and what is named by another algorithm than sha256 is not kept. */
+  @Test
+  void theConformanceSuiteOfTheSpecificationFindsNothing(@TempDir Path directory) throws Exception {
+    Path suite =
+        Tools.require(
+            "oci-conformance",
+            "go build -o oci-conformance in conformance/ of opencontainers/distribution-spec");
+    Map<String, String> environment = new HashMap<>();
+    environment.put("OCI_REGISTRY", registry);
+    environment.put("OCI_TLS", "insecure");
+    environment.put("OCI_REPO1", "review/conformance");
+    environment.put("OCI_REPO2", "review/conformance/other");
+    environment.put("OCI_USERNAME", "me");
+    environment.put("OCI_PASSWORD", Files.readString(farm.tokenFile()).strip());
+    environment.put("OCI_RESULTS_DIR", directory.resolve("results").toString());
+    environment.put("OCI_API_BLOBS_UPLOAD_CANCEL", "true");
+    environment.put("OCI_DATA_SHA512", "false");
+    Processes.Ended ended = Processes.run(directory, environment, List.of(suite.toString()));
+    assertEquals(0, ended.exit(), ended.output());
+  }
+
   private static Processes.Ended skopeo(Path directory, String... arguments) throws Exception {
     List<String> command = new ArrayList<>(List.of("skopeo"));
     command.addAll(List.of(arguments));

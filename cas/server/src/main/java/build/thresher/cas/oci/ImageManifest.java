@@ -11,6 +11,7 @@ import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
 import java.io.IOException;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,7 +43,21 @@ record ImageManifest(
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .build();
 
+  private static final Pattern FOREIGN =
+      Pattern.compile(
+          "application/vnd\\.(?:oci\\.image\\.layer\\.nondistributable\\.|docker\\.image\\.rootfs\\.foreign\\.).*");
+
   private static final int MAX_PARTS = 10_000;
+
+  /**
+   * The layers that a registry has: those that may not be distributed lie elsewhere, where the
+   * manifest says.
+   */
+  ImmutableList<Descriptor> ownLayers() {
+    return layers.stream()
+        .filter(layer -> !FOREIGN.matcher(layer.mediaType()).matches())
+        .collect(ImmutableList.toImmutableList());
+  }
 
   /** What names a blob or a manifest. */
   record Descriptor(String mediaType, Digest digest) {}
@@ -55,7 +70,8 @@ record ImageManifest(
       throw invalid("the farm's registry keeps no manifests of the media type it was sent as");
     }
     JsonNode root = read(text);
-    if (root.path("schemaVersion").asInt() != 2) {
+    JsonNode version = root.path("schemaVersion");
+    if (!version.isInt() || version.asInt() != 2) {
       throw invalid("the manifest's schemaVersion is not 2");
     }
     JsonNode own = root.path("mediaType");

@@ -177,7 +177,7 @@ final class Images {
 
   private void requireParts(Repository repository, ImageManifest manifest)
       throws OciException, IOException {
-    Set<Descriptor> parts = new LinkedHashSet<>(manifest.layers());
+    Set<Descriptor> parts = new LinkedHashSet<>(manifest.ownLayers());
     if (manifest.config() != null) {
       parts.add(manifest.config());
     }
@@ -221,7 +221,7 @@ final class Images {
     if (manifest.config() != null) {
       needed.add(manifest.config().digest());
     }
-    for (Descriptor layer : manifest.layers()) {
+    for (Descriptor layer : manifest.ownLayers()) {
       if (!isSpecs || !repositories.isMirrors(repository.instance(), layer.digest())) {
         needed.add(layer.digest());
       }
@@ -242,8 +242,13 @@ final class Images {
         isSpecs ? spec : "");
   }
 
-  /** An index of the manifests whose subject this is. */
-  Served.Document referrers(Repository repository, Digest subject) throws IOException {
+  /**
+   * An index of the manifests whose subject this is.
+   *
+   * @param type of artifact that is wanted; empty for all
+   */
+  Served.Document referrers(Repository repository, Digest subject, Optional<String> type)
+      throws IOException {
     ObjectNode index = ImageManifest.JSON.createObjectNode();
     index.put("schemaVersion", 2);
     index.put("mediaType", ImageManifest.OCI_INDEX);
@@ -252,20 +257,34 @@ final class Images {
       Optional<Served.Document> found = manifest(repository, name, true);
       if (found.isPresent()) {
         JsonNode manifest = ImageManifest.JSON.readTree(found.get().bytes());
-        ObjectNode descriptor = all.addObject();
-        descriptor.put("mediaType", found.get().mediaType());
-        descriptor.put("digest", OciPath.text(found.get().digest()));
-        descriptor.put("size", found.get().digest().sizeBytes());
-        JsonNode type = manifest.path("artifactType");
-        descriptor.set(
-            "artifactType", type.isTextual() ? type : manifest.path("config").path("mediaType"));
-        if (manifest.path("annotations").isObject()) {
-          descriptor.set("annotations", manifest.path("annotations"));
+        String artifact = artifactType(manifest);
+        if (type.isEmpty() || type.get().equals(artifact)) {
+          all.add(descriptor(found.get(), manifest, artifact));
         }
       }
     }
     byte[] bytes = ImageManifest.JSON.writeValueAsBytes(index);
     return new Served.Document(Digest.of(bytes), bytes, ImageManifest.OCI_INDEX, false);
+  }
+
+  /** An image without one is of its configuration's type; an index may have none, which is "". */
+  private static String artifactType(JsonNode manifest) {
+    String own = manifest.path("artifactType").asText();
+    return own.isEmpty() ? manifest.path("config").path("mediaType").asText() : own;
+  }
+
+  private static ObjectNode descriptor(Served.Document of, JsonNode manifest, String artifactType) {
+    ObjectNode descriptor = ImageManifest.JSON.createObjectNode();
+    descriptor.put("mediaType", of.mediaType());
+    descriptor.put("digest", OciPath.text(of.digest()));
+    descriptor.put("size", of.digest().sizeBytes());
+    if (!artifactType.isEmpty()) {
+      descriptor.put("artifactType", artifactType);
+    }
+    if (manifest.path("annotations").isObject()) {
+      descriptor.set("annotations", manifest.path("annotations"));
+    }
+    return descriptor;
   }
 
   /** Lets go of images whose specs the mirrors have no more. */

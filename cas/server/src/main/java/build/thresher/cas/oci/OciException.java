@@ -51,6 +51,12 @@ final class OciException extends Exception {
     return new OciException(403, Code.DENIED, message);
   }
 
+  /** Of a method that this address does not have. */
+  static OciException method() {
+    return new OciException(
+        405, Code.UNSUPPORTED, "nothing is deleted or changed here; the farm prunes by its rules");
+  }
+
   int status() {
     return status;
   }
