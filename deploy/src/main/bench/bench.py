@@ -12,14 +12,16 @@
              executors that build nothing
     mirror   a mirror with 100,000 specs (--specs) behind HTTP, in a JVM with 512 MiB: index, readers, views, prune, promotion, rotation;
              with --keep DIR it is kept there for the next time, for to fill it takes most of the time
+    clients  three clients and two versions of Spack (SPACK_OTHER_ROOT or ~/spack-1.1) push overlapping parts of 500 specs (--specs) at the
+             same time, two over S3 and one over OCI: what the store takes. Spack needs boto3
     connections  16 connections that write and read a blob of 1 GiB each: speed, and the most memory that the server took
     index    one more spec in a mirror of 2,000 (--specs), and the index of all of them, against `spack buildcache update-index` of a
              mirror with the same specs in a directory, unsigned and signed
-    migrate  500 specs (--specs) in layout v2 into the farm, against `spack buildcache migrate`
+    migrate  500 specs (--specs) in layout v2 into the farm, against `spack buildcache migrate`, signed and unsigned; the farm signs always
     load     the Remote Execution API of a server of its own, and of every --against [NAME=]HOST:PORT[/INSTANCE], row by row in one run
     all      all of them
 
-suite, long, second, index and migrate need Spack (SPACK_ROOT, PATH or ~/spack; recipes in SPACK_PACKAGES or ~/spack-packages). CPU is that of every
+suite, long, second, index, migrate and clients need Spack (SPACK_ROOT, PATH or ~/spack; recipes in SPACK_PACKAGES or ~/spack-packages). CPU is that of every
 process that took part, the server's start included. Run it on an idle machine: nothing is asserted, and noise is not removed.
 """
 import argparse
@@ -193,7 +195,7 @@ def bench_load(args, scratch):
         farm.stop()
 
 
-BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler, "mirror": bench_mirror, "index": mirrors.bench_index, "migrate": mirrors.bench_migrate, "connections": bench_connections, "load": bench_load}
+BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler, "mirror": bench_mirror, "index": mirrors.bench_index, "migrate": mirrors.bench_migrate, "clients": mirrors.bench_clients, "connections": bench_connections, "load": bench_load}
 
 
 def main():
@@ -202,7 +204,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--program", default=os.path.join(HERE, "..", "..", "..", "target", "thresher"))
     parser.add_argument("--against", action="append", default=[], metavar="[NAME=]HOST:PORT[/INSTANCE]", help="load: another server, running")
-    parser.add_argument("--specs", type=int, help="mirror, index, migrate: how many")
+    parser.add_argument("--specs", type=int, help="mirror, index, migrate, clients: how many")
     parser.add_argument("--keep", metavar="DIR", help="work in DIR and keep it")
     args = parser.parse_args()
     args.program = os.path.abspath(args.program)

@@ -25,7 +25,7 @@ def compact(document):
 class Spec:
     """One node, and the nodes below it in the order in which they were made."""
 
-    def __init__(self, legacy, name, version, members, dependencies=()):
+    def __init__(self, root, legacy, name, version, members, dependencies=()):
         self.name, self.version, self.dependencies = name, version, [spec for spec, _ in dependencies]
         node = {"name": name, "version": version, "arch": ARCH}
         if legacy:  # before Spack 1.0 a compiler was no dependency
@@ -34,14 +34,15 @@ class Spec:
         if dependencies:
             node["dependencies"] = [
                 {"name": spec.name, "hash": spec.hash, "parameters": {"deptypes": types.split(","), "virtuals": ["c"] if spec.name == "gcc" else []}}
-                for spec, types in dependencies
+                for spec, types in sorted(dependencies, key=lambda edge: edge[0].name)  # the order in which Spack writes it again
             ]
         if not legacy:
             node["annotations"] = {"original_specfile_version": 5}
         self.external = "external" in members
         self.hash = base64.b32encode(hashlib.sha1(compact(node).encode()).digest()).decode().lower()
         self.node = {**node, "hash": self.hash}
-        self.prefix = "%s/linux-x86_64_v3/%s-%s-%s" % (ROOT, name, version, self.hash)
+        self.root = root
+        self.prefix = "%s/linux-x86_64_v3/%s-%s-%s" % (root, name, version, self.hash)
 
     def document(self, version):
         below, open_ = {}, [self]
@@ -53,8 +54,8 @@ class Spec:
         return {"spec": {"_meta": {"version": version}, "nodes": list(below.values())}}
 
     def archive(self, version):
-        relative = os.path.relpath(self.prefix, ROOT)
-        facts = {"buildpath": ROOT, "spackprefix": "/opt/spack", "relative_prefix": relative}
+        relative = os.path.relpath(self.prefix, self.root)
+        facts = {"buildpath": self.root, "spackprefix": "/opt/spack", "relative_prefix": relative}
         facts.update({"relocate_textfiles": [], "relocate_binaries": [], "relocate_links": [], "hardlinks_deduped": True, "hash_to_prefix": {}})
         files = {".spack/binary_distribution": compact(facts), ".spack/spec.json": compact(self.document(version)), "name": self.name}
         out = io.BytesIO()
@@ -71,18 +72,18 @@ class Spec:
         return gzip.compress(out.getvalue(), 6, mtime=0)
 
 
-def specs(count, salt, legacy=False):
+def specs(count, salt, legacy=False, root=ROOT):
     """What is needed comes before what needs it."""
     made = []
     for dag in range((count + NODES_A_DAG - 1) // NODES_A_DAG):
-        compiler = Spec(False, "gcc", "12.2.0", {"external": {"path": "/usr", "module": None, "extra_attributes": {}}})
+        compiler = Spec(root, False, "gcc", "12.2.0", {"external": {"path": "/usr", "module": None, "extra_attributes": {}}})
         chain = []
         for n in range(min(NODES_A_DAG, count - dag * NODES_A_DAG)):
-            members = {"namespace": "builtin", "parameters": PARAMETERS, "package_hash": "z3oo5cukevipvpdnbi22oigaqbeousvkyc3bbflgfzo5yawhhkpa===="}
+            members = {"namespace": "synthetic", "parameters": PARAMETERS, "package_hash": "z3oo5cukevipvpdnbi22oigaqbeousvkyc3bbflgfzo5yawhhkpa===="}
             needs = [] if legacy else [(compiler, "build")]
             needs += [(chain[-1], "build,link")] if n > 0 else []
             needs += [(chain[0], "link")] if n > 1 else []
-            chain.append(Spec(legacy, "%s%d-%d" % (salt, dag, n), "1.0", members, needs))
+            chain.append(Spec(root, legacy, "%s%d-%d" % (salt, dag, n), "1.0", members, needs))
         made += chain
     return made
 
@@ -125,3 +126,21 @@ def write_v2(directory, some):
     index = compact({"database": {"version": "7", "installs": installs}}).encode()
     write(directory + "/build_cache/index.json", index)
     write(directory + "/build_cache/index.json.hash", hashlib.sha256(index).hexdigest().encode())
+
+
+def write_store(some, size_bytes):
+    """Installed, as `spack reindex` finds them, each with a file that nobody can compress."""
+    for spec in some:
+        write(spec.prefix + "/.spack/spec.json", compact(spec.document(5)).encode())
+        write(spec.prefix + "/data", os.urandom(size_bytes))
+
+
+def write_recipes(directory, some):
+    """A repository of recipes, which an image's environment is made from."""
+    repository = directory + "/spack_repo/synthetic"
+    write(repository + "/repo.yaml", b"repo:\n  namespace: synthetic\n  api: v2.0\n")
+    for spec in some:
+        words = spec.name.split("-")
+        recipe = 'from spack.package import *\n\n\nclass %s(Package):\n    version("1.0")\n' % "".join(map(str.capitalize, words))
+        write("%s/packages/%s/package.py" % (repository, "_".join(words)), recipe.encode())
+    return repository

@@ -11,6 +11,7 @@ import build.thresher.cas.mirror.MirrorDb.IndexNode;
 import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -82,20 +83,25 @@ final class IndexWriter {
   /** What is listed now and was not before; null where something went, or too much came. */
   private @Nullable SortedMap<DagHash, IndexNode> fresh(IndexEntries before, IndexContent content)
       throws IOException {
-    SortedMap<DagHash, IndexNode> fresh = new TreeMap<>();
+    List<DagHash> fresh = new ArrayList<>();
     int next = 0;
     for (DagHash hash : content.listed()) {
       int order = next < before.size() ? hash.compareTo(before.hash(next)) : -1;
       if (order > 0 || fresh.size() == FEW) {
         return null;
       }
-      IndexNode node = order == 0 ? null : db.node(instance, hash);
-      if (node != null) {
-        fresh.put(hash, node);
+      if (order < 0) {
+        fresh.add(hash);
+      } else {
+        next++;
       }
-      next += order == 0 ? 1 : 0;
     }
-    return next == before.size() ? fresh : null;
+    if (next < before.size()) {
+      return null;
+    }
+    SortedMap<DagHash, IndexNode> nodes = new TreeMap<>();
+    db.eachNode(instance, fresh, (i, node) -> nodes.put(node.hash(), node));
+    return nodes;
   }
 
   /**
@@ -187,25 +193,26 @@ final class IndexWriter {
     SortedSet<DagHash> listed = content.listed();
     Map<DagHash, Integer> references = new HashMap<>();
     IndexEntries uncounted = new IndexEntries(listed.size());
+    Held held = new Held();
     eachNode(
         listed,
         node -> {
           uncounted.add(node.hash(), node.json().length, 0, false);
           node.dependencies().forEach(d -> references.merge(d, 1, Integer::sum));
+          held.add(node);
         });
     IndexEntries entries = merge(uncounted, List.of(), references, content);
     Map<IndexVersion, Digest> texts = new EnumMap<>(IndexVersion.class);
     for (IndexVersion version : IndexVersion.values()) {
-      texts.put(version, store(version, entries, out -> writeFirst(out, entries, listed)));
+      texts.put(version, store(version, entries, out -> writeFirst(out, entries, listed, held)));
     }
     return new Written(entries, ImmutableMap.copyOf(texts));
   }
 
-  private void writeFirst(IndexText out, IndexEntries entries, SortedSet<DagHash> listed)
+  private void writeFirst(IndexText out, IndexEntries entries, SortedSet<DagHash> listed, Held held)
       throws IOException {
     AtomicInteger next = new AtomicInteger();
-    eachNode(
-        listed,
+    NodeVisitor visitor =
         node -> {
           int entry = next.get();
           int order = entry == entries.size() ? -1 : node.hash().compareTo(entries.hash(entry));
@@ -218,7 +225,12 @@ final class IndexWriter {
             out.end(entries.references(entry), entries.offered(entry));
             next.incrementAndGet();
           }
-        });
+        };
+    if (held.areAll()) {
+      held.each(visitor);
+    } else {
+      eachNode(listed, visitor);
+    }
     if (next.get() < entries.size()) {
       throw new NodeGoneException(entries.hash(next.get()));
     }
@@ -246,6 +258,32 @@ final class IndexWriter {
     void visit(IndexNode node) throws IOException;
   }
 
+  /** The nodes that were counted, unless they are too many to be kept until they are written. */
+  private static final class Held {
+    private static final int MAX_BYTES = 16 << 20;
+
+    private final List<IndexNode> nodes = new ArrayList<>();
+    private long bytes;
+
+    void add(IndexNode node) {
+      bytes += node.json().length;
+      nodes.add(node);
+      if (!areAll()) {
+        nodes.clear();
+      }
+    }
+
+    boolean areAll() {
+      return bytes <= MAX_BYTES;
+    }
+
+    void each(NodeVisitor visitor) throws IOException {
+      for (IndexNode node : nodes) {
+        visitor.visit(node);
+      }
+    }
+  }
+
   /** In the order of their hashes, so that the same content is the same text. */
   private void eachNode(SortedSet<DagHash> listed, NodeVisitor visitor) throws IOException {
     if (listed.size() > FEW) {
@@ -258,11 +296,6 @@ final class IndexWriter {
           });
       return;
     }
-    for (DagHash hash : listed) {
-      IndexNode node = db.node(instance, hash);
-      if (node != null) {
-        visitor.visit(node);
-      }
-    }
+    db.eachNode(instance, listed, (i, node) -> visitor.visit(node));
   }
 }

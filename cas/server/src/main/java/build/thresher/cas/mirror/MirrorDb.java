@@ -215,6 +215,22 @@ final class MirrorDb implements AutoCloseable {
         (key, value) -> visitor.visit(instance, node(key, value)));
   }
 
+  /** Those of these nodes that are there, in this order. */
+  void eachNode(String instance, Iterable<DagHash> hashes, Visitor<IndexNode> visitor)
+      throws IOException {
+    call(
+        () -> {
+          for (DagHash hash : hashes) {
+            byte[] name = name(hash);
+            byte[] value = db.get(family(MirrorTable.NODES), key(instance, name));
+            if (value != null) {
+              visitor.visit(instance, node(name, value));
+            }
+          }
+          return true;
+        });
+  }
+
   void eachNodeName(Visitor<DagHash> visitor) throws IOException {
     scan(
         family(MirrorTable.NODES),
