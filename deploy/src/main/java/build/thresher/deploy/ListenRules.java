@@ -23,6 +23,9 @@ final class ListenRules {
     if (config.get(Key.TLS_CERTIFICATE).isEmpty() != config.get(Key.TLS_KEY).isEmpty()) {
       throw new ConfigException("tls.certificate and tls.key go together; only one is set");
     }
+    if (!config.get(Key.TLS_CLIENT_CA).isEmpty() && !tls) {
+      throw new ConfigException("tls.client_ca needs tls.certificate and tls.key too");
+    }
     checkOne(config, Key.GRPC_LISTEN, tls);
     checkOne(config, Key.HTTP_LISTEN, tls);
   }

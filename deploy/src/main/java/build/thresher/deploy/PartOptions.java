@@ -35,9 +35,18 @@ final class PartOptions {
 
   static ServerCredentials credentials(FarmConfig config) throws IOException {
     String certificate = config.get(Key.TLS_CERTIFICATE);
-    return certificate.isEmpty()
-        ? InsecureServerCredentials.create()
-        : TlsServerCredentials.create(new File(certificate), new File(config.get(Key.TLS_KEY)));
+    if (certificate.isEmpty()) {
+      return InsecureServerCredentials.create();
+    }
+    TlsServerCredentials.Builder tls =
+        TlsServerCredentials.newBuilder()
+            .keyManager(new File(certificate), new File(config.get(Key.TLS_KEY)));
+    String clients = config.get(Key.TLS_CLIENT_CA);
+    if (!clients.isEmpty()) {
+      // Others send a token; one that shows a certificate of somebody else is not connected.
+      tls.trustManager(new File(clients)).clientAuth(TlsServerCredentials.ClientAuth.OPTIONAL);
+    }
+    return tls.build();
   }
 
   static MirrorHttpOptions http(FarmConfig config) throws IOException {

@@ -1,5 +1,6 @@
 package build.thresher.deploy.access;
 
+import io.grpc.Grpc;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerCall;
@@ -7,12 +8,14 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import java.util.Set;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Lets a call through when its token gives a role that the method needs; UNAUTHENTICATED otherwise,
- * PERMISSION_DENIED where another token of the farm is needed. Says nothing about the token that
- * was sent.
+ * Lets a call through when its token, or the certificate of its connection, gives a role that the
+ * method needs; UNAUTHENTICATED otherwise, PERMISSION_DENIED where another token of the farm is
+ * needed. Says nothing about the token that was sent.
  */
 public final class AccessInterceptor implements ServerInterceptor {
   private static final Metadata.Key<String> AUTHORIZATION =
@@ -40,6 +43,10 @@ public final class AccessInterceptor implements ServerInterceptor {
     if (needed.contains(Role.ANYONE) || (!needed.isEmpty() && isAdministrator(header))) {
       return next.startCall(call, headers);
     }
+    boolean certified = isCertified(call);
+    if (certified && needed.contains(Role.CLIENT)) {
+      return next.startCall(call, headers);
+    }
     boolean known = tokens == null || (header != null && tokens.authorizes(header));
     if (known && administrators != null && needed.contains(Role.ADMINISTRATOR)) {
       return refused(
@@ -51,13 +58,30 @@ public final class AccessInterceptor implements ServerInterceptor {
     if (known && !needed.isEmpty()) {
       return next.startCall(call, headers);
     }
-    return refused(
-        call,
-        Status.UNAUTHENTICATED.withDescription(
-            header == null
-                ? "this farm asks for a token: send `authorization: Bearer <token>`"
-                    + " (thresher reads it from its token file, see --token-file)"
-                : "the token is not one of this farm's"));
+    return refused(call, Status.UNAUTHENTICATED.withDescription(whatToSend(header, certified)));
+  }
+
+  private static String whatToSend(@Nullable String header, boolean certified) {
+    if (header != null) {
+      return "the token is not one of this farm's";
+    }
+    return certified
+        ? "a certificate makes a client, which may not do this: send the farm's token too"
+        : "this farm asks for a token: send `authorization: Bearer <token>`"
+            + " (thresher reads it from its token file, see --token-file)";
+  }
+
+  /** The connection's handshake has verified the certificate, where it asked for one. */
+  private static boolean isCertified(ServerCall<?, ?> call) {
+    SSLSession session = call.getAttributes().get(Grpc.TRANSPORT_ATTR_SSL_SESSION);
+    if (session == null) {
+      return false;
+    }
+    try {
+      return session.getPeerCertificates().length > 0;
+    } catch (SSLPeerUnverifiedException e) {
+      return false;
+    }
   }
 
   private boolean isAdministrator(@Nullable String header) {

@@ -57,6 +57,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
       key("tls.certificate", ValueType.STRING, "", "PEM file with the server's certificate chain.");
   public static final Key<String> TLS_KEY =
       key("tls.key", ValueType.STRING, "", "PEM file with its private key (PKCS#8).");
+  public static final Key<String> TLS_CLIENT_CA =
+      key(
+          "tls.client_ca",
+          ValueType.STRING,
+          "",
+          "PEM file with an authority: whoever shows a certificate of it is a client of the farm, without a token."
+              + " Use an authority that certifies nobody else.");
   public static final Key<Path> TOKEN_FILE =
       key(
           "access.token_file",
@@ -345,6 +352,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           HTTP_PUBLIC_URL,
           TLS_CERTIFICATE,
           TLS_KEY,
+          TLS_CLIENT_CA,
           TOKEN_FILE,
           ADMIN_TOKEN_FILE,
           OPEN,

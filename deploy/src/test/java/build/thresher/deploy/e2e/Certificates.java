@@ -16,8 +16,10 @@ import java.util.Map;
  * @param authority what clients trust
  * @param certificate of localhost and 127.0.0.1, with the authority's behind it
  * @param key of the certificate, PKCS#8
+ * @param client a certificate of a person, of the same authority
+ * @param clientKey of that
  */
-record Certificates(Path authority, Path certificate, Path key) {
+record Certificates(Path authority, Path certificate, Path key, Path client, Path clientKey) {
   private static final String PASSWORD = "not-secret";
 
   /** Makes new ones in a directory, which it makes too. */
@@ -26,22 +28,31 @@ record Certificates(Path authority, Path certificate, Path key) {
     Path store = directory.resolve("store.p12");
     pair(store, "authority", "bc:critical=ca:true");
     pair(store, "farm", "san=dns:localhost,ip:127.0.0.1", "-signer", "authority");
+    pair(store, "person", "eku=clientAuth", "-signer", "authority");
     KeyStore keys = KeyStore.getInstance(store.toFile(), PASSWORD.toCharArray());
     Certificates made =
         new Certificates(
             directory.resolve("authority.pem"),
             directory.resolve("certificate.pem"),
-            directory.resolve("key.pem"));
+            directory.resolve("key.pem"),
+            directory.resolve("client.pem"),
+            directory.resolve("client-key.pem"));
     byte[] authority = keys.getCertificate("authority").getEncoded();
-    byte[] key = keys.getKey("farm", PASSWORD.toCharArray()).getEncoded();
+    Files.writeString(made.authority(), pem("CERTIFICATE", authority));
+    write(keys, "farm", made.certificate(), made.key());
+    write(keys, "person", made.client(), made.clientKey());
+    return made;
+  }
+
+  private static void write(KeyStore keys, String name, Path certificate, Path key)
+      throws Exception {
     StringBuilder chain = new StringBuilder();
-    for (Certificate one : keys.getCertificateChain("farm")) {
+    for (Certificate one : keys.getCertificateChain(name)) {
       chain.append(pem("CERTIFICATE", one.getEncoded()));
     }
-    Files.writeString(made.authority(), pem("CERTIFICATE", authority));
-    Files.writeString(made.certificate(), chain.toString());
-    Files.writeString(made.key(), pem("PRIVATE KEY", key));
-    return made;
+    Files.writeString(certificate, chain.toString());
+    byte[] secret = keys.getKey(name, PASSWORD.toCharArray()).getEncoded();
+    Files.writeString(key, pem("PRIVATE KEY", secret));
   }
 
   /** As settings of a server. */

@@ -1,9 +1,20 @@
 package build.thresher.deploy.e2e;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import build.thresher.v1.ExecutorsGrpc;
+import build.thresher.v1.FarmGrpc;
+import build.thresher.v1.GetStatusRequest;
+import build.thresher.v1.RegisterRequest;
+import io.grpc.Grpc;
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.TlsChannelCredentials;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -14,6 +25,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A farm that other machines can reach: every connection is encrypted and checked. */
@@ -37,6 +49,7 @@ class TlsTest {
                 "grpc.listen=0.0.0.0:0",
                 "http.listen=0.0.0.0:" + http,
                 "http.public_url=https://localhost:" + http,
+                "tls.client_ca=" + certificates.authority(),
                 "executor.slots=1"));
   }
 
@@ -79,6 +92,46 @@ class TlsTest {
       assertNotEquals(0, status.exit(), status.output());
       assertTrue(status.output().contains("does not answer"), status.output());
     }
+  }
+
+  @Test
+  void aCertificateOfTheClientsAuthorityStandsForATokenAndMakesAClientOnly() throws Exception {
+    GetStatusRequest status = GetStatusRequest.getDefaultInstance();
+    ManagedChannel certified = connect(certificates.client(), certificates.clientKey());
+    try {
+      assertDoesNotThrow(() -> FarmGrpc.newBlockingStub(certified).getStatus(status));
+      assertEquals(
+          Status.Code.UNAUTHENTICATED,
+          code(
+              () ->
+                  ExecutorsGrpc.newBlockingStub(certified)
+                      .register(RegisterRequest.getDefaultInstance())));
+    } finally {
+      certified.shutdownNow();
+    }
+    Certificates others = Certificates.make(directory.resolve("others"));
+    ManagedChannel stranger = connect(others.client(), others.clientKey());
+    try {
+      assertEquals(
+          Status.Code.UNAVAILABLE,
+          code(() -> FarmGrpc.newBlockingStub(stranger).getStatus(status)));
+    } finally {
+      stranger.shutdownNow();
+    }
+  }
+
+  private ManagedChannel connect(Path certificate, Path key) throws Exception {
+    return Grpc.newChannelBuilder(
+            "localhost:" + farm.grpcAddress().replaceFirst(".*:", ""),
+            TlsChannelCredentials.newBuilder()
+                .trustManager(certificates.authority().toFile())
+                .keyManager(certificate.toFile(), key.toFile())
+                .build())
+        .build();
+  }
+
+  private static Status.Code code(Executable call) {
+    return assertThrows(StatusRuntimeException.class, call).getStatus().getCode();
   }
 
   @Test
