@@ -1,6 +1,7 @@
 package build.thresher.scheduler.core;
 
 import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -79,6 +80,10 @@ final class Admission {
     if (task == null) {
       task = life.create(wanted, journal);
       created.add(task);
+    } else {
+      // Those that are new tell of themselves when they begin.
+      String joins = request.head.id();
+      journal.effect(new Effect.TaskChanged(ImmutableSet.of(joins), task.snapshot()));
     }
     life.attach(hold, task, journal);
     if (task.state == TaskState.READY) {

@@ -18,6 +18,6 @@ public sealed interface Effect {
   /** Tell those who watch these requests. */
   record TaskChanged(ImmutableSet<String> requestIds, TaskSnapshot task) implements Effect {}
 
-  /** Tell those who watch it. Its final state is stored. */
-  record RequestFinished(String requestId) implements Effect {}
+  /** Tell those who watch it how it ended, which is stored. */
+  record RequestFinished(RequestSnapshot request) implements Effect {}
 }

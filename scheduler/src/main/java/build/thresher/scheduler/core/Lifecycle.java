@@ -112,7 +112,7 @@ final class Lifecycle {
   private void finish(Request request, RequestState state, Now now, Journal journal) {
     requests.remove(request.head.id());
     journal.store(new Change.RequestFinished(request.head, state, now.wall()));
-    journal.effect(new Effect.RequestFinished(request.head.id()));
+    journal.effect(new Effect.RequestFinished(request.snapshot(state, now.wall())));
   }
 
   /** Records how a task ended as far as the request is concerned. */

@@ -40,8 +40,6 @@ import java.time.InstantSource;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * REAPI Execution: runs actions, each once for all who ask at the same time. An action that was
@@ -54,8 +52,6 @@ import org.slf4j.LoggerFactory;
  * status inside the operation's response.
  */
 public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
-  private static final Logger log = LoggerFactory.getLogger(ExecutionService.class);
-
   /** Clients and what lies between give up on streams that are silent for longer than 30 s. */
   private static final Duration HEARTBEAT = Duration.ofSeconds(15);
 
@@ -140,16 +136,14 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
         }
       }
       Actions.Checked checked = actions.check(scope, action);
-      RequestHead head = submit(request, instance, action, checked);
-      follow(head.id(), inlining, answers);
+      run(submission(request, instance, action, checked), inlining, answers);
     } catch (ActionRefused e) {
       throw StatusProto.toStatusException(Problems.of(e));
     }
   }
 
-  private RequestHead submit(
-      ExecuteRequest request, String instance, Digest action, Actions.Checked checked)
-      throws Exception {
+  private Event.Submit submission(
+      ExecuteRequest request, String instance, Digest action, Actions.Checked checked) {
     String id = ids.get();
     Instant now = wall.instant();
     TaskKey key =
@@ -185,14 +179,15 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
                 checked.doNotCache(),
                 request.getSkipCacheLookup(),
                 now));
-    Reply reply =
-        requests.submit(
-            new Event.Submit(head, ImmutableList.of(task), ImmutableSet.of(), ImmutableList.of()));
+    return new Event.Submit(head, ImmutableList.of(task), ImmutableSet.of(), ImmutableList.of());
+  }
+
+  private void run(Event.Submit submission, Inlining inlining, StreamWriter<Operation> answers)
+      throws Exception {
+    Reply reply = requests.run(submission, HEARTBEAT, new Telling(inlining, answers));
     if (reply instanceof Reply.OverLimit over) {
       throw Status.RESOURCE_EXHAUSTED.withDescription(over.message()).asException();
     }
-    log.debug("accepted action {} of {} as {}", action, client, OperationTexts.name(head));
-    return head;
   }
 
   /** REAPI counts the other way round: the lower number goes first. */

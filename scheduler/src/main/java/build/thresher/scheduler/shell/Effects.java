@@ -146,7 +146,7 @@ public final class Effects implements CoreLoop.Surroundings {
         noteEnd(e.task());
         watchers.tell(e);
       }
-      case Effect.RequestFinished e -> watchers.finished(e.requestId());
+      case Effect.RequestFinished e -> watchers.finished(e.request());
     }
   }
 

@@ -3,10 +3,12 @@ package build.thresher.scheduler.shell;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.Reply;
 import build.thresher.scheduler.core.RequestSnapshot;
+import build.thresher.scheduler.core.RequestState;
 import build.thresher.scheduler.core.TaskKey;
 import build.thresher.scheduler.core.TaskSnapshot;
 import build.thresher.scheduler.store.TaskStore.Page;
 import build.thresher.scheduler.store.TaskStore.RequestQuery;
+import com.google.common.collect.ImmutableList;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
@@ -22,15 +24,14 @@ import java.util.Optional;
  *       {@code RequestHead} of kind ACTION whose only root is the task's hash, and a {@code
  *       Definition} with {@code TaskKey.action} (or {@code unsharedAction} for do_not_cache),
  *       {@code ActionWork} and {@code ActionRequirements.of(platform)}; no dependencies.
- *   <li>{@link #submit} an {@code Event.Submit} of the two, its last two lists empty. When it
- *       returns {@code Accepted} the action is on disk, and joined to a run in flight if there is
- *       one.
- *   <li>{@link #follow} the id. The task's state says the stage: WAITING and READY are QUEUED,
- *       LEASED and PUBLISHING are EXECUTING; its {@code phase} says why it waits, its {@code
- *       execution} names the live log. {@code finished} has the end: {@code ending.outputs} is an
- *       {@code ActionOutputs}, or {@code ending.failure} says why there is none, missing blobs
- *       included. Where the request has no task but names the hash as {@code cached}, somebody
- *       finished it just before: the result is in the action cache.
+ *   <li>{@link #run} an {@code Event.Submit} of the two, its last two lists empty. When the
+ *       follower has joined, the action is on disk, and joined to a run in flight if there is one.
+ *       The task's state says the stage: WAITING and READY are QUEUED, LEASED and PUBLISHING are
+ *       EXECUTING; its {@code phase} says why it waits, its {@code execution} names the live log.
+ *       {@code finished} has the end: {@code ending.outputs} is an {@code ActionOutputs}, or {@code
+ *       ending.failure} says why there is none, missing blobs included. Where the request has no
+ *       task but names the hash as {@code cached}, somebody finished it just before: the result is
+ *       in the action cache.
  *   <li>{@link #find}, {@link #cancel} and {@link #list} serve the Operations service.
  * </ol>
  */
@@ -109,23 +110,55 @@ public final class Requests {
       }
       try {
         follower.joined(joined.get().state());
-        tellNews(joined.get().watch(), patience, follower);
+        if (tellNews(joined.get().watch(), patience, follower)) {
+          return true;
+        }
       } finally {
         watchers.remove(joined.get().watch());
       }
     }
   }
 
-  /** Until nothing follows. */
-  private static void tellNews(Watchers.Watch watch, Duration patience, Follower follower)
+  /**
+   * Submits a request with an id that was never used, and follows it where it is accepted. Says
+   * what was answered to the submission.
+   *
+   * @param patience how long it may be silent before the follower is told so
+   */
+  public Reply run(Event.Submit request, Duration patience, Follower follower) throws Exception {
+    String id = request.head().id();
+    Watchers.Watch watch = watchers.add(id); // first: it hears of all that the submission does
+    try {
+      Reply reply = core.apply(request);
+      if (!(reply instanceof Reply.Accepted)) {
+        return reply;
+      }
+      follower.joined(
+          new RequestSnapshot(request.head(), RequestState.ACTIVE, null, ImmutableList.of()));
+      if (tellNews(watch, patience, follower)) {
+        return reply;
+      }
+    } finally {
+      watchers.remove(watch);
+    }
+    follow(id, patience, follower);
+    return new Reply.Accepted(id);
+  }
+
+  /** Until the request has ended, which is true, or the watch hears nothing any more. */
+  private static boolean tellNews(Watchers.Watch watch, Duration patience, Follower follower)
       throws Exception {
     while (true) {
       Watchers.News news = watch.take(patience);
       for (TaskSnapshot task : news.tasks()) {
         follower.changed(task);
       }
-      if (news.finished()) {
-        return;
+      if (news.finished().isPresent()) {
+        follower.finished(news.finished().get());
+        return true;
+      }
+      if (news.lost()) {
+        return false;
       }
       if (news.tasks().isEmpty()) {
         follower.idle();

@@ -1,14 +1,17 @@
 package build.thresher.scheduler.shell;
 
 import build.thresher.scheduler.core.Effect;
+import build.thresher.scheduler.core.RequestSnapshot;
 import build.thresher.scheduler.core.TaskSnapshot;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Who watches which request. A watch keeps the newest state of each task that was not taken yet, so
@@ -21,7 +24,7 @@ public final class Watchers {
   public static final class Watch {
     private final String requestId;
     private final Map<String, TaskSnapshot> changed = new LinkedHashMap<>();
-    private boolean finished;
+    private @Nullable RequestSnapshot finished;
     private boolean lost;
 
     private Watch(String requestId) {
@@ -34,9 +37,13 @@ public final class Watchers {
       notifyAll();
     }
 
-    private synchronized void finish(boolean lost) {
-      finished = true;
-      this.lost |= lost;
+    private synchronized void finish(RequestSnapshot request) {
+      finished = request;
+      notifyAll();
+    }
+
+    private synchronized void lose() {
+      lost = true;
       notifyAll();
     }
 
@@ -44,11 +51,11 @@ public final class Watchers {
     public synchronized News take(Duration patience) throws InterruptedException {
       long deadline = System.nanoTime() + patience.toNanos();
       long left = patience.toMillis();
-      while (changed.isEmpty() && !finished && left > 0) {
+      while (changed.isEmpty() && finished == null && !lost && left > 0) {
         wait(left);
         left = (deadline - System.nanoTime()) / 1_000_000;
       }
-      News news = new News(new ArrayList<>(changed.values()), finished, lost);
+      News news = new News(new ArrayList<>(changed.values()), Optional.ofNullable(finished), lost);
       changed.clear();
       return news;
     }
@@ -57,10 +64,10 @@ public final class Watchers {
   /**
    * News of a request.
    *
-   * @param finished nothing follows
+   * @param finished how it ended; nothing follows
    * @param lost nothing follows because the scheduler had to start over; ask again
    */
-  public record News(List<TaskSnapshot> tasks, boolean finished, boolean lost) {}
+  public record News(List<TaskSnapshot> tasks, Optional<RequestSnapshot> finished, boolean lost) {}
 
   /** From now on the watch hears of the request. */
   public Watch add(String requestId) {
@@ -84,12 +91,12 @@ public final class Watchers {
     }
   }
 
-  void finished(String requestId) {
-    byRequest.getOrDefault(requestId, List.of()).forEach(watch -> watch.finish(false));
+  void finished(RequestSnapshot request) {
+    byRequest.getOrDefault(request.head().id(), List.of()).forEach(watch -> watch.finish(request));
   }
 
   /** What was told may not be true any more: all ask again. */
   void loseAll() {
-    byRequest.values().forEach(watches -> watches.forEach(watch -> watch.finish(true)));
+    byRequest.values().forEach(watches -> watches.forEach(Watch::lose));
   }
 }

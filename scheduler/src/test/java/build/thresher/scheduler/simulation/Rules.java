@@ -11,6 +11,7 @@ import build.thresher.scheduler.core.LiveState;
 import build.thresher.scheduler.core.Outcome;
 import build.thresher.scheduler.core.Reply;
 import build.thresher.scheduler.core.RequestHead;
+import build.thresher.scheduler.core.RequestSnapshot;
 import build.thresher.scheduler.core.RequestState;
 import build.thresher.scheduler.core.TaskKey;
 import build.thresher.scheduler.core.TaskSnapshot;
@@ -75,6 +76,21 @@ final class Rules {
   /** The server knows nothing of a request that somebody waits for. */
   void lost(String request) {
     check(false, "%s was accepted and nothing is known of it", request);
+  }
+
+  /** What is told of a request that has ended, and what is stored of it. */
+  void told(RequestSnapshot told, RequestSnapshot stored) {
+    check(
+        told.state() == stored.state() && ends(told).equals(ends(stored)),
+        "%s ended as %s, and those who wait are told %s",
+        told.head().id(),
+        stored,
+        told);
+  }
+
+  private static Map<TaskKey, TaskState> ends(RequestSnapshot request) {
+    return request.tasks().stream()
+        .collect(Collectors.toMap(TaskSnapshot::key, TaskSnapshot::state));
   }
 
   void heard(String request, RequestState state) {

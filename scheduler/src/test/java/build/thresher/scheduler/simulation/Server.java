@@ -15,6 +15,7 @@ import build.thresher.scheduler.core.Fence;
 import build.thresher.scheduler.core.LiveState;
 import build.thresher.scheduler.core.Outcome;
 import build.thresher.scheduler.core.Reply;
+import build.thresher.scheduler.core.RequestSnapshot;
 import build.thresher.scheduler.core.RequestState;
 import build.thresher.scheduler.core.TaskKey;
 import build.thresher.scheduler.core.Usage;
@@ -357,10 +358,12 @@ final class Server {
       case Effect.Publish e -> later(Duration.ofMillis(1 + random.nextInt(50)), () -> publish(e));
       case Effect.TaskChanged e -> {}
       case Effect.RequestFinished e -> {
-        List<Consumer<RequestState>> hear = waiters.remove(e.requestId());
+        String id = e.request().head().id();
+        RequestSnapshot stored = disk.ask(store -> store.finishedRequest(id)).orElseThrow();
+        rules.told(e.request(), stored);
+        List<Consumer<RequestState>> hear = waiters.remove(id);
         if (hear != null) {
-          RequestState state = finished(e.requestId()).orElseThrow();
-          hear.forEach(waiter -> waiter.accept(state));
+          hear.forEach(waiter -> waiter.accept(stored.state()));
         }
       }
     }
