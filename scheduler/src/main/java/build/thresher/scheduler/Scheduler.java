@@ -29,6 +29,7 @@ import build.thresher.scheduler.spack.Losses;
 import build.thresher.scheduler.spack.Submissions;
 import build.thresher.scheduler.store.RocksTaskStore;
 import build.thresher.scheduler.store.TaskStore;
+import build.thresher.scheduler.wire.RecentMessages;
 import build.thresher.scheduler.worker.ExecutorsService;
 import build.thresher.scheduler.worker.Leases;
 import io.grpc.BindableService;
@@ -160,6 +161,7 @@ public final class Scheduler implements AutoCloseable {
     Calls calls = new Calls(READERS_PATIENCE);
     Instances instances = new Instances(options.instances());
     Requests requests = new Requests(core, watchers, history);
+    RecentMessages messages = new RecentMessages(blobs, Leases.MAX_INLINE_BYTES);
     LogReader logReader = new LogReader(core, history, blobs, logs);
     List<BindableService> services =
         List.of(
@@ -183,7 +185,7 @@ public final class Scheduler implements AutoCloseable {
                 core,
                 polls,
                 history,
-                new Leases(blobs, builds, options.core().leaseTerm(), options.defaultTimeout()),
+                new Leases(messages, builds, options.core().leaseTerm(), options.defaultTimeout()),
                 new Losses(blobs, mirror, documents),
                 blobs,
                 logs,
@@ -192,6 +194,7 @@ public final class Scheduler implements AutoCloseable {
             ExecutionService.create(
                 requests,
                 blobs,
+                messages,
                 actionCache,
                 calls,
                 instances,

@@ -1,7 +1,6 @@
 package build.thresher.executor.sandbox;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -39,8 +38,7 @@ public final class Bubblewrap {
   private static final List<String> HOST_PROGRAMS =
       List.of("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32");
 
-  private final Path etc;
-  private final List<Path> hostPaths;
+  private final List<String> hostView;
   private final boolean root;
   private final Optional<Path> seccompFilter;
   private final Ceilings ceilings;
@@ -53,8 +51,7 @@ public final class Bubblewrap {
    */
   public Bubblewrap(Path etc, List<Path> hostPaths, boolean root, Optional<Path> seccompFilter)
       throws IOException {
-    this.etc = etc;
-    this.hostPaths = List.copyOf(hostPaths);
+    this.hostView = hostView(etc, hostPaths);
     this.root = root;
     this.seccompFilter = seccompFilter;
     this.ceilings = Ceilings.ofThisProcess();
@@ -91,7 +88,7 @@ public final class Bubblewrap {
       argv.addAll(List.of("--json-status-fd", "8"));
     }
     if (spec.root().isEmpty()) {
-      hostView(argv);
+      argv.addAll(hostView);
     }
     if (spec.network()) {
       argv.addAll(List.of("--share-net", "--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"));
@@ -140,11 +137,13 @@ public final class Bubblewrap {
             "/dev/shm"));
   }
 
-  private void hostView(List<String> argv) {
+  /** As the host is now: what is mounted does not change while the executor runs. */
+  private static List<String> hostView(Path etc, List<Path> hostPaths) throws IOException {
+    List<String> argv = new ArrayList<>();
     for (String name : HOST_PROGRAMS) {
       Path path = Path.of(name);
       if (Files.isSymbolicLink(path)) {
-        argv.addAll(List.of("--symlink", linkTarget(path), name));
+        argv.addAll(List.of("--symlink", Files.readSymbolicLink(path).toString(), name));
       } else if (Files.isDirectory(path)) {
         argv.addAll(List.of("--ro-bind", name, name));
       }
@@ -153,13 +152,6 @@ public final class Bubblewrap {
     for (Path path : hostPaths) {
       argv.addAll(List.of("--ro-bind", path.toString(), path.toString()));
     }
-  }
-
-  private static String linkTarget(Path link) {
-    try {
-      return Files.readSymbolicLink(link).toString();
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot read the link " + link, e);
-    }
+    return List.copyOf(argv);
   }
 }

@@ -142,7 +142,7 @@ public abstract sealed class ControlGroups implements AutoCloseable
     for (int round = 0; round < KILL_ROUNDS; round++) {
       List<String> members;
       try {
-        members = Files.readAllLines(group.resolve("cgroup.procs"));
+        members = Files.readString(group.resolve("cgroup.procs")).lines().toList();
       } catch (NoSuchFileException e) {
         return;
       }

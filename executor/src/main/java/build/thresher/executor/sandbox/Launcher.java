@@ -19,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,14 +46,14 @@ final class Launcher implements Closeable {
   /**
    * A process that runs, or ran.
    *
-   * @param handle empty when it ended at once
+   * @param handle the process itself, while it runs: to look it up takes a moment
    * @param output what it writes, for the caller to read to the end and close
    * @param errors the same for its standard error, if that is apart
    * @param exit its exit code, or 128 and the number of the signal that ended it; fails when the
    *     launcher ended before it
    */
   record Started(
-      Optional<ProcessHandle> handle,
+      Supplier<Optional<ProcessHandle>> handle,
       InputStream output,
       Optional<InputStream> errors,
       CompletableFuture<Integer> exit) {}
@@ -118,7 +119,7 @@ final class Launcher implements Closeable {
 
   /** Nobody waits for it any more. */
   private static void abandon(Started process) {
-    process.handle().ifPresent(ProcessHandle::destroyForcibly);
+    process.handle().get().ifPresent(ProcessHandle::destroyForcibly);
     try {
       process.output().close();
       if (process.errors().isPresent()) {
@@ -200,7 +201,8 @@ final class Launcher implements Closeable {
   }
 
   private void started(String name, Pending who, String[] numbers) {
-    Optional<ProcessHandle> handle = ProcessHandle.of(Long.parseLong(numbers[0]));
+    long pid = Long.parseLong(numbers[0]);
+    Supplier<Optional<ProcessHandle>> handle = () -> child(pid, who.exit());
     try {
       InputStream output = open(numbers[1]);
       Optional<InputStream> errors =
@@ -208,9 +210,17 @@ final class Launcher implements Closeable {
       send(List.of("taken", name));
       who.started().complete(new Started(handle, output, errors, who.exit()));
     } catch (IOException e) {
-      handle.ifPresent(ProcessHandle::destroyForcibly);
+      handle.get().ifPresent(ProcessHandle::destroyForcibly);
       who.started().completeExceptionally(e);
     }
+  }
+
+  /** The number may be another process's when ours has ended. */
+  private Optional<ProcessHandle> child(long pid, CompletableFuture<Integer> exit) {
+    return exit.isDone()
+        ? Optional.empty()
+        : ProcessHandle.of(pid)
+            .filter(found -> found.parent().filter(process.toHandle()::equals).isPresent());
   }
 
   /** A pipe that is opened anew this way is the same pipe. */

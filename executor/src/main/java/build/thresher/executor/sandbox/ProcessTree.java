@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /**
@@ -21,15 +22,15 @@ final class ProcessTree {
   private static final long TICK_NANOS = 10_000_000L; // USER_HZ is 100 on every Linux
   private static final long PAGE_BYTES = 4096;
 
-  private final Optional<ProcessHandle> root;
+  private final Supplier<Optional<ProcessHandle>> root;
   private volatile long userNanos;
   private volatile long systemNanos;
   private volatile long peakBytes;
 
   /**
-   * @param root empty: it is over
+   * @param root gives nothing when it is over
    */
-  ProcessTree(Optional<ProcessHandle> root) {
+  ProcessTree(Supplier<Optional<ProcessHandle>> root) {
     this.root = root;
   }
 
@@ -45,7 +46,7 @@ final class ProcessTree {
 
   /** The root first. */
   private List<ProcessHandle> processes() {
-    return root.stream()
+    return root.get().stream()
         .flatMap(process -> Stream.concat(Stream.of(process), process.descendants()))
         .toList();
   }

@@ -128,10 +128,10 @@ public final class Sandbox implements AutoCloseable {
       if (failure != null) {
         throw new IOException("cannot keep the output of " + spec.name(), failure);
       }
-      boolean killedForMemory =
-          group.outOfMemoryKills() > 0
-              || (!group.limitsMemory() && ProcessTree.hostOutOfMemoryKills() > hostKills);
       if (end == End.EXITED && exitCode != 0) {
+        boolean killedForMemory =
+            group.outOfMemoryKills() > 0
+                || (!group.limitsMemory() && ProcessTree.hostOutOfMemoryKills() > hostKills);
         end =
             killedForMemory
                 ? End.OUT_OF_MEMORY

@@ -7,6 +7,7 @@ import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.scheduler.wire.RecentMessages;
 import build.thresher.scheduler.wire.Wire;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
@@ -29,13 +30,15 @@ final class Actions {
   private static final int MAX_PROPERTIES = 200;
 
   private final BlobStore blobs;
+  private final RecentMessages messages;
   private final Duration longestTimeout;
 
   /**
    * @param longestTimeout a longer one is refused
    */
-  Actions(BlobStore blobs, Duration longestTimeout) {
+  Actions(BlobStore blobs, RecentMessages messages, Duration longestTimeout) {
     this.blobs = blobs;
+    this.messages = messages;
     this.longestTimeout = longestTimeout;
   }
 
@@ -54,15 +57,22 @@ final class Actions {
 
   @SuppressWarnings("deprecation") // clients of API 2.1 and before put the platform there
   Checked check(Scope scope, Digest digest) throws ActionRefused, IOException {
-    Action action = read(scope, digest, MAX_ACTION_BYTES, "Action", Action::parseFrom);
+    Action action;
+    try {
+      action = read(scope, digest, MAX_ACTION_BYTES, "Action", Action::parseFrom);
+    } catch (BlobNotFoundException e) {
+      throw ActionRefused.missing(ImmutableSet.of(digest));
+    }
     Digest commandDigest = digest("the action's command_digest", action.getCommandDigest());
     Digest root = digest("the action's input_root_digest", action.getInputRootDigest());
-    Set<Digest> missing =
-        blobs.findMissing(scope, new LinkedHashSet<>(List.of(commandDigest, root)));
-    if (!missing.isEmpty()) {
-      throw ActionRefused.missing(ImmutableSet.copyOf(missing));
+    Command command;
+    try {
+      command = read(scope, commandDigest, MAX_COMMAND_BYTES, "Command", Command::parseFrom);
+    } catch (BlobNotFoundException e) {
+      throw ActionRefused.missing(
+          ImmutableSet.copyOf(
+              blobs.findMissing(scope, new LinkedHashSet<>(List.of(commandDigest, root)))));
     }
-    Command command = read(scope, commandDigest, MAX_COMMAND_BYTES, "Command", Command::parseFrom);
     check(command);
     InputRoot.check(blobs, scope, root);
     List<Platform.Property> platform =
@@ -87,9 +97,7 @@ final class Actions {
           "the " + what + " " + digest + " is larger than " + maxBytes + " bytes");
     }
     try {
-      return parser.parse(blobs.readAll(scope, digest));
-    } catch (BlobNotFoundException e) {
-      throw ActionRefused.missing(ImmutableSet.of(digest));
+      return parser.parse(messages.read(scope, digest));
     } catch (InvalidProtocolBufferException e) {
       throw ActionRefused.because("blob " + digest + " is no " + what);
     }

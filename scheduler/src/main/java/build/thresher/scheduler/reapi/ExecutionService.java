@@ -24,6 +24,7 @@ import build.thresher.scheduler.farm.Instances;
 import build.thresher.scheduler.shell.Calls;
 import build.thresher.scheduler.shell.Requests;
 import build.thresher.scheduler.shell.StreamWriter;
+import build.thresher.scheduler.wire.RecentMessages;
 import build.thresher.scheduler.wire.Wire;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableSet;
@@ -69,6 +70,7 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
   private ExecutionService(
       Requests requests,
       BlobStore blobs,
+      RecentMessages messages,
       ActionCache actionCache,
       Calls calls,
       Instances instances,
@@ -77,7 +79,7 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
       InstantSource wall,
       Supplier<String> ids) {
     this.requests = requests;
-    this.actions = new Actions(blobs, longestTimeout);
+    this.actions = new Actions(blobs, messages, longestTimeout);
     this.texts = new OperationTexts(blobs, actionCache);
     this.blobs = blobs;
     this.actionCache = actionCache;
@@ -91,12 +93,14 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
   /**
    * The service, for a server.
    *
+   * @param messages those that leases hold
    * @param longestTimeout of an action
    * @param ids unique parts of the names of operations
    */
   public static BindableService create(
       Requests requests,
       BlobStore blobs,
+      RecentMessages messages,
       ActionCache actionCache,
       Calls calls,
       Instances instances,
@@ -106,7 +110,16 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
       Supplier<String> ids) {
     return Invocation.knownTo(
         new ExecutionService(
-            requests, blobs, actionCache, calls, instances, properties, longestTimeout, wall, ids));
+            requests,
+            blobs,
+            messages,
+            actionCache,
+            calls,
+            instances,
+            properties,
+            longestTimeout,
+            wall,
+            ids));
   }
 
   @Override

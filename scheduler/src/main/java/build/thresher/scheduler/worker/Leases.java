@@ -3,18 +3,19 @@ package build.thresher.scheduler.worker;
 import build.bazel.remote.execution.v2.Action;
 import build.bazel.remote.execution.v2.DigestFunction;
 import build.thresher.cas.api.BlobNotFoundException;
-import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.scheduler.core.ActionWork;
 import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.SpackWork;
 import build.thresher.scheduler.spack.Builds;
+import build.thresher.scheduler.wire.RecentMessages;
 import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.ActionRun;
 import build.thresher.v1.Lease;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.UnsafeByteOperations;
 import java.io.IOException;
 import java.time.Duration;
 import org.slf4j.Logger;
@@ -25,9 +26,9 @@ public final class Leases {
   private static final Logger log = LoggerFactory.getLogger(Leases.class);
 
   /** What is larger is for the executor to fetch: leases stay small, also many of them. */
-  private static final long MAX_INLINE_BYTES = 32 << 10;
+  public static final int MAX_INLINE_BYTES = 32 << 10;
 
-  private final BlobStore blobs;
+  private final RecentMessages messages;
   private final Builds builds;
   private final Duration leaseTerm;
   private final Duration defaultTimeout;
@@ -35,8 +36,9 @@ public final class Leases {
   /**
    * @param defaultTimeout of work that names none
    */
-  public Leases(BlobStore blobs, Builds builds, Duration leaseTerm, Duration defaultTimeout) {
-    this.blobs = blobs;
+  public Leases(
+      RecentMessages messages, Builds builds, Duration leaseTerm, Duration defaultTimeout) {
+    this.messages = messages;
     this.builds = builds;
     this.leaseTerm = leaseTerm;
     this.defaultTimeout = defaultTimeout;
@@ -82,11 +84,11 @@ public final class Leases {
   private void addMessages(ActionRun.Builder run, Scope scope, Digest digest) throws IOException {
     try {
       if (digest.sizeBytes() <= MAX_INLINE_BYTES) {
-        ByteString action = ByteString.copyFrom(blobs.readAll(scope, digest));
+        ByteString action = UnsafeByteOperations.unsafeWrap(messages.read(scope, digest));
         run.setActionBytes(action);
         Digest command = Wire.digest(Action.parseFrom(action).getCommandDigest());
         if (command.sizeBytes() <= MAX_INLINE_BYTES) {
-          run.setCommandBytes(ByteString.copyFrom(blobs.readAll(scope, command)));
+          run.setCommandBytes(UnsafeByteOperations.unsafeWrap(messages.read(scope, command)));
         }
       }
     } catch (BlobNotFoundException | InvalidProtocolBufferException | IllegalArgumentException e) {

@@ -9,6 +9,7 @@ import build.bazel.remote.execution.v2.Directory;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.scheduler.MemoryBlobs;
+import build.thresher.scheduler.wire.RecentMessages;
 import build.thresher.scheduler.wire.Wire;
 import build.thresher.testing.Hostile;
 import build.thresher.testing.HostileBytes;
@@ -71,7 +72,8 @@ class ActionFuzzTest extends HostileBytes {
 
   private static boolean check(MemoryBlobs blobs, Digest action) throws IOException {
     try {
-      Actions.Checked checked = new Actions(blobs, LONGEST).check(SCOPE, action);
+      Actions.Checked checked =
+          new Actions(blobs, new RecentMessages(blobs, 0), LONGEST).check(SCOPE, action);
       assertFalse(checked.timeout().isNegative());
       assertTrue(checked.timeout().compareTo(LONGEST) <= 0);
       return true;
