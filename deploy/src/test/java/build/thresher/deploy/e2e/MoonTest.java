@@ -86,7 +86,10 @@ class MoonTest {
     try (FarmUnderTest farm =
         FarmUnderTest.start(
             directory.resolve("farm"),
-            certificates.settings("executor.local=false", "access.client_results=true"))) {
+            certificates.settings(
+                "executor.local=false",
+                "access.client_results=true",
+                "tls.client_ca=" + certificates.authority()))) {
       Path one = workspace("one", farm);
       trust(one, certificates.authority());
       String first = run(moon, one, farm);
@@ -99,6 +102,13 @@ class MoonTest {
       trust(misled, other);
       String third = run(moon, misled, farm);
       assertTrue(!third.contains("cached from remote"), third);
+      Path certified = workspace("four", farm);
+      certify(certified, certificates);
+      run(moon, certified, farm);
+      Path alike = workspace("five", farm); // moon's settings are part of a task's key
+      certify(alike, certificates);
+      String fifth = run(moon, alike, farm);
+      assertTrue(fifth.contains("app:build (cached from remote"), fifth);
     }
   }
 
@@ -110,6 +120,27 @@ class MoonTest {
         Files.readString(settings)
             .replace("grpc://127.0.0.1", "grpcs://127.0.0.1")
             .replace("  auth:\n", "  tls:\n    cert: ca.pem\n    domain: localhost\n  auth:\n"));
+  }
+
+  /** It sends no token, but shows a certificate. */
+  private static void certify(Path workspace, Certificates certificates) throws Exception {
+    Files.copy(certificates.authority(), workspace.resolve("ca.pem"));
+    Files.copy(certificates.client(), workspace.resolve("client.pem"));
+    Files.copy(certificates.clientKey(), workspace.resolve("client-key.pem"));
+    Path settings = workspace.resolve(".moon/workspace.yml");
+    Files.writeString(
+        settings,
+        Files.readString(settings)
+            .replace("grpc://127.0.0.1", "grpcs://127.0.0.1")
+            .replace(
+                "  auth:\n    token: THRESHER_TOKEN\n",
+                """
+                  mtls:
+                    caCert: ca.pem
+                    clientCert: client.pem
+                    clientKey: client-key.pem
+                    domain: localhost
+                """));
   }
 
   private Path workspace(String name, FarmUnderTest farm) throws Exception {
