@@ -4,6 +4,7 @@ import build.bazel.remote.asset.v1.FetchBlobRequest;
 import build.bazel.remote.asset.v1.FetchBlobResponse;
 import build.bazel.remote.asset.v1.FetchGrpc;
 import build.bazel.remote.execution.v2.Digest;
+import build.thresher.cas.client.Parallel;
 import build.thresher.cas.client.SourceQuestion;
 import build.thresher.client.sources.LocalSource;
 import build.thresher.client.sources.SourceUpload;
@@ -16,7 +17,6 @@ import io.grpc.Channel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
-import java.io.InterruptedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -24,11 +24,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.CompletionService;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorCompletionService;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -114,35 +109,17 @@ final class SourceFill {
             toUpload,
             (source, added, size) ->
                 listener.done(source.title(), added.getOutcome(), added.getReason(), size));
-    fetchAll(toFetch, listener);
+    List<Parallel.Work<Done>> fetches = new ArrayList<>();
+    toFetch.forEach(source -> fetches.add(() -> fetched(source)));
+    Parallel.run(
+        AT_ONCE,
+        fetches,
+        done ->
+            listener.done(title(done.source()), done.outcome(), done.reason(), done.sizeBytes()));
     return sent;
   }
 
   private record Done(Plan.Source source, SourceOutcome outcome, String reason, long sizeBytes) {}
-
-  private void fetchAll(List<Plan.Source> wanted, Listener listener) throws IOException {
-    try (ExecutorService threads =
-        Executors.newFixedThreadPool(AT_ONCE, Thread.ofVirtual().factory())) {
-      CompletionService<Done> running = new ExecutorCompletionService<>(threads);
-      wanted.forEach(source -> running.submit(() -> fetched(source)));
-      try {
-        for (int i = 0; i < wanted.size(); i++) {
-          Done done = running.take().get();
-          listener.done(title(done.source()), done.outcome(), done.reason(), done.sizeBytes());
-        }
-      } catch (ExecutionException e) {
-        threads.shutdownNow();
-        if (e.getCause() instanceof StatusRuntimeException status) {
-          throw status;
-        }
-        throw new IOException(e.getCause());
-      } catch (InterruptedException e) {
-        threads.shutdownNow();
-        Thread.currentThread().interrupt();
-        throw new InterruptedIOException("interrupted while the farm was fetching");
-      }
-    }
-  }
 
   private Done fetched(Plan.Source source) {
     try {

@@ -1,11 +1,11 @@
 package build.thresher.client.buildcache;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.client.Parallel;
 import build.thresher.client.buildcache.Mirror.Spec;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,10 +15,6 @@ import java.security.DigestInputStream;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -60,39 +56,17 @@ public final class MirrorExport {
     List<Spec> specs = from.specs();
     copy(Mirror.LAYOUT);
     keys();
-    try (ExecutorService threads =
-        Executors.newFixedThreadPool(jobs, Thread.ofVirtual().factory())) {
-      List<Future<Spec>> running = new ArrayList<>();
-      for (Spec spec : specs) {
-        running.add(
-            threads.submit(
-                () -> {
-                  withBlobs(spec.path(), required(spec.path()));
-                  return spec;
-                }));
-      }
-      for (Future<Spec> one : running) {
-        listener.done(finished(one, threads));
-      }
+    List<Parallel.Work<Spec>> all = new ArrayList<>();
+    for (Spec spec : specs) {
+      all.add(
+          () -> {
+            withBlobs(spec.path(), required(spec.path()));
+            return spec;
+          });
     }
+    Parallel.run(jobs, all, listener::done);
     withBlobs(Mirror.INDEX_MANIFEST, index);
     return new Exported(specs.size(), written.get());
-  }
-
-  private static Spec finished(Future<Spec> future, ExecutorService threads) throws IOException {
-    try {
-      return future.get();
-    } catch (ExecutionException e) {
-      threads.shutdownNow();
-      if (e.getCause() instanceof IOException io) {
-        throw io;
-      }
-      throw new IOException("the export stopped", e.getCause());
-    } catch (InterruptedException e) {
-      threads.shutdownNow();
-      Thread.currentThread().interrupt();
-      throw new InterruptedIOException("interrupted; start it again to go on");
-    }
   }
 
   private void keys() throws IOException {

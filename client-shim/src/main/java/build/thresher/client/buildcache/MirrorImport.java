@@ -4,6 +4,7 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.Parallel;
 import build.thresher.cas.client.WireDigests;
 import build.thresher.client.buildcache.Mirror.Spec;
 import build.thresher.v1.LegacySpec;
@@ -15,17 +16,13 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 
 /**
  * Takes the specs of another mirror into an instance of the farm: uploads the blobs that the farm
@@ -83,31 +80,9 @@ public final class MirrorImport {
    * @throws StatusRuntimeException when the farm cannot be reached or refuses the caller
    */
   public void run(List<Spec> specs, int jobs, Listener listener) throws IOException {
-    try (ExecutorService threads =
-        Executors.newFixedThreadPool(jobs, Thread.ofVirtual().factory())) {
-      List<Future<Result>> running =
-          specs.stream().map(spec -> threads.submit(() -> take(spec))).toList();
-      for (Future<Result> one : running) {
-        listener.done(finished(one, threads));
-      }
-    }
-  }
-
-  private static Result finished(Future<Result> future, ExecutorService threads)
-      throws IOException {
-    try {
-      return future.get();
-    } catch (ExecutionException e) {
-      threads.shutdownNow();
-      if (e.getCause() instanceof RuntimeException unforeseen) {
-        throw unforeseen;
-      }
-      throw new IOException("the import stopped", e.getCause());
-    } catch (InterruptedException e) {
-      threads.shutdownNow();
-      Thread.currentThread().interrupt();
-      throw new InterruptedIOException("interrupted; start it again to go on");
-    }
+    List<Parallel.Work<Result>> all = new ArrayList<>();
+    specs.forEach(spec -> all.add(() -> take(spec)));
+    Parallel.run(jobs, all, listener::done);
   }
 
   private Result take(Spec spec) {

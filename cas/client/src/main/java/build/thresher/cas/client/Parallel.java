@@ -1,24 +1,28 @@
 package build.thresher.cas.client;
 
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletionService;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.function.Consumer;
 
-/**
- * Blocking transfers side by side, a bounded number at a time; the first failure stops the rest.
- */
+/** Blocking work side by side, a bounded number at a time; the first failure stops the rest. */
 public final class Parallel {
   private static final int TRANSFERS = 8;
 
   private Parallel() {}
 
-  /** One of them. */
+  /** One of many transfers. */
   public interface Transfer {
     void run() throws IOException;
+  }
+
+  /** One of many pieces of work that give something. */
+  public interface Work<T> {
+    T run() throws IOException;
   }
 
   /** Returns when all are done. */
@@ -27,20 +31,33 @@ public final class Parallel {
       transfers.getFirst().run();
       return;
     }
+    List<Work<Boolean>> all =
+        transfers.stream()
+            .map(
+                transfer ->
+                    (Work<Boolean>)
+                        () -> {
+                          transfer.run();
+                          return true;
+                        })
+            .toList();
+    run(TRANSFERS, all, done -> {});
+  }
+
+  /**
+   * Returns when all are done.
+   *
+   * @param done hears of each as it is done, in the caller's thread
+   * @throws IOException as the first that failed
+   */
+  public static <T> void run(int atOnce, List<Work<T>> all, Consumer<T> done) throws IOException {
     try (ExecutorService executor =
-        Executors.newFixedThreadPool(TRANSFERS, Thread.ofVirtual().factory())) {
-      List<Future<?>> running = new ArrayList<>();
-      for (Transfer transfer : transfers) {
-        running.add(
-            executor.submit(
-                () -> {
-                  transfer.run();
-                  return null;
-                }));
-      }
+        Executors.newFixedThreadPool(atOnce, Thread.ofVirtual().factory())) {
+      CompletionService<T> running = new ExecutorCompletionService<>(executor);
+      all.forEach(work -> running.submit(work::run));
       try {
-        for (Future<?> one : running) {
-          one.get();
+        for (int i = 0; i < all.size(); i++) {
+          done.accept(running.take().get());
         }
       } catch (ExecutionException e) {
         executor.shutdownNow();
@@ -50,7 +67,7 @@ public final class Parallel {
         if (e.getCause() instanceof RuntimeException runtime) {
           throw runtime;
         }
-        throw new IOException("a transfer failed", e);
+        throw new IOException("work side by side failed", e);
       } catch (InterruptedException e) {
         executor.shutdownNow();
         throw StoreErrors.interrupted(e);
