@@ -17,7 +17,7 @@ public record LocalSource(Path file, String cachePath, List<String> names) {
   /** The extensions that Spack keeps in a mirror, longest first; what has another has none. */
   private static final Pattern EXTENSION =
       Pattern.compile(
-          ".*\\.((?:tar|TAR)\\.(?:gz|bz2|xz|Z)|tar|TAR|gz|bz2|xz|Z|zip|tgz|tbz2|tbz|txz|whl)");
+          ".*?\\.((?:tar|TAR)\\.(?:gz|bz2|xz|Z)|tar|TAR|gz|bz2|xz|Z|zip|tgz|tbz2|tbz|txz|whl)");
 
   public LocalSource {
     names = List.copyOf(names);

@@ -158,7 +158,7 @@ class OciTest {
             "go build -o oci-conformance in conformance/ of opencontainers/distribution-spec");
     Map<String, String> environment = new HashMap<>();
     environment.put("OCI_REGISTRY", registry);
-    environment.put("OCI_TLS", "insecure");
+    environment.put("SSL_CERT_FILE", authority.toString());
     environment.put("OCI_REPO1", "review/conformance");
     environment.put("OCI_REPO2", "review/conformance/other");
     environment.put("OCI_USERNAME", "me");

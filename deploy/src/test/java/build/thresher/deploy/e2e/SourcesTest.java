@@ -116,6 +116,40 @@ class SourcesTest {
   }
 
   @Test
+  void oneSourceOfAListThatCannotBeHadKeepsNoneOfTheOthersOut() throws Exception {
+    byte[] there = "there already".getBytes(StandardCharsets.UTF_8);
+    farm.thresher("sources", "add", write(dir.resolve("there-1.tar.gz"), there).toString());
+    byte[] here = "on this machine".getBytes(StandardCharsets.UTF_8);
+    Path list =
+        Files.writeString(
+            dir.resolve("list.json"),
+            """
+            {"version": 1, "sources": [{"hash": "%s", "sources": [
+              {"sha256": "%s", "mirror_path": "%s", "name": "there-1.tar.gz", "unsupported": "by hand"},
+              {"sha256": "%s", "mirror_path": "%s", "name": "here/here-1.tgz", "file": "%s"},
+              {"mirror_path": "_source-cache/svn/trunk/1.tar.gz", "unsupported": "is in Subversion"},
+              {"sha256": "%s", "mirror_path": "%s", "urls": ["http://127.0.0.1:1/private"]}]}]}
+            """
+                .formatted(
+                    "a".repeat(32),
+                    Digest.of(there).hex(),
+                    archive(there, ".tar.gz"),
+                    Digest.of(here).hex(),
+                    archive(here, ".tgz"),
+                    write(dir.resolve("here-1.tgz"), here),
+                    "0".repeat(64),
+                    "_source-cache/archive/00/" + "0".repeat(64) + ".tgz"));
+    Processes.Ended filled = farm.thresher("sources", "fetch", list.toString());
+    assertEquals(1, filled.exit(), filled.output());
+    assertTrue(filled.output().contains("[=] there-1.tar.gz"), filled.output());
+    assertTrue(filled.output().contains("[+] here/here-1.tgz"), filled.output());
+    assertTrue(filled.output().contains("is in Subversion"), filled.output());
+    assertTrue(filled.output().contains("is not public"), filled.output());
+    assertTrue(filled.output().contains("4 sources: 1 added, 1 there already"), filled.output());
+    assertArrayEquals(here, served("here/here-1.tgz"));
+  }
+
+  @Test
   void whatIsDamagedIsRefusedAndKeepsNothingElseOut() throws Exception {
     Path mirror = dir.resolve("damaged");
     write(mirror.resolve(archive(ZLIB, ".tgz")), TOOL);
