@@ -134,7 +134,7 @@ public final class ServedBytes implements AutoCloseable {
     try (InputStream in = open(scope, served, offset, length)) {
       response.contentLength(length);
       try (OutputStream out = response.outputStream()) {
-        byte[] buffer = new byte[BUFFER_BYTES];
+        byte[] buffer = new byte[(int) Math.min(BUFFER_BYTES, length)];
         long left = length;
         while (left > 0) {
           int n = in.read(buffer, 0, (int) Math.min(buffer.length, left));

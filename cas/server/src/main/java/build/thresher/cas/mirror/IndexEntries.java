@@ -33,7 +33,9 @@ final class IndexEntries {
     hashes[size] = hash;
     jsonBytes[size] = ofJson;
     references[size] = referencesToIt;
-    offered.set(size, isOffered);
+    if (isOffered) {
+      offered.set(size);
+    }
     size++;
   }
 

@@ -137,6 +137,7 @@ class MirrorBenchmark {
     show("  its size", size / 1e6, "MB");
     peak();
     List<Double> seconds = new ArrayList<>();
+    long cpu = cpuNanos();
     for (int i = 0; i < 5; i++) {
       Pushed one = SyntheticMirror.dag("new" + System.nanoTime()).getFirst();
       one.putBlobs(at.blobs(), Scope.farm(INSTANCE));
@@ -148,6 +149,7 @@ class MirrorBenchmark {
     Collections.sort(seconds);
     show("publish one more and read it in the index, median", seconds.get(2), "s");
     show("  longest", seconds.getLast(), "s");
+    show("  CPU of each", (cpuNanos() - cpu) / 5e9, "s");
     peak();
     long begun = System.nanoTime();
     for (int i = 0; i < 10; i++) {
@@ -157,28 +159,37 @@ class MirrorBenchmark {
     show("index that is there, read", megabytes / ((System.nanoTime() - begun) / 1e9), "MB/s");
   }
 
-  /** As {@code spack install} asks: the manifest, then the archive. */
+  /**
+   * As {@code spack install} asks: the manifest, then the archive, which takes it a while to
+   * unpack. Without that pause each reader has a request in flight all the time, so that the
+   * latency says how many requests a second there are for so many readers, and nothing else.
+   */
   private static void readers(MirrorOnDisk at) throws Exception {
     List<PublishedSpec> specs = at.mirror().require(INSTANCE).all();
-    for (boolean warm : new boolean[] {false, true}) {
-      AtomicInteger next = new AtomicInteger();
-      List<Double> millis = Collections.synchronizedList(new ArrayList<>());
-      long begun = System.nanoTime();
-      Callable<Boolean> reader =
-          () -> {
-            Random random = new Random(next.get());
-            while (next.incrementAndGet() <= READS) {
-              millis.add(read(at, specs.get(random.nextInt(specs.size()))));
-            }
-            return true;
-          };
-      inParallel(READERS, reader);
-      double seconds = (System.nanoTime() - begun) / 1e9;
-      if (warm) {
-        show(READERS + " readers, a connection a request", 2 * READS / seconds, "requests/s");
-        latencies(millis);
-      }
-    }
+    read(at, specs, 0, READS); // warms up
+    String what = READERS + " readers, a connection a request";
+    timed(what, () -> read(at, specs, 0, READS));
+    timed(what + ", 100 ms a node", () -> read(at, specs, 100, READS / 2));
+  }
+
+  private static int read(MirrorOnDisk at, List<PublishedSpec> specs, int pauseMillis, int reads)
+      throws Exception {
+    AtomicInteger next = new AtomicInteger();
+    List<Double> millis = Collections.synchronizedList(new ArrayList<>());
+    long begun = System.nanoTime();
+    Callable<Boolean> reader =
+        () -> {
+          Random random = new Random(next.get());
+          while (next.incrementAndGet() <= reads) {
+            Thread.sleep(pauseMillis == 0 ? 0 : random.nextInt(2 * pauseMillis));
+            millis.add(read(at, specs.get(random.nextInt(specs.size()))));
+          }
+          return true;
+        };
+    inParallel(READERS, reader);
+    show("  requests", 2 * reads / ((System.nanoTime() - begun) / 1e9), "1/s");
+    latencies(millis);
+    return reads;
   }
 
   /** Milliseconds of the manifest's GET. */

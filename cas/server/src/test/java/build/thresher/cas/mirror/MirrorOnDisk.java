@@ -10,7 +10,7 @@ import build.thresher.cas.store.StoreOptions;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.Maps;
-import java.io.ByteArrayOutputStream;
+import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -87,15 +87,18 @@ record MirrorOnDisk(
         blob(checksum.group(1)),
         in -> {
           String entry = "\"" + spec + "\":{\"spec\"";
-          String before = "";
           boolean found = false;
           long size = 0;
           byte[] chunk = new byte[1 << 16];
-          for (int n = in.read(chunk); n >= 0; n = in.read(chunk)) {
-            String text = before + new String(chunk, 0, n, StandardCharsets.US_ASCII);
-            found |= text.contains(entry);
-            before = text.substring(Math.max(0, text.length() - entry.length()));
+          int carried = 0; // an entry may begin in one chunk and end in the next
+          for (int n = in.read(chunk); n >= 0; ) {
             size += n;
+            int filled = carried + n;
+            found =
+                found || new String(chunk, 0, filled, StandardCharsets.ISO_8859_1).contains(entry);
+            carried = Math.min(filled, entry.length());
+            System.arraycopy(chunk, filled - carried, chunk, 0, carried);
+            n = in.read(chunk, carried, chunk.length - carried);
           }
           if (!found) {
             throw new IOException("the index does not list " + spec);
@@ -123,16 +126,16 @@ record MirrorOnDisk(
           "GET /mirror/%s/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
               .formatted(instance, path);
       socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
-      InputStream in = socket.getInputStream();
-      ByteArrayOutputStream head = new ByteArrayOutputStream();
-      while (!head.toString(StandardCharsets.US_ASCII).endsWith("\r\n\r\n")) {
+      InputStream in = new BufferedInputStream(socket.getInputStream());
+      StringBuilder head = new StringBuilder();
+      while (head.indexOf("\r\n\r\n", Math.max(0, head.length() - 4)) < 0) {
         int next = in.read();
         if (next < 0) {
           throw new IOException(path + ": no answer");
         }
-        head.write(next);
+        head.append((char) next);
       }
-      String said = head.toString(StandardCharsets.US_ASCII);
+      String said = head.toString();
       if (!said.startsWith("HTTP/1.1 200")) {
         throw new IOException(path + ": " + said);
       }
