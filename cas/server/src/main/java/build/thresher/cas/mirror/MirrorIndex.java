@@ -64,7 +64,11 @@ final class MirrorIndex {
   }
 
   private record Built(
-      long changes, Instant at, Instant leasedUntil, Written written, Served.Document manifest) {}
+      long changes,
+      Instant begun,
+      Instant leasedUntil,
+      Written written,
+      Served.Document manifest) {}
 
   /** Something new is visible; costs nothing until somebody asks. */
   void changed() {
@@ -86,7 +90,7 @@ final class MirrorIndex {
         }
         built = leasedAnew(built);
       } else if (built != null) {
-        awaitInterval(built.at());
+        awaitInterval(built.begun());
       }
       if (built == null || !isFresh(built)) {
         built = build(built);
@@ -111,7 +115,7 @@ final class MirrorIndex {
   private @Nullable Built leasedAnew(Built built) throws IOException {
     try {
       Instant until = lease(built.written());
-      return new Built(built.changes(), built.at(), until, built.written(), built.manifest());
+      return new Built(built.changes(), built.begun(), until, built.written(), built.manifest());
     } catch (BlobNotFoundException e) {
       LOG.info("the index of `{}` is written again: {}", instance, e.getMessage());
       return null;
@@ -161,6 +165,7 @@ final class MirrorIndex {
   }
 
   private Built build(@Nullable Built before) throws IOException {
+    Instant begun = clock.instant();
     long seen = changes.get();
     Written now = writer.write(before == null ? null : before.written(), source.now());
     Instant leased = lease(now);
@@ -176,7 +181,7 @@ final class MirrorIndex {
     }
     byte[] manifest = new Manifest(parts).json().getBytes(StandardCharsets.UTF_8);
     Served.Document document = Served.Document.of(manifest, MediaTypes.JSON, false);
-    return new Built(seen, clock.instant(), leased, now, document);
+    return new Built(seen, begun, leased, now, document);
   }
 
   private Instant lease(Written index) throws IOException {
