@@ -185,12 +185,13 @@ def bench_load(args, scratch):
     try:
         if subprocess.run(command).returncode:
             sys.exit("the load generator failed")
-        actions, (own, sandboxes) = farm.actions(), farm.cpu_apart()
+        actions, before = farm.actions(), farm.cpu_apart()
         # What came before was the warm-up of these.
         run([*command[: command.index("--rounds")], "--rounds", str(args.runs), "--rows", "no-op actions, 16"])
-        actions, (own_after, sandboxes_after) = farm.actions() - actions, farm.cpu_apart()
-        print("CPU of server and executor for each of %d no-op actions %24.2f ms" % (actions, (own_after - own) / actions * 1000))
-        print("CPU of its sandbox, from the fork of its launcher to the command%17.2f ms" % ((sandboxes_after - sandboxes) / actions * 1000))
+        actions = farm.actions() - actions
+        print("CPU for each of %d no-op actions, 16 at a time:" % actions)
+        for kind, seconds in farm.cpu_apart().items():
+            print("  %-60s %6.2f ms" % (kind, (seconds - before[kind]) / actions * 1000))
     finally:
         farm.stop()
 

@@ -37,9 +37,22 @@ def run(command, env=None, quiet=True):
         return cost
 
 
-def cpu_fields(pid):
-    """CPU seconds of a process in user and system mode, then of its children that it has reaped."""
-    with open("/proc/%d/stat" % pid) as f:
+# Threads of the server by the beginnings of their names.
+THREADS = {
+    "calls, actions and uploads (virtual threads)": "ForkJoinPool|VirtualThread",
+    "scheduler's core with its syncs": "scheduler-core",
+    "network": "grpc",
+    "storage, history, mirror": "blob-|scheduler-h|mirror-|rocksdb",
+    "outputs of actions, listening to the launcher": "sandbox-",
+    "Java's collector": "G1 |GC |VM Thread|VM Periodic",
+    "Java's compiler": "C[12] Compiler",
+}
+OTHERS, LAUNCHER, SANDBOXES = "all other threads", "launcher of sandboxes", "bubblewrap and the command"
+
+
+def cpu_fields(process):
+    """CPU seconds of a process (or thread) in user and system mode, then of its children that it has reaped."""
+    with open("/proc/%s/stat" % process) as f:
         return [int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in f.read().rsplit(")", 1)[1].split()[11:15]]
 
 
@@ -106,13 +119,26 @@ class Farm:
             return len(re.findall(r": leased action$", log.read(), re.M))
 
     def cpu_apart(self):
-        """CPU seconds of server and executor, and of what they started: the launcher of sandboxes with all that it has reaped."""
-        own = cpu_fields(self.process.pid)
-        launchers = []
-        for children in glob.glob("/proc/%d/task/*/children" % self.process.pid):
-            with open(children) as f:
-                launchers += [cpu_fields(int(pid)) for pid in f.read().split()]
-        return sum(own[:2]), sum(own[2:]) + sum(map(sum, launchers))
+        """CPU seconds by what used them: threads of server and executor, the launcher of sandboxes, what that has started and reaped."""
+        used = dict.fromkeys([*THREADS, OTHERS, LAUNCHER, SANDBOXES], 0.0)
+        used[OTHERS] = sum(cpu_fields(self.process.pid)[:2])
+        for task in glob.glob("/proc/%d/task/*" % self.process.pid):
+            try:
+                with open(os.path.join(task, "comm")) as f:
+                    name = f.read()
+                seconds = sum(cpu_fields("%d/task/%s" % (self.process.pid, os.path.basename(task)))[:2])
+                with open(os.path.join(task, "children")) as f:
+                    children = f.read().split()
+            except FileNotFoundError:
+                continue  # it ended meanwhile, and counts among the others
+            kind = next((kind for kind, pattern in THREADS.items() if re.match(pattern, name)), OTHERS)
+            if kind != OTHERS:
+                used[kind] += seconds
+                used[OTHERS] -= seconds
+            for launcher in map(cpu_fields, children):
+                used[LAUNCHER] += sum(launcher[:2])
+                used[SANDBOXES] += sum(launcher[2:])
+        return used
 
     def cpu(self):
         """CPU seconds of server and executor so far, without builds: those are reaped by their sandboxes."""
