@@ -70,6 +70,7 @@ final class Main implements Callable<Integer> {
         && !command.getCommandSpec().helpCommand()) {
       command.getCommandSpec().mixinStandardHelpOptions(true);
     }
+    command.getSubcommands().values().forEach(Main::withHelp);
   }
 
   @Override

@@ -32,8 +32,11 @@ class MainTest {
   }
 
   private static List<String> commands() {
-    return run("help")
-        .out()
+    return commandsIn(run("help"));
+  }
+
+  private static List<String> commandsIn(Ran help) {
+    return help.out()
         .lines()
         .dropWhile(line -> !line.startsWith("Commands:"))
         .filter(line -> line.matches("  [a-z]+ .*"))
@@ -49,6 +52,10 @@ class MainTest {
       for (Ran ran : List.of(run(command, "--help"), run("help", command))) {
         assertEquals(0, ran.exitCode(), ran.err());
         assertTrue(ran.out().contains("Usage: thresher " + command), ran.out());
+        for (String below : commandsIn(ran)) {
+          Ran help = run(command, below, "--help");
+          assertEquals(0, help.exitCode(), command + " " + below + ": " + help.err());
+        }
       }
     }
   }
