@@ -1,4 +1,5 @@
 """What the benchmarks share: programs that are run and measured, a farm, a private Spack."""
+import atexit
 import glob
 import json
 import os
@@ -78,6 +79,7 @@ class Farm:
         start = time.monotonic()
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        atexit.register(self.stop)  # also where a benchmark fails
         ready = None
         while not ready:
             time.sleep(0.005)
