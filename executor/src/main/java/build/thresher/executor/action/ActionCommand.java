@@ -34,6 +34,9 @@ record ActionCommand(
   /** Where programs are looked for when a command says nothing. */
   static final String DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 
+  /** Bubblewrap takes 9,000, its own included. */
+  private static final int MOST_WORDS = 8_000;
+
   private static final int MAX_PATH = 4096;
   private static final Splitter SLASHES = Splitter.on('/').omitEmptyStrings();
 
@@ -57,6 +60,17 @@ record ActionCommand(
    * @throws RefusedActionException when it cannot be run, saying why
    */
   static ActionCommand of(Command command) throws RefusedActionException {
+    int words = command.getArgumentsCount() + 3 * command.getEnvironmentVariablesCount();
+    if (words > MOST_WORDS) {
+      throw new RefusedActionException(
+          "the command has "
+              + command.getArgumentsCount()
+              + " arguments and "
+              + command.getEnvironmentVariablesCount()
+              + " variables; sandboxes start one of at most "
+              + MOST_WORDS
+              + " words, a variable being three: write arguments into a file");
+    }
     if (command.getArgumentsCount() == 0) {
       throw new RefusedActionException("the command has no arguments; the first is the program");
     }

@@ -24,9 +24,8 @@ import io.grpc.Status;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
+import java.util.Collections;
 import java.util.List;
-import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -90,6 +89,17 @@ final class ActionExecutorTest {
   void aProgramThatIsNotThereGives127() throws Exception {
     ActionResult result = run(Command.newBuilder().addArguments("no-such-program"), Digest.EMPTY);
     assertEquals(127, result.getExitCode(), result::toString);
+  }
+
+  @Test
+  void aCommandOfManyWordsRunsAndOneOfTooManyIsRefused() throws Exception {
+    Command.Builder many = Command.newBuilder().addArguments("/bin/true");
+    many.addAllArguments(Collections.nCopies(7_999, "word"));
+    assertEquals(0, run(many, Digest.EMPTY).getExitCode());
+    many.addArguments("word");
+    Failure failure = completion(offer(many, Digest.EMPTY)).getFailure();
+    assertEquals(FailureClass.FAILURE_INPUT, failure.getFailureClass());
+    assertTrue(failure.getMessage().contains("8001 arguments"), failure.getMessage());
   }
 
   @Test
@@ -200,13 +210,5 @@ final class ActionExecutorTest {
                 return false;
               }
             });
-  }
-
-  private static void await(String what, BooleanSupplier condition) throws Exception {
-    long deadline = System.nanoTime() + Duration.ofMinutes(1).toNanos();
-    while (!condition.getAsBoolean()) {
-      assertTrue(System.nanoTime() < deadline, "waited in vain for: " + what);
-      Thread.sleep(20);
-    }
   }
 }

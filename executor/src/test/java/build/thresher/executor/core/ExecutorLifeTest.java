@@ -26,7 +26,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -84,14 +83,6 @@ final class ExecutorLifeTest {
     Lease lease = TestLeases.of(store, command, tree.root(), List.of(), ++executions);
     farm.offer(lease);
     return lease.getFence();
-  }
-
-  private static void await(String what, BooleanSupplier condition) throws InterruptedException {
-    long deadline = System.nanoTime() + Duration.ofMinutes(1).toNanos();
-    while (!condition.getAsBoolean()) {
-      assertTrue(System.nanoTime() < deadline, "waited in vain for: " + what);
-      Thread.sleep(20);
-    }
   }
 
   /** Other runs of this test on the host sleep as long, but for a fraction of a second. */
