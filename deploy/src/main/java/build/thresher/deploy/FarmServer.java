@@ -191,7 +191,6 @@ final class FarmServer implements AutoCloseable {
     Pins pins = Pins.open(mirror);
     Views views = Views.open(mirror);
     Retention retention = new Retention(mirror, pins, views, scheduler::needs);
-    opened(MirrorUpkeep.start(mirror, retention, UPKEEP));
     KeyRotation keys = opened(KeyRotation.start(mirror));
     adapters.add(
         new MirrorService(pushed, retention, pins, views, new Promotion(mirror), keys, clock));
@@ -209,6 +208,8 @@ final class FarmServer implements AutoCloseable {
     if (blobs.isAfterCrash()) {
       PinCheck.run(blobs, mirror, List.of(oci::eachPinned, sources.mirror()::eachPinned));
     }
+    // Only now: it lets go of pins outside of the locks under which they are counted.
+    opened(MirrorUpkeep.start(mirror, retention, UPKEEP));
     MirrorServer http =
         MirrorServer.start(
             httpOptions,

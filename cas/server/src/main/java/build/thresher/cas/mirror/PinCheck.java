@@ -33,6 +33,7 @@ public final class PinCheck {
   /**
    * Compares all pins with all names; mirrors publish nothing meanwhile.
    *
+   * @param mirror whose upkeep must not run before this returns
    * @param others must not pin or unpin anything before this returns
    * @return how many blobs were pinned too often
    */
