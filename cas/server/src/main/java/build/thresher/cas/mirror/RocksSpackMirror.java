@@ -6,18 +6,12 @@ import build.thresher.cas.api.NamingBlobStore;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
-import build.thresher.cas.api.spack.SpecDocument;
-import build.thresher.cas.api.spack.SpecNode;
-import build.thresher.cas.mirror.MirrorDb.IndexNode;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Sets;
-import com.google.common.util.concurrent.Striped;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.InstantSource;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableSet;
 import java.util.Optional;
@@ -25,9 +19,7 @@ import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.locks.Lock;
 import java.util.function.BiConsumer;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,17 +27,14 @@ import org.slf4j.LoggerFactory;
 /**
  * The mirrors of all instances, on a RocksDB of their own.
  *
- * <p>Publishing checks the archive, then pins its blobs, then commits manifest and index segments
- * in one synced batch, then shows them: a crash leaves a spec published or not at all. One archive
- * per instance and hash is published; whoever comes second gets the first one's, and takes its
- * place only where the store has lost the first one's blobs.
+ * <p>One archive per instance and hash is published, whole or not at all, see {@link Publishing};
+ * whoever comes second gets the first one's, and takes its place only where the store has lost the
+ * first one's blobs.
  *
- * <p>Threading: any thread; calls block. Publishing of different specs runs in parallel.
+ * <p>Threading: any thread; calls block.
  */
 public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(RocksSpackMirror.class);
-  private static final Pattern PACKAGE_NAME = Pattern.compile("[a-z0-9_][a-z0-9_-]{0,199}");
-  private static final Pattern VERSION = Pattern.compile("[A-Za-z0-9_.=+~,-]{1,300}");
 
   private final MirrorDb db;
   private final NamingBlobStore blobs;
@@ -53,7 +42,8 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   private final MirrorOptions options;
   private final InstantSource clock;
   private final ConcurrentHashMap<String, InstanceMirror> instances = new ConcurrentHashMap<>();
-  private final Striped<Lock> publishing = Striped.lock(256);
+  private final BuiltSpecChecker checker;
+  private final Publishing publishing;
   private final UsedSpecs used;
   private final SupersededIndices superseded;
   private final Served.Document layout;
@@ -71,6 +61,8 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     this.signers = signers;
     this.options = options;
     this.clock = clock;
+    this.checker = new BuiltSpecChecker(blobs, options);
+    this.publishing = new Publishing(db, blobs, used, checker, clock);
     this.superseded = new SupersededIndices(db, blobs, options, clock);
     this.layout = document("{\"signing\": \"gpg\"}", MediaTypes.JSON, true);
   }
@@ -139,33 +131,31 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   @Override
   public PublishedSpec publish(String instance, BuiltSpec built)
       throws ArchiveRefusedException, IOException {
-    requireRoot(instance, built);
+    checker.requireRoot(instance, built);
     return publishAnywhere(instance, built);
   }
 
   /** The same for an archive of any root. The caller has made sure that the instance takes it. */
   PublishedSpec publishAnywhere(String instance, BuiltSpec built)
       throws ArchiveRefusedException, IOException {
-    Optional<PublishedSpec> winner = whole(instance, built.node().hash());
-    if (winner.isPresent()) {
-      return winner.get();
-    }
-    Lock lock = publishing.get(instance + "/" + built.node().hash());
-    lock.lock();
-    try {
-      winner = whole(instance, built.node().hash());
-      return winner.isPresent() ? winner.get() : publishFirst(instance, built);
-    } finally {
-      lock.unlock();
-    }
+    return publishing.publish(instance, require(instance), built);
   }
 
-  /** What was published, unless the store has lost what it names: then the next one may win. */
+  /** As {@link Publishing#whole}. */
   Optional<PublishedSpec> whole(String instance, DagHash hash) throws IOException {
-    Optional<PublishedSpec> spec = look(instance, hash);
-    boolean lost =
-        spec.isPresent() && !blobs.findMissing(Scope.farm(instance), blobsOf(spec.get())).isEmpty();
-    return lost ? Optional.empty() : spec;
+    InstanceMirror mirror = instances.get(instance);
+    return mirror == null ? Optional.empty() : publishing.whole(instance, mirror, hash);
+  }
+
+  /** As {@link Publishing#adopt}. */
+  PublishedSpec adopt(String instance, PublishedRecord record, String from, Set<DagHash> closure)
+      throws IOException {
+    return publishing.adopt(instance, require(instance), record, from, closure);
+  }
+
+  /** As {@link Publishing#unpin}. */
+  void unpin(String instance, PublishedSpec spec) throws IOException {
+    publishing.unpin(instance, spec);
   }
 
   /** Throws when the store does not hold what it names. */
@@ -311,120 +301,6 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
         : document(Pruned.published(row).manifest(), MediaTypes.SIGNED_TEXT, false);
   }
 
-  private PublishedSpec publishFirst(String instance, BuiltSpec built)
-      throws ArchiveRefusedException, IOException {
-    SpecDocument document = check(instance, built);
-    SpecNode node = built.node();
-    PublishedSpec spec =
-        new PublishedSpec(
-            node.hash(),
-            node.name(),
-            node.version(),
-            built.archive(),
-            built.spec(),
-            built.prefix());
-    InstanceMirror mirror = instance(instance);
-    List<IndexNode> nodes = new ArrayList<>();
-    for (SpecNode each : document.nodes().values()) {
-      nodes.add(IndexNode.of(document, each));
-    }
-    Lock shared = mirror.publishing();
-    shared.lock();
-    try {
-      PublishedRecord record =
-          new PublishedRecord(
-                  spec,
-                  built.archiveMediaType(),
-                  built.specMediaType(),
-                  built.installRoot(),
-                  ImmutableMap.copyOf(built.provenance()),
-                  clock.instant(),
-                  "")
-              .signedBy(mirror.key().signer());
-      show(instance, mirror, record, nodes);
-    } finally {
-      shared.unlock();
-    }
-    LOG.info("published {} in instance `{}`: {}", node.display(), instance, built.archive());
-    return spec;
-  }
-
-  /** Pins, commits, and shows. What was checked does not change while this is done. */
-  private void show(
-      String instance, InstanceMirror mirror, PublishedRecord record, Iterable<IndexNode> nodes)
-      throws IOException {
-    PublishedSpec spec = record.spec();
-    List<IndexNode> newNodes = new ArrayList<>();
-    for (IndexNode node : nodes) {
-      if (!mirror.knowsNode(node.hash())) {
-        newNodes.add(node);
-      }
-    }
-    PublishedSpec lost = mirror.find(spec.hash());
-    List<Digest> named = blobsOf(spec);
-    // Before the commit: a crash in between leaves a pin too many, never a blob too few.
-    blobs.pin(Scope.farm(instance), named);
-    try {
-      db.publish(instance, record, newNodes);
-    } catch (IOException e) {
-      blobs.unpin(Scope.farm(instance), named);
-      throw e;
-    }
-    newNodes.forEach(n -> mirror.addNode(n.hash()));
-    mirror.add(record);
-    used.touch(instance, spec.hash());
-    if (lost != null) {
-      LOG.warn("{} in `{}` had lost {}", display(spec), instance, lost.archive());
-      unpin(instance, lost);
-    }
-  }
-
-  void unpin(String instance, PublishedSpec spec) throws IOException {
-    for (Digest digest : blobsOf(spec)) {
-      try {
-        blobs.unpin(Scope.farm(instance), List.of(digest));
-      } catch (BlobNotFoundException e) {
-        LOG.debug("its pin went with the blob", e);
-      }
-    }
-  }
-
-  private SpecDocument check(String instance, BuiltSpec built)
-      throws ArchiveRefusedException, IOException {
-    SpecNode node = built.node();
-    requireKnown(
-        "archive",
-        built.archiveMediaType(),
-        MediaTypes.ARCHIVES.contains(built.archiveMediaType()));
-    requireKnown("spec", built.specMediaType(), MediaTypes.SPECS.contains(built.specMediaType()));
-    if (!PACKAGE_NAME.matcher(node.name()).matches()
-        || !VERSION.matcher(node.version()).matches()) {
-      throw new ArchiveRefusedException(
-          "the name or version of " + node.hash() + " has characters that Spack's have not");
-    }
-    Scope scope = Scope.farm(instance);
-    boolean pushed = options.pushed().containsKey(instance);
-    SpecChecker specs = new SpecChecker(node, pushed ? SpecChecker.PUSHED : SpecChecker.BUILT);
-    SpecDocument document;
-    try (InputStream in = blobs.read(scope, built.spec(), 0, Long.MAX_VALUE)) {
-      document = specs.checkBlob(in);
-    }
-    byte[] inside;
-    try (InputStream in = blobs.read(scope, built.archive(), 0, Long.MAX_VALUE)) {
-      inside = new ArchiveChecker(built, options).check(in);
-    }
-    specs.check(".spack/spec.json", inside);
-    return document;
-  }
-
-  private static void requireKnown(String what, String mediaType, boolean known)
-      throws ArchiveRefusedException {
-    if (!known) {
-      throw new ArchiveRefusedException(
-          "`" + mediaType + "` is no media type of a Spack " + what + " that this mirror serves");
-    }
-  }
-
   private InstanceMirror instance(String name) throws IOException {
     InstanceMirror known = instances.get(name);
     if (known != null) {
@@ -459,58 +335,6 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
         return there.isPublished(node);
       }
     };
-  }
-
-  /**
-   * Publishes what another instance has checked and published, signed with this one's key. An
-   * archive of this hash that is there already stays.
-   *
-   * @param closure what the index needs to know of the other instance
-   */
-  PublishedSpec adopt(String instance, PublishedRecord record, String from, Set<DagHash> closure)
-      throws IOException {
-    DagHash hash = record.spec().hash();
-    Lock lock = publishing.get(instance + "/" + hash);
-    lock.lock();
-    try {
-      Optional<PublishedSpec> winner = whole(instance, hash);
-      if (winner.isPresent()) {
-        return winner.get();
-      }
-      InstanceMirror mirror = require(instance);
-      Lock shared = mirror.publishing();
-      shared.lock();
-      try {
-        List<IndexNode> nodes = new ArrayList<>();
-        for (DagHash each : closure) {
-          IndexNode node = mirror.knowsNode(each) ? null : db.node(from, each);
-          if (node != null) {
-            nodes.add(node);
-          }
-        }
-        show(instance, mirror, record.signedBy(mirror.key().signer()), nodes);
-      } finally {
-        shared.unlock();
-      }
-      return record.spec();
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  /** Archives hold the path that they were built for; another one would not fit its neighbours. */
-  private void requireRoot(String instance, BuiltSpec built) throws ArchiveRefusedException {
-    String root = options.installRoots().get(instance);
-    if (root == null) {
-      throw new ArchiveRefusedException(
-          "there is no instance `%s` to publish %s in; this server has %s"
-              .formatted(instance, built.node().display(), options.installRoots().keySet()));
-    }
-    if (!root.equals(built.installRoot())) {
-      throw new ArchiveRefusedException(
-          "%s was built for the install root %s, but the root of instance `%s` is %s: build it again"
-              .formatted(built.node().display(), built.installRoot(), instance, root));
-    }
   }
 
   private static Served.Document document(String text, String mediaType, boolean immutable) {
