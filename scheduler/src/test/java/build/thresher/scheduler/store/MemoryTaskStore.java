@@ -12,6 +12,7 @@ import build.thresher.scheduler.core.TaskSnapshot;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -27,6 +28,8 @@ import java.util.TreeMap;
  * A task store that forgets at the end of the process, for the model test. One thread at a time.
  */
 public final class MemoryTaskStore implements TaskStore {
+  private static final Keys KEYS = new Keys("memory");
+
   private long epoch;
   private final Map<String, RequestHead> live = new TreeMap<>();
   private final Map<String, RequestSnapshot> finished = new LinkedHashMap<>();
@@ -35,7 +38,10 @@ public final class MemoryTaskStore implements TaskStore {
   private final Map<Long, TaskSnapshot> tasks = new TreeMap<>();
   private final Map<TaskKey, String> latest = new LinkedHashMap<>();
   private final Map<String, Change.ExecutionEnded> executions = new LinkedHashMap<>();
-  private final List<RememberedFailure> failures = new ArrayList<>();
+
+  /** By work and executor: what fails again takes the place of what failed before. */
+  private final Map<String, RememberedFailure> failures = new TreeMap<>();
+
   private final Map<String, Double> durations = new TreeMap<>();
 
   @Override
@@ -95,7 +101,7 @@ public final class MemoryTaskStore implements TaskStore {
         definitions.remove(c.taskId());
       }
       case Change.ExecutionEnded c -> executions.put(c.execution().fence().execution(), c);
-      case Change.FailurePut c -> failures.add(c.failure());
+      case Change.FailurePut c -> failures.put(text(KEYS.failure(c.failure())), c.failure());
       case Change.DurationPut c -> durations.put(c.name(), c.seconds());
     }
   }
@@ -148,8 +154,11 @@ public final class MemoryTaskStore implements TaskStore {
 
   @Override
   public List<RememberedFailure> failures(Collection<TaskKey> keys, Instant now) {
-    return failures.stream()
-        .filter(f -> keys.contains(f.key()) && f.expires().isAfter(now))
+    return keys.stream()
+        .map(key -> text(KEYS.failures(key)))
+        .flatMap(prefix -> failures.entrySet().stream().filter(f -> f.getKey().startsWith(prefix)))
+        .map(Map.Entry::getValue)
+        .filter(f -> f.expires().isAfter(now))
         .toList();
   }
 
@@ -171,10 +180,14 @@ public final class MemoryTaskStore implements TaskStore {
               return old;
             });
     executions.values().removeIf(e -> e.finished().isBefore(before));
-    failures.removeIf(f -> !f.expires().isAfter(now));
+    failures.values().removeIf(f -> !f.expires().isAfter(now));
     return count - finished.size() - executions.size() - failures.size();
   }
 
   @Override
   public void close() {}
+
+  private static String text(byte[] key) {
+    return new String(key, StandardCharsets.UTF_8);
+  }
 }

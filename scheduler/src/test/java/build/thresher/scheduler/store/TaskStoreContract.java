@@ -312,6 +312,11 @@ abstract class TaskStoreContract {
       assertEquals(List.of(failure), store.failures(List.of(KEY), T0));
       assertEquals(List.of(), store.failures(List.of(KEY), T0.plusSeconds(61)));
       assertEquals(List.of(), store.failures(List.of(new TaskKey("other", KEY.hash())), T0));
+      RememberedFailure again =
+          new RememberedFailure(
+              KEY, INPUTS, "linux", failure.failure(), null, FENCE.execution(), T0.plusSeconds(90));
+      store.commit(epoch, List.of(new Change.FailurePut(again)));
+      assertEquals(List.of(again), store.failures(List.of(KEY), T0));
     }
   }
 
