@@ -3,7 +3,7 @@ package build.thresher.executor.action;
 import build.bazel.remote.execution.v2.NodeProperties;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.client.LocalTree.Content;
-import com.google.protobuf.Timestamp;
+import build.thresher.cas.client.WireTimes;
 import com.google.protobuf.UInt32Value;
 import java.io.IOException;
 import java.io.InputStream;
@@ -13,7 +13,6 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermission;
 import java.security.MessageDigest;
-import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 
@@ -85,9 +84,7 @@ final class NodeReader {
     NodeProperties.Builder properties = NodeProperties.newBuilder();
     if (mtime) {
       FileTime time = Files.getLastModifiedTime(path, LinkOption.NOFOLLOW_LINKS);
-      Instant instant = time.toInstant();
-      properties.setMtime(
-          Timestamp.newBuilder().setSeconds(instant.getEpochSecond()).setNanos(instant.getNano()));
+      properties.setMtime(WireTimes.toWire(time.toInstant()));
     }
     if (mode) {
       int bits = (int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);

@@ -1,8 +1,8 @@
 package build.thresher.executor.action;
 
 import build.bazel.remote.execution.v2.ExecutedActionMetadata;
+import build.thresher.cas.client.WireTimes;
 import com.google.protobuf.Timestamp;
-import java.time.Instant;
 import java.time.InstantSource;
 
 /** When each part of an execution was. Used by one thread. */
@@ -17,8 +17,7 @@ final class Times {
   }
 
   private Timestamp now() {
-    Instant now = clock.instant();
-    return Timestamp.newBuilder().setSeconds(now.getEpochSecond()).setNanos(now.getNano()).build();
+    return WireTimes.toWire(clock.instant());
   }
 
   void fetching() {

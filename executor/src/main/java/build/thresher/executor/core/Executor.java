@@ -1,6 +1,7 @@
 package build.thresher.executor.core;
 
 import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.client.WireTimes;
 import build.thresher.executor.action.ActionRunner;
 import build.thresher.executor.action.Owner;
 import build.thresher.executor.core.RunningLease.Ending;
@@ -282,7 +283,7 @@ public final class Executor implements AutoCloseable {
         RenewResponse response = farm.renew(held);
         leases.kill(response.getKillList());
         if (response.hasTerm()) {
-          registration.term(Wire.duration(response.getTerm()));
+          registration.term(WireTimes.fromWire(response.getTerm()));
         }
       } catch (StatusRuntimeException e) {
         log.warn("{} leases not renewed: {}", held.size(), e.getMessage());

@@ -1,5 +1,6 @@
 package build.thresher.executor.core;
 
+import build.thresher.cas.client.WireTimes;
 import build.thresher.v1.AppendLogRequest;
 import build.thresher.v1.Capabilities;
 import build.thresher.v1.CompleteRequest;
@@ -68,7 +69,7 @@ final class Farm {
             .setExecutor(executor)
             .setIncarnation(incarnation)
             .setMaxLeases(free)
-            .setWait(Wire.duration(wait))
+            .setWait(WireTimes.toWire(wait))
             .build();
     return within(wait.plus(CALL)).lease(request).getLeasesList();
   }

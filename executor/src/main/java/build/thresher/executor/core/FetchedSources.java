@@ -7,6 +7,7 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.SourceQuestion;
 import build.thresher.cas.client.WireDigests;
+import build.thresher.cas.client.WireTimes;
 import build.thresher.executor.inputs.RemoteSources;
 import build.thresher.executor.inputs.SourceFile;
 import build.thresher.executor.inputs.SourceUnavailableException;
@@ -67,7 +68,7 @@ final class FetchedSources implements RemoteSources {
                         git.sparse(),
                         git.fullHistory()))
             .orElseGet(() -> question.archive(source.sha256()));
-    return request.toBuilder().setTimeout(Wire.duration(LIMIT)).build();
+    return request.toBuilder().setTimeout(WireTimes.toWire(LIMIT)).build();
   }
 
   private static SourceUnavailableException unavailable(

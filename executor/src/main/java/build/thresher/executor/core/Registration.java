@@ -1,5 +1,6 @@
 package build.thresher.executor.core;
 
+import build.thresher.cas.client.WireTimes;
 import build.thresher.v1.RegisterResponse;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -42,7 +43,7 @@ final class Registration {
     }
     RegisterResponse response = farm.register(leases.held());
     if (response.hasLeaseTerm()) {
-      term(Wire.duration(response.getLeaseTerm()));
+      term(WireTimes.fromWire(response.getLeaseTerm()));
     }
     generation++;
     leases.kill(response.getRefusedList());

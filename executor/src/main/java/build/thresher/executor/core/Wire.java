@@ -2,6 +2,7 @@ package build.thresher.executor.core;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.client.WireDigests;
+import build.thresher.cas.client.WireTimes;
 import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.GitVersion;
 import build.thresher.executor.inputs.SourceFile;
@@ -20,7 +21,6 @@ import build.thresher.v1.SpackBuild;
 import build.thresher.v1.SpackBuildResult;
 import build.thresher.v1.Usage;
 import com.google.protobuf.ByteString;
-import com.google.protobuf.Duration;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,7 +51,7 @@ final class Wire {
         build.getInstallTreeRoot(),
         build.getPaddedLength(),
         build.getBuildJobs(),
-        build.hasTimeout() ? Optional.of(duration(build.getTimeout())) : Optional.empty(),
+        build.hasTimeout() ? Optional.of(WireTimes.fromWire(build.getTimeout())) : Optional.empty(),
         build.getMemoryLimitBytes(),
         nodeTexts(build.getNodeTexts()));
   }
@@ -104,17 +104,6 @@ final class Wire {
         prefix.getHash(), prefix.getPath(), WireDigests.fromWire(prefix.getArchive()));
   }
 
-  static java.time.Duration duration(Duration duration) {
-    return java.time.Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
-  }
-
-  static Duration duration(java.time.Duration duration) {
-    return Duration.newBuilder()
-        .setSeconds(duration.getSeconds())
-        .setNanos(duration.getNano())
-        .build();
-  }
-
   static SpackBuildResult result(PushedSpec pushed) {
     return SpackBuildResult.newBuilder()
         .setArchive(WireDigests.toWire(pushed.archive()))
@@ -126,9 +115,9 @@ final class Wire {
 
   static Usage usage(SandboxResult.Usage usage) {
     return Usage.newBuilder()
-        .setWall(duration(usage.wall()))
-        .setUserCpu(duration(usage.userCpu()))
-        .setSystemCpu(duration(usage.systemCpu()))
+        .setWall(WireTimes.toWire(usage.wall()))
+        .setUserCpu(WireTimes.toWire(usage.userCpu()))
+        .setSystemCpu(WireTimes.toWire(usage.systemCpu()))
         .setPeakMemoryBytes(usage.peakMemoryBytes())
         .build();
   }

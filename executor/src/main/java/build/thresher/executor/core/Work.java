@@ -2,6 +2,7 @@ package build.thresher.executor.core;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.client.WireDigests;
+import build.thresher.cas.client.WireTimes;
 import build.thresher.executor.action.ActionTask;
 import build.thresher.executor.action.PlatformProperties;
 import build.thresher.v1.ActionRun;
@@ -52,7 +53,7 @@ sealed interface Work {
       return new ActionTask(
           instance,
           WireDigests.fromWire(run.getAction()),
-          run.hasTimeout() ? Optional.of(Wire.duration(run.getTimeout())) : Optional.empty(),
+          run.hasTimeout() ? Optional.of(WireTimes.fromWire(run.getTimeout())) : Optional.empty(),
           PlatformProperties.of(run.getPlatform()),
           run.hasQueued() ? Optional.of(run.getQueued()) : Optional.empty(),
           run.getMemoryLimitBytes(),

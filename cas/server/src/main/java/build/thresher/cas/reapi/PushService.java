@@ -14,6 +14,7 @@ import build.thresher.cas.assets.AssetTable;
 import build.thresher.cas.assets.PushedAssets.Kind;
 import build.thresher.cas.assets.PushedAssets.Name;
 import build.thresher.cas.client.WireDigests;
+import build.thresher.cas.client.WireTimes;
 import build.thresher.cas.sources.Qualifiers;
 import com.google.protobuf.Timestamp;
 import io.grpc.Status;
@@ -111,8 +112,7 @@ public final class PushService extends PushGrpc.PushImplBase {
       throw new IllegalArgumentException("more than " + MAX_REFERENCES + " references");
     }
     Digest digest = WireDigests.fromWire(pushed.digest());
-    Optional<Instant> expires =
-        pushed.expires().map(t -> Instant.ofEpochSecond(t.getSeconds(), t.getNanos()));
+    Optional<Instant> expires = pushed.expires().map(WireTimes::fromWire);
     List<Name> names =
         pushed.uris().stream()
             .map(uri -> new Name(pushed.kind(), uri, qualifiers.ofAssets()))

@@ -15,12 +15,12 @@ import build.thresher.cas.assets.PushedAssets.Asset;
 import build.thresher.cas.assets.PushedAssets.Kind;
 import build.thresher.cas.assets.PushedAssets.Name;
 import build.thresher.cas.client.WireDigests;
+import build.thresher.cas.client.WireTimes;
 import com.google.protobuf.Timestamp;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.io.InputStream;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -114,7 +114,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
             qualifiers,
             oldest(request.hasOldestContentAccepted(), request.getOldestContentAccepted()));
     if (pushed.isPresent() && (checksums.isEmpty() || fits(scope, pushed.get(), checksums.get()))) {
-      pushed.get().asset().expiresAt().map(Found::toWire).ifPresent(response::setExpiresAt);
+      pushed.get().asset().expiresAt().map(WireTimes::toWire).ifPresent(response::setExpiresAt);
       return response
           .setUri(pushed.get().uri())
           .setDigestFunction(DigestFunction.Value.SHA256)
@@ -128,7 +128,8 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
     try {
       SourceFetcher.Fetched fetched =
           Patience.within(
-              wire(request.getTimeout()), () -> fetch(scope, request.getUrisList(), qualifiers));
+              WireTimes.fromWire(request.getTimeout()),
+              () -> fetch(scope, request.getUrisList(), qualifiers));
       response
           .setStatus(com.google.rpc.Status.getDefaultInstance())
           .setUri(fetched.from())
@@ -157,7 +158,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
             qualifiers,
             oldest(request.hasOldestContentAccepted(), request.getOldestContentAccepted()));
     if (pushed.isPresent()) {
-      pushed.get().asset().expiresAt().map(Found::toWire).ifPresent(response::setExpiresAt);
+      pushed.get().asset().expiresAt().map(WireTimes::toWire).ifPresent(response::setExpiresAt);
       return response
           .setUri(pushed.get().uri())
           .setDigestFunction(DigestFunction.Value.SHA256)
@@ -167,7 +168,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
     try {
       SourceFetcher.Fetched tree =
           Patience.within(
-              wire(request.getTimeout()),
+              WireTimes.fromWire(request.getTimeout()),
               () -> {
                 SourceFetcher.Fetched archive = fetch(scope, request.getUrisList(), qualifiers);
                 return new SourceFetcher.Fetched(
@@ -222,7 +223,7 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
       String path = qualifiers.mirrorPath();
       SourceFetcher.Fetched fetched =
           Patience.within(
-              wire(request.getTimeout()),
+              WireTimes.fromWire(request.getTimeout()),
               () -> fetcher.git().fetch(scope, git, path, request.getUrisList()));
       if (new SourcePath(path).isVersionControl() && path.contains(git.commit())) {
         fetcher.mirror().fetched(scope, fetched.digest(), path, qualifiers.mirrorName());
@@ -254,21 +255,10 @@ public final class SourceFetchService extends FetchGrpc.FetchImplBase {
     return new Scope(instances.apply(instance), "fetch");
   }
 
-  private record Found(String uri, Asset asset) {
-    static Timestamp toWire(Instant time) {
-      return Timestamp.newBuilder()
-          .setSeconds(time.getEpochSecond())
-          .setNanos(time.getNano())
-          .build();
-    }
-  }
-
-  private static Duration wire(com.google.protobuf.Duration duration) {
-    return Duration.ofSeconds(duration.getSeconds(), duration.getNanos());
-  }
+  private record Found(String uri, Asset asset) {}
 
   private static Instant oldest(boolean given, Timestamp oldest) {
-    return given ? Instant.ofEpochSecond(oldest.getSeconds(), oldest.getNanos()) : Instant.EPOCH;
+    return given ? WireTimes.fromWire(oldest) : Instant.EPOCH;
   }
 
   private Optional<Found> pushed(
