@@ -1,7 +1,12 @@
 package build.thresher.cas.oci;
 
+import static build.thresher.cas.oci.RegistryUnderTest.CONFIG;
+import static build.thresher.cas.oci.RegistryUnderTest.NOTHING;
 import static build.thresher.cas.oci.RegistryUnderTest.OCI_IMAGE;
+import static build.thresher.cas.oci.RegistryUnderTest.bytes;
 import static build.thresher.cas.oci.RegistryUnderTest.code;
+import static build.thresher.cas.oci.RegistryUnderTest.digest;
+import static build.thresher.cas.oci.RegistryUnderTest.header;
 import static build.thresher.cas.oci.RegistryUnderTest.json;
 import static build.thresher.cas.oci.RegistryUnderTest.manifest;
 import static build.thresher.cas.oci.RegistryUnderTest.text;
@@ -11,7 +16,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
-import build.thresher.cas.api.Digest;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.net.http.HttpResponse;
@@ -38,8 +42,6 @@ import org.junit.jupiter.api.io.TempDir;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(180)
 class DistributionRulesTest {
-  private static final byte[] NOTHING = new byte[0];
-  private static final byte[] CONFIG = bytes("{\"architecture\":\"amd64\",\"os\":\"linux\"}");
   private static final byte[] LAYER = bytes("layer of one");
   private static final byte[] IMAGE = manifest(CONFIG, LAYER);
   private static final byte[] ABSENT = bytes("nobody brought this");
@@ -60,18 +62,6 @@ class DistributionRulesTest {
   @AfterAll
   void stop() throws Exception {
     registry.close();
-  }
-
-  private static byte[] bytes(String text) {
-    return text.getBytes(StandardCharsets.UTF_8);
-  }
-
-  private static String digest(byte[] blob) {
-    return "sha256:" + Digest.of(blob).hex();
-  }
-
-  private static String header(HttpResponse<?> response, String name) {
-    return response.headers().firstValue(name).orElse("");
   }
 
   private static DynamicTest rule(String place, String says, Executable shown) {

@@ -1,6 +1,11 @@
 package build.thresher.cas.oci;
 
+import static build.thresher.cas.oci.RegistryUnderTest.CONFIG;
+import static build.thresher.cas.oci.RegistryUnderTest.NOTHING;
+import static build.thresher.cas.oci.RegistryUnderTest.bytes;
 import static build.thresher.cas.oci.RegistryUnderTest.code;
+import static build.thresher.cas.oci.RegistryUnderTest.digest;
+import static build.thresher.cas.oci.RegistryUnderTest.header;
 import static build.thresher.cas.oci.RegistryUnderTest.json;
 import static build.thresher.cas.oci.RegistryUnderTest.manifest;
 import static build.thresher.cas.oci.RegistryUnderTest.text;
@@ -8,7 +13,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import build.thresher.cas.api.Digest;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
@@ -32,8 +36,6 @@ import org.junit.jupiter.api.io.TempDir;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(180)
 class OciHandlerTest {
-  private static final byte[] NOTHING = new byte[0];
-  private static final byte[] CONFIG = bytes("{\"architecture\":\"amd64\",\"os\":\"linux\"}");
 
   private RegistryUnderTest registry;
 
@@ -45,18 +47,6 @@ class OciHandlerTest {
   @AfterAll
   void stop() throws Exception {
     registry.close();
-  }
-
-  private static byte[] bytes(String text) {
-    return text.getBytes(StandardCharsets.UTF_8);
-  }
-
-  private static String digest(byte[] blob) {
-    return "sha256:" + Digest.of(blob).hex();
-  }
-
-  private static String header(HttpResponse<?> response, String name) {
-    return response.headers().firstValue(name).orElse("");
   }
 
   @Test

@@ -38,6 +38,9 @@ final class RegistryUnderTest implements AutoCloseable {
   static final JsonMapper JSON = new JsonMapper();
   static final String OCI_IMAGE = "application/vnd.oci.image.manifest.v1+json";
 
+  static final byte[] NOTHING = new byte[0];
+  static final byte[] CONFIG = bytes("{\"architecture\":\"amd64\",\"os\":\"linux\"}");
+
   private static final String TOKEN = "sesame";
   private static final String READER = "only-look";
 
@@ -127,7 +130,19 @@ final class RegistryUnderTest implements AutoCloseable {
   }
 
   HttpResponse<byte[]> get(String path) throws Exception {
-    return send("GET", path, new byte[0]);
+    return send("GET", path, NOTHING);
+  }
+
+  static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  static String digest(byte[] blob) {
+    return "sha256:" + Digest.of(blob).hex();
+  }
+
+  static String header(HttpResponse<?> response, String name) {
+    return response.headers().firstValue(name).orElse("");
   }
 
   private static String[] with(String[] headers, String name, String value) {
