@@ -43,10 +43,6 @@ public final class AccessInterceptor implements ServerInterceptor {
     if (needed.contains(Role.ANYONE) || (!needed.isEmpty() && isAdministrator(header))) {
       return next.startCall(call, headers);
     }
-    boolean certified = isCertified(call);
-    if (certified && needed.contains(Role.CLIENT)) {
-      return next.startCall(call, headers);
-    }
     boolean known = tokens == null || (header != null && tokens.authorizes(header));
     if (known && administrators != null && needed.contains(Role.ADMINISTRATOR)) {
       return refused(
@@ -56,6 +52,10 @@ public final class AccessInterceptor implements ServerInterceptor {
                   + " access.admin_token_file in the server's farm.yaml says where it is)"));
     }
     if (known && !needed.isEmpty()) {
+      return next.startCall(call, headers);
+    }
+    boolean certified = isCertified(call);
+    if (certified && needed.contains(Role.CLIENT)) {
       return next.startCall(call, headers);
     }
     return refused(call, Status.UNAUTHENTICATED.withDescription(whatToSend(header, certified)));
