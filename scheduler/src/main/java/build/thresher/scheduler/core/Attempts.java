@@ -31,7 +31,8 @@ final class Attempts {
     task.spent++;
     executions.lease(task, execution);
     extend(task, now);
-    journal.changed(task);
+    // Forgotten, the task is ready as before, and the executor's report finds no such lease.
+    journal.moved(task);
   }
 
   /** The lease lives for another term. */
@@ -47,7 +48,7 @@ final class Attempts {
     }
     executions.end(task);
     task.spent--;
-    life.makeReady(task, "", journal);
+    life.makeReadyAgain(task, journal);
     return new Reply.Done();
   }
 

@@ -13,8 +13,10 @@ final class Journal {
   private final ImmutableList.Builder<Effect> effects = ImmutableList.builder();
   private final Set<Task> toStore = new LinkedHashSet<>();
   private final Set<Task> toTell = new LinkedHashSet<>();
+  private boolean mustLast;
 
   void store(Change change) {
+    mustLast = true;
     changes.add(change);
   }
 
@@ -24,6 +26,12 @@ final class Journal {
 
   /** The task's stored state is no longer true. */
   void changed(Task task) {
+    mustLast = true;
+    moved(task);
+  }
+
+  /** The same, where it does no harm when a power cut makes the stored state true again. */
+  void moved(Task task) {
     toStore.add(task);
     toTell.add(task);
   }
@@ -37,7 +45,7 @@ final class Journal {
   void ended(Task task, TaskSnapshot last) {
     toStore.remove(task);
     toTell.remove(task);
-    changes.add(new Change.TaskGone(task.id));
+    store(new Change.TaskGone(task.id));
     tell(task, last);
   }
 
@@ -58,6 +66,6 @@ final class Journal {
         all.add(new Effect.TaskChanged(task.requestIds(), task.snapshot()));
       }
     }
-    return new Outcome(reply, changes.build(), all.addAll(later).build());
+    return new Outcome(reply, changes.build(), mustLast, all.addAll(later).build());
   }
 }

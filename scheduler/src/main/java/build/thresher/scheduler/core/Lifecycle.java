@@ -79,10 +79,20 @@ final class Lifecycle {
 
   /** The task can go as soon as an executor is free. */
   void makeReady(Task task, String phase, Journal journal) {
+    queue(task, phase);
+    journal.changed(task);
+  }
+
+  /** As before a lease that nobody got: forgotten, that lapses. */
+  void makeReadyAgain(Task task, Journal journal) {
+    queue(task, "");
+    journal.moved(task);
+  }
+
+  private void queue(Task task, String phase) {
     task.state = TaskState.READY;
     task.phase = phase;
     ready.add(task);
-    journal.changed(task);
   }
 
   void succeed(Task task, Now now, Journal journal) {

@@ -29,7 +29,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The one thread that feeds the core. It takes all events that wait, applies each, stores what they
- * changed in one durable batch, and only then answers anybody and runs effects.
+ * changed in one batch, and only then answers anybody and runs effects. The batch is on disk by
+ * then where one of its outcomes has to be; otherwise it is within two ticks, or with the next.
  *
  * <p>When a batch cannot be stored, its callers are told so, its effects are dropped, and the state
  * is loaded again; until that works nothing is accepted.
@@ -73,6 +74,9 @@ public final class CoreLoop implements AutoCloseable {
   private volatile boolean closing;
   private volatile @Nullable Core core;
   private long lastTickNanos;
+
+  /** What was stored last may not be on disk. */
+  private boolean unsynced;
 
   public CoreLoop(
       CoreOptions options,
@@ -126,7 +130,7 @@ public final class CoreLoop implements AutoCloseable {
     return core != null && !closing;
   }
 
-  /** Batches stored so far: each is one wait for the disk. */
+  /** Waits for the disk so far: batches that were synced, and syncs. */
   public long commits() {
     return commits.get();
   }
@@ -169,11 +173,12 @@ public final class CoreLoop implements AutoCloseable {
           batch.add(first);
           queue.drainTo(batch, MAX_BATCH - 1);
         }
-        if (nanoTime.getAsLong() - lastTickNanos >= TICK.toNanos()) {
+        boolean tick = nanoTime.getAsLong() - lastTickNanos >= TICK.toNanos();
+        if (tick) {
           lastTickNanos = nanoTime.getAsLong();
           batch.add(new Item.Apply(new Event.Tick(), new CompletableFuture<>()));
         }
-        process(batch);
+        process(batch, tick);
       } catch (InterruptedException e) {
         return;
       }
@@ -181,7 +186,7 @@ public final class CoreLoop implements AutoCloseable {
   }
 
   @SuppressWarnings("IllegalCatch") // whatever went wrong, the state is loaded again
-  private void process(List<Item> batch) throws InterruptedException {
+  private void process(List<Item> batch, boolean tick) throws InterruptedException {
     Core current = core;
     try {
       if (current == null) {
@@ -198,10 +203,7 @@ public final class CoreLoop implements AutoCloseable {
           changes.addAll(outcome.changes());
         }
       }
-      if (!changes.isEmpty()) {
-        store.commit(current.epoch(), changes);
-        commits.incrementAndGet();
-      }
+      store(current.epoch(), changes, outcomes.stream().anyMatch(Outcome::mustLast), tick);
       for (int i = 0; i < outcomes.size(); i++) {
         applied.get(i).reply().complete(outcomes.get(i).reply());
       }
@@ -218,6 +220,23 @@ public final class CoreLoop implements AutoCloseable {
       batch.forEach(item -> fail(item, why));
       reload();
     }
+  }
+
+  private void store(long epoch, List<Change> changes, boolean mustLast, boolean tick)
+      throws IOException {
+    if (!changes.isEmpty() && !mustLast) {
+      store.write(epoch, changes);
+      unsynced = true;
+    }
+    if (mustLast) {
+      store.commit(epoch, changes);
+    } else if (tick && unsynced) {
+      store.sync();
+    } else {
+      return;
+    }
+    unsynced = false;
+    commits.incrementAndGet();
   }
 
   private static void answer(Item.Ask ask, CoreView view) {

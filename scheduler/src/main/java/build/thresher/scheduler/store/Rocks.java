@@ -20,8 +20,9 @@ import org.rocksdb.WriteOptions;
 
 /**
  * The task store's RocksDB: bytes by key, in the order of the keys, and batches that are on disk
- * when they are acknowledged. Its exceptions are IOExceptions to the outside. RocksDB locks its
- * directory, so one process has it at a time. Any thread; blocks, and pins a virtual one.
+ * when they are acknowledged, or with the next one that is. Its exceptions are IOExceptions to the
+ * outside. RocksDB locks its directory, so one process has it at a time. Any thread; blocks, and
+ * pins a virtual one.
  *
  * <p>After a write that failed RocksDB refuses all others, and {@link #mend} opens the database
  * again. That writes what the journal holds into new files, and syncs those, before anything is
@@ -36,6 +37,7 @@ final class Rocks implements AutoCloseable {
   private final Path directory;
   private final Options options;
   private final WriteOptions synced = new WriteOptions().setSync(true);
+  private final WriteOptions unsynced = new WriteOptions();
 
   /** Held by whoever uses the database, alone by whoever replaces it. */
   private final ReadWriteLock inUse = new ReentrantReadWriteLock();
@@ -125,25 +127,43 @@ final class Rocks implements AutoCloseable {
   }
 
   /**
-   * Writes a batch: whole, or not at all, and on disk when this returns.
+   * Writes a batch: whole, or not at all, and on disk when this returns, with all before it.
    *
    * @param what is being done, for the message when it fails
    */
   void write(String what, Filler filler) throws IOException {
+    write(synced, what, filler);
+  }
+
+  /** The same, on disk only when a later one is: the journal is synced up to its end. */
+  void writeUnsynced(String what, Filler filler) throws IOException {
+    write(unsynced, what, filler);
+  }
+
+  private void write(WriteOptions how, String what, Filler filler) throws IOException {
     use(
         what,
         open -> {
           try (WriteBatch writes = new WriteBatch()) {
             filler.fill(writes);
-            return store(open, writes);
+            return noteFailure(() -> open.write(how, writes));
           }
         });
   }
 
-  private int store(RocksDB open, WriteBatch writes) throws RocksDBException {
+  /** What was written is on disk when this returns. */
+  void sync() throws IOException {
+    use("sync its journal", open -> noteFailure(open::syncWal));
+  }
+
+  private interface Write {
+    void run() throws RocksDBException;
+  }
+
+  private boolean noteFailure(Write write) throws RocksDBException {
     try {
-      open.write(synced, writes);
-      return writes.count();
+      write.run();
+      return true;
     } catch (RocksDBException e) {
       failed = true;
       throw e;
@@ -209,6 +229,7 @@ final class Rocks implements AutoCloseable {
       inUse.writeLock().unlock();
     }
     synced.close();
+    unsynced.close();
     options.close();
   }
 }

@@ -17,12 +17,13 @@ import org.jspecify.annotations.Nullable;
  * Where the scheduler keeps what it must not forget: live state, history, and what is known to
  * fail.
  *
- * <p>Guarantees: a batch that {@link #commit} acknowledged is there after any crash, whole; one
- * that failed is there whole or not at all; whoever opens the store later shuts out whoever opened
- * it before. Loading costs what is live, not what ever was.
+ * <p>Guarantees: a batch that {@link #commit} acknowledged is there after any crash, whole, and
+ * with it all that was written before; one that failed is there whole or not at all. Of what was
+ * only written since, a power cut leaves what was written first. Whoever opens the store later
+ * shuts out whoever opened it before. Loading costs what is live, not what ever was.
  *
- * <p>Threading: {@link #open}, {@link #loadLive} and {@link #commit} by one thread at a time;
- * queries by any. All block; call them on platform threads.
+ * <p>Threading: {@link #open}, {@link #loadLive}, {@link #commit}, {@link #write} and {@link #sync}
+ * by one thread at a time; queries by any. All block; call them on platform threads.
  */
 public interface TaskStore extends AutoCloseable {
 
@@ -41,6 +42,17 @@ public interface TaskStore extends AutoCloseable {
    * @throws StaleEpochException when somebody else has opened the store since
    */
   void commit(long epoch, List<Change> batch) throws IOException;
+
+  /**
+   * Stores a batch that a power cut may undo, with all that follows it, until the next {@link
+   * #commit} or {@link #sync}. It survives the end of this process, however that comes.
+   *
+   * @throws StaleEpochException when somebody else has opened the store since
+   */
+  void write(long epoch, List<Change> batch) throws IOException;
+
+  /** Makes durable what was written. */
+  void sync() throws IOException;
 
   /** A request that is over, with its tasks. */
   Optional<RequestSnapshot> finishedRequest(String id) throws IOException;

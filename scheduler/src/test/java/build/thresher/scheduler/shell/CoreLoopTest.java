@@ -4,17 +4,29 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import build.thresher.cas.api.Digest;
+import build.thresher.scheduler.core.ActionRequirements;
+import build.thresher.scheduler.core.ActionWork;
+import build.thresher.scheduler.core.Capabilities;
 import build.thresher.scheduler.core.CoreOptions;
 import build.thresher.scheduler.core.CoreView;
+import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Event;
+import build.thresher.scheduler.core.ExecutorId;
 import build.thresher.scheduler.core.Reply;
+import build.thresher.scheduler.core.TaskKey;
 import build.thresher.scheduler.store.RocksTaskStore;
 import build.thresher.scheduler.store.TaskStore;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -26,6 +38,35 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
 class CoreLoopTest {
+  private static final Capabilities BARE =
+      new Capabilities(
+          "linux",
+          "debian12",
+          "x86_64",
+          ImmutableSet.of(),
+          ImmutableList.of(),
+          ImmutableMap.of(),
+          "bubblewrap",
+          0,
+          1,
+          ImmutableSet.of(),
+          ImmutableSet.of());
+
+  private static final Definition ACTION =
+      new Definition(
+          new TaskKey("default", "h"),
+          "true",
+          "",
+          ImmutableList.of(),
+          ActionRequirements.of(ImmutableList.of()),
+          new ActionWork(
+              Digest.of(new byte[0]),
+              Duration.ZERO,
+              ImmutableList.of(),
+              false,
+              false,
+              Instant.EPOCH));
+
   @TempDir Path directory = Path.of("");
 
   private final AtomicBoolean broken = new AtomicBoolean();
@@ -108,6 +149,31 @@ class CoreLoopTest {
       assertTrue(store.finishedRequest("one").isPresent());
       assertTrue(store.finishedRequest("two").isEmpty());
       assertTrue(store.finishedRequest("four").isPresent());
+    }
+  }
+
+  @Test
+  void aLeaseIsHandedOutBeforeItIsOnDiskAndIsThereSoonAfter() throws Exception {
+    try (TaskStore store = RocksTaskStore.at(directory, "default");
+        CoreLoop loop =
+            new CoreLoop(
+                CoreOptions.DEFAULTS,
+                store,
+                surroundings,
+                InstantSource.system(),
+                System::nanoTime)) {
+      loop.start();
+      loop.apply(FaultyScheduler.request("r", ImmutableList.of(ACTION)));
+      ExecutorId executor = new ExecutorId("e", "e-1");
+      loop.apply(new Event.Register(executor, 1, BARE, ImmutableList.of()));
+      long commits = loop.commits();
+      loop.apply(new Event.LeaseAsk(1, executor, ImmutableList.of("x"), Long.MAX_VALUE / 2));
+      loop.ask(CoreView::counts); // questions are answered after the effects before them
+      assertTrue(effects.stream().anyMatch(Effect.AnswerPoll.class::isInstance));
+      while (loop.commits() == commits) {
+        Thread.sleep(20);
+      }
+      assertEquals(commits + 1, loop.commits());
     }
   }
 

@@ -1,6 +1,7 @@
 package build.thresher.scheduler.shell;
 
 import build.thresher.scheduler.core.CoreOptions;
+import build.thresher.scheduler.core.Definition;
 import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.RequestHead;
@@ -82,6 +83,10 @@ final class FaultyScheduler {
 
   /** A request that is over as soon as it is stored. */
   static Event.Submit request(String id) {
+    return request(id, ImmutableList.of());
+  }
+
+  static Event.Submit request(String id, ImmutableList<Definition> tasks) {
     return new Event.Submit(
         new RequestHead(
             id,
@@ -93,7 +98,7 @@ final class FaultyScheduler {
             ImmutableList.of(),
             ImmutableList.of(),
             Instant.EPOCH),
-        ImmutableList.of(),
+        tasks,
         ImmutableSet.of(),
         ImmutableList.of());
   }

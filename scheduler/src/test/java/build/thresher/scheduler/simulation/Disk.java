@@ -3,18 +3,20 @@ package build.thresher.scheduler.simulation;
 import build.thresher.scheduler.core.Change;
 import build.thresher.scheduler.store.TaskStore;
 import java.io.IOException;
+import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Queue;
 import java.util.Random;
-import org.jspecify.annotations.Nullable;
 
 /**
- * The task store on a disk that keeps what was synced. Of the batch that is being written when the
- * power goes, all is there afterwards or nothing is: which of the two, the writer cannot know.
+ * The task store on a disk that keeps what was synced. Of the batches that were written since, the
+ * one that is being written when the power goes included, any number is there afterwards, the first
+ * ones: how many, the writer cannot know.
  */
 final class Disk {
   private final Opening opening;
   private TaskStore store;
-  private @Nullable Batch unsynced;
+  private final Queue<Batch> unsynced = new ArrayDeque<>();
 
   private record Batch(long epoch, List<Change> changes) {}
 
@@ -64,30 +66,39 @@ final class Disk {
     }
   }
 
+  /** A batch goes to the disk's memory, behind those that are there. */
   void write(long epoch, List<Change> changes) {
-    unsynced = new Batch(epoch, List.copyOf(changes));
+    unsynced.add(new Batch(epoch, List.copyOf(changes)));
+  }
+
+  boolean isSynced() {
+    return unsynced.isEmpty();
   }
 
   void sync() {
-    Batch batch = unsynced;
-    unsynced = null;
-    if (batch != null) {
+    keep(unsynced.size());
+  }
+
+  /**
+   * The power is cut, or the sync failed.
+   *
+   * @return how many batches survived of those that were written since the last sync: the first
+   */
+  int lose(Random random) {
+    int kept = random.nextInt(unsynced.size() + 1);
+    keep(kept);
+    unsynced.clear();
+    return kept;
+  }
+
+  private void keep(int count) {
+    for (int i = 0; i < count; i++) {
+      Batch batch = unsynced.remove();
       try {
         store.commit(batch.epoch, batch.changes);
       } catch (IOException e) {
         throw new AssertionError("the epoch changed under a running server", e);
       }
     }
-  }
-
-  /** The power is cut, or the sync failed: returns what survived although nobody was told. */
-  List<Change> lose(Random random) {
-    Batch batch = unsynced;
-    if (batch != null && random.nextBoolean()) {
-      sync();
-      return batch.changes;
-    }
-    unsynced = null;
-    return List.of();
   }
 }

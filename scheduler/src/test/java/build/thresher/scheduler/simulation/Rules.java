@@ -30,7 +30,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What must always hold, told from outside: from the records that reached the disk, from what was
+ * What must always hold, told from outside: from the records that were stored, from what was
  * answered, and from what executors really ran.
  */
 final class Rules {
@@ -47,6 +47,12 @@ final class Rules {
   private final Set<String> endedExecutions = new HashSet<>();
   private final Set<String> ordered = new LinkedHashSet<>();
   private final Map<TaskKey, Integer> runs = new HashMap<>();
+  private final Leases leases = new Leases();
+
+  /** Batches that a power cut may undo, oldest first; what their tasks were before them. */
+  private final List<List<Change>> unsynced = new ArrayList<>();
+
+  private final Map<Long, TaskSnapshot> before = new HashMap<>();
   private int ears;
   private int madeAgain;
   private long tasksEnded;
@@ -127,7 +133,41 @@ final class Rules {
         task);
   }
 
-  /** An event whose consequences are on disk. */
+  void handedOut(Effect.Grant grant) {
+    leases.handedOut(grant.fence(), tasks.get(byKey.getOrDefault(grant.definition().key(), -1L)));
+  }
+
+  /** A batch is on its way to the disk, and nobody has been told. */
+  void written(List<Change> changes) {
+    unsynced.add(changes);
+    for (Change change : changes) {
+      if (change instanceof Change.TaskPut put && tasks.get(put.task().id()) != null) {
+        before.putIfAbsent(put.task().id(), tasks.get(put.task().id()));
+      }
+    }
+  }
+
+  /** All that was written is on disk. */
+  void synced() {
+    unsynced.clear();
+    before.clear();
+  }
+
+  /**
+   * The power was cut.
+   *
+   * @param kept batches that are there although nobody knows
+   */
+  void lost(int kept) {
+    List<List<Change>> survived = List.copyOf(unsynced.subList(0, kept));
+    Map<Long, TaskSnapshot> told = new HashMap<>();
+    before.forEach((id, task) -> told.put(id, Objects.requireNonNull(tasks.put(id, task))));
+    synced();
+    survived.forEach(changes -> changes.forEach(this::stored));
+    told.forEach((id, task) -> leases.lost(task, tasks.get(id)));
+  }
+
+  /** An event whose consequences are stored, and on disk if they must last. */
   void applied(Event event, Outcome outcome) {
     if (event instanceof Event.Complete complete && outcome.reply() instanceof Reply.Done) {
       Fence fence = complete.fence();
@@ -143,21 +183,37 @@ final class Rules {
     if (event instanceof Event.InputsLost && outcome.reply() instanceof Reply.Done) {
       madeAgain++;
     }
+    if (event instanceof Event.Undelivered lease && outcome.reply() instanceof Reply.Done) {
+      leases.undelivered(lease.fence());
+    }
+    check(
+        outcome.mustLast() || outcome.changes().stream().allMatch(Change.TaskPut.class::isInstance),
+        "%s could be forgotten, and with it %s",
+        event,
+        outcome.changes());
     outcome.changes().forEach(this::stored);
-  }
-
-  /** A batch that was written, not acknowledged, and is there after all. */
-  void survived(List<Change> changes) {
-    changes.forEach(this::stored);
   }
 
   /** After a start, the state is what the records said. */
   void loaded(LiveState state) {
     Set<Long> ids = state.tasks().stream().map(t -> t.task().id()).collect(Collectors.toSet());
     check(ids.equals(tasks.keySet()), "live tasks %s were loaded as %s", tasks.keySet(), ids);
+    state.tasks().forEach(t -> loaded(t.task(), Objects.requireNonNull(tasks.get(t.task().id()))));
     Set<String> requests =
         state.requests().stream().map(r -> r.head().id()).collect(Collectors.toSet());
     check(requests.equals(live.keySet()), "%s were loaded as %s", live.keySet(), requests);
+  }
+
+  private static void loaded(TaskSnapshot loaded, TaskSnapshot stored) {
+    check(
+        loaded.state() == stored.state()
+            && loaded.attempt() == stored.attempt()
+            && loaded.spent() == stored.spent()
+            && fenceOf(loaded).equals(fenceOf(stored))
+            && Objects.equals(loaded.ending().outputs(), stored.ending().outputs()),
+        "%s was loaded as %s",
+        stored,
+        loaded);
   }
 
   private void stored(Change change) {
@@ -181,6 +237,7 @@ final class Rules {
         TaskSnapshot task = tasks.remove(c.taskId());
         if (task != null) {
           byKey.remove(task.key(), c.taskId());
+          leases.over(task);
           tasksEnded++;
         }
       }

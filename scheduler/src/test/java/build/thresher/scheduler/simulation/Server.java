@@ -36,7 +36,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The production core between a simulated disk and a simulated network. Batches, answers and
  * effects go as {@code CoreLoop} and the gRPC services let them go: nobody hears of anything that
- * is not on disk.
+ * is not on disk, but for what the core says may be forgotten.
  */
 final class Server {
   private static final Duration TICK = Duration.ofSeconds(1);
@@ -110,7 +110,7 @@ final class Server {
     inbox.clear();
     polls.clear();
     waiters.clear();
-    rules.survived(disk.lose(random));
+    rules.lost(disk.lose(random));
   }
 
   private void load() {
@@ -287,11 +287,16 @@ final class Server {
         changes.addAll(outcome.changes());
       }
     }
-    if (changes.isEmpty()) {
+    boolean mustLast = outcomes.stream().anyMatch(Outcome::mustLast);
+    boolean tick = applied.stream().anyMatch(a -> a.event() instanceof Event.Tick);
+    if (!changes.isEmpty()) {
+      disk.write(current.epoch(), changes);
+      rules.written(changes);
+    }
+    if (disk.isSynced() || !(mustLast || tick)) {
       stored(batch, applied, outcomes);
       return;
     }
-    disk.write(current.epoch(), changes);
     later(
         Duration.ofNanos(50_000 + random.nextInt(8_000_000)),
         () -> {
@@ -299,6 +304,7 @@ final class Server {
             reload();
           } else {
             disk.sync();
+            rules.synced();
             stored(batch, applied, outcomes);
           }
         });
@@ -338,7 +344,7 @@ final class Server {
 
   /** The batch could not be stored: callers hear nothing, and the state is loaded again. */
   private void reload() {
-    rules.survived(disk.lose(random));
+    rules.lost(disk.lose(random));
     polls.clear();
     waiters.clear();
     load();
@@ -348,6 +354,7 @@ final class Server {
   private void run(Effect effect) {
     switch (effect) {
       case Effect.AnswerPoll e -> {
+        e.grants().forEach(rules::handedOut);
         Consumer<Leased> waiting = polls.remove(e.pollId());
         if (waiting != null) {
           waiting.accept(new Leased.Grants(e.grants()));

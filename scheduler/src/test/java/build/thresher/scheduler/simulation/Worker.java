@@ -191,10 +191,7 @@ final class Worker {
           report(
               new Event.Complete(
                   grant.fence(),
-                  Ending.success(
-                      Workload.outputs(grant.fence().execution()),
-                      Workload.digest("log"),
-                      Usage.NONE)));
+                  Ending.success(Workload.outputs(grant), Workload.digest("log"), Usage.NONE)));
         }
       }
     }

@@ -1,8 +1,12 @@
 package build.thresher.scheduler.simulation;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.scheduler.core.ActionOutputs;
+import build.thresher.scheduler.core.ActionRequirements;
+import build.thresher.scheduler.core.ActionWork;
 import build.thresher.scheduler.core.Capabilities;
 import build.thresher.scheduler.core.Definition;
+import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.Inputs;
 import build.thresher.scheduler.core.Outputs;
@@ -106,8 +110,10 @@ final class Workload {
     Fate fate = fates.get(number(task));
     boolean compilesHere =
         fate == Fate.DOES_NOT_COMPILE
-            && task.work() instanceof SpackWork work
-            && work.inputs().recipes().equals(digest("recipes1"));
+            && switch (task.work()) {
+              case SpackWork work -> work.inputs().recipes().equals(digest("recipes1"));
+              case ActionWork work -> true;
+            };
     return compilesHere ? Fate.BUILDS : fate;
   }
 
@@ -166,7 +172,32 @@ final class Workload {
     return ((SpackWork) task.work()).inputs().recipes();
   }
 
+  /** Every other package that needs nothing is made by an action. */
+  private boolean isAction(int node) {
+    return dependencies.get(node).isEmpty() && node % 2 == 0;
+  }
+
   private Definition definition(Digest recipes, int node, Predicate<TaskKey> published) {
+    return isAction(node) ? action(node) : build(recipes, node, published);
+  }
+
+  private static Definition action(int node) {
+    return new Definition(
+        key(node),
+        "p" + node,
+        "1.0",
+        ImmutableList.of(),
+        ActionRequirements.of(ImmutableList.of()),
+        new ActionWork(
+            digest("action " + node),
+            Duration.ZERO,
+            ImmutableList.of(),
+            false,
+            false,
+            Instant.EPOCH));
+  }
+
+  private Definition build(Digest recipes, int node, Predicate<TaskKey> published) {
     return new Definition(
         key(node),
         "p" + node,
@@ -198,7 +229,12 @@ final class Workload {
     return Digest.of(text.getBytes(StandardCharsets.UTF_8));
   }
 
-  static Outputs outputs(String execution) {
-    return new SpackOutputs(digest("archive of " + execution), "tar", digest("spec"), "json");
+  static Outputs outputs(Effect.Grant grant) {
+    String execution = grant.fence().execution();
+    return switch (grant.definition().work()) {
+      case SpackWork work ->
+          new SpackOutputs(digest("archive of " + execution), "tar", digest("spec"), "json");
+      case ActionWork work -> new ActionOutputs(execution.getBytes(StandardCharsets.UTF_8), 0);
+    };
   }
 }

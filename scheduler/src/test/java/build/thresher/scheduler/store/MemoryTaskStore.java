@@ -72,6 +72,14 @@ public final class MemoryTaskStore implements TaskStore {
     batch.forEach(this::apply);
   }
 
+  @Override
+  public void write(long mine, List<Change> batch) throws IOException {
+    commit(mine, batch);
+  }
+
+  @Override
+  public void sync() {}
+
   private void apply(Change change) {
     switch (change) {
       case Change.RequestPut c -> live.put(c.head().id(), c.head());

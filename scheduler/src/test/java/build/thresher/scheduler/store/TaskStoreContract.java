@@ -264,9 +264,14 @@ abstract class TaskStoreContract {
       assertThrows(
           TaskStore.StaleEpochException.class,
           () -> store.commit(first, List.of(new Change.RequestPut(head("r", T0)))));
+      assertThrows(
+          TaskStore.StaleEpochException.class,
+          () -> store.write(first, List.of(new Change.RequestPut(head("r", T0)))));
       assertTrue(store.loadLive().requests().isEmpty());
       store.commit(second, List.of(new Change.RequestPut(head("r", T0))));
-      assertEquals(1, store.loadLive().requests().size());
+      store.write(second, List.of(new Change.RequestPut(head("s", T0))));
+      store.sync();
+      assertEquals(2, store.loadLive().requests().size());
     }
   }
 
