@@ -46,7 +46,7 @@ final class MirrorImportCommand implements Callable<Integer> {
   @Option(
       names = {"-j", "--jobs"},
       paramLabel = "N",
-      description = "Specs at a time. Default: ${DEFAULT-VALUE}.",
+      description = "Files of the mirror that are read at a time. Default: ${DEFAULT-VALUE}.",
       defaultValue = "8")
   private int jobs;
 

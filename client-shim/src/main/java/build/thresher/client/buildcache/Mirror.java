@@ -126,6 +126,10 @@ public final class Mirror implements AutoCloseable {
     return files.name();
   }
 
+  IOException lacks(String path) {
+    return new IOException(name() + " does not have " + path);
+  }
+
   /** Everything that the mirror has, by hash. */
   public List<Spec> specs() throws IOException {
     Map<String, Spec> found = new TreeMap<>();

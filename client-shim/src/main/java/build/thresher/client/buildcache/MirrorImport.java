@@ -1,28 +1,27 @@
 package build.thresher.client.buildcache;
 
 import build.thresher.cas.api.BlobStore;
-import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.Parallel;
-import build.thresher.cas.client.WireDigests;
+import build.thresher.client.buildcache.BlobUploads.Uploaded;
 import build.thresher.client.buildcache.Mirror.Spec;
-import build.thresher.v1.LegacySpec;
+import build.thresher.client.buildcache.SpecReader.Described;
 import build.thresher.v1.MirrorGrpc;
-import build.thresher.v1.PushSpecRequest;
 import build.thresher.v1.PushSpecResponse;
-import com.fasterxml.jackson.databind.JsonNode;
+import build.thresher.v1.PushSpecsRequest;
+import build.thresher.v1.PushSpecsResponse;
+import com.google.common.collect.Lists;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Optional;
-import java.util.Set;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Takes the specs of another mirror into an instance of the farm: uploads the blobs that the farm
@@ -33,13 +32,20 @@ import java.util.Set;
  * <p>A spec that fails does not keep the others from being taken.
  */
 public final class MirrorImport {
-  private static final int CHUNK_BYTES = 1 << 20;
+  /** So many become visible together. */
+  private static final int SPECS_A_CALL = 32;
+
+  /** Descriptions are small, but for those with thousands of nodes; servers take 16 MiB. */
+  private static final int BYTES_A_CALL = 8 << 20;
+
+  /** The farm checks some while others are read and uploaded. */
+  private static final int CALLS_AT_ONCE = 3;
 
   private final Mirror mirror;
-  private final BlobStore store;
+  private final SpecReader reader;
+  private final BlobUploads uploads;
   private final MirrorGrpc.MirrorBlockingStub farm;
   private final String instance;
-  private final Scope scope;
 
   /**
    * @param instance of the farm; one that takes what others built
@@ -47,10 +53,10 @@ public final class MirrorImport {
   public MirrorImport(
       Mirror mirror, BlobStore store, MirrorGrpc.MirrorBlockingStub farm, String instance) {
     this.mirror = mirror;
-    this.store = store;
+    this.reader = new SpecReader(mirror);
+    this.uploads = new BlobUploads(mirror, store, new Scope(instance, "import"));
     this.farm = farm;
     this.instance = instance;
-    this.scope = new Scope(instance, "import");
   }
 
   /** What became of a spec. */
@@ -76,139 +82,130 @@ public final class MirrorImport {
   /**
    * Takes these specs; returns when every one has its result.
    *
-   * @param jobs specs at a time
+   * @param jobs files of the mirror that are read at a time
    * @throws StatusRuntimeException when the farm cannot be reached or refuses the caller
    */
   public void run(List<Spec> specs, int jobs, Listener listener) throws IOException {
-    List<Parallel.Work<Result>> all = new ArrayList<>();
-    specs.forEach(spec -> all.add(() -> take(spec)));
-    Parallel.run(jobs, all, listener::done);
+    int calls = Math.min(CALLS_AT_ONCE, jobs);
+    List<Parallel.Work<List<Result>>> all = new ArrayList<>();
+    for (List<Spec> some : Lists.partition(specs, SPECS_A_CALL)) {
+      all.add(() -> take(some, jobs / calls));
+    }
+    Parallel.run(calls, all, results -> results.forEach(listener::done));
   }
 
-  private Result take(Spec spec) {
-    long[] uploaded = {0};
+  /** One spec, what is known of it, and at last what became of it. */
+  private static final class Job {
+    final Spec spec;
+    Described described = Described.NOTHING;
+    long uploadedBytes;
+    @Nullable Result result;
+
+    Job(Spec spec) {
+      this.spec = spec;
+    }
+
+    void end(Fate fate, @Nullable String reason) {
+      result = new Result(spec, fate, uploadedBytes, String.valueOf(reason));
+    }
+  }
+
+  private List<Result> take(List<Spec> specs, int atOnce) throws IOException {
+    List<Job> jobs = specs.stream().map(Job::new).toList();
+    List<Parallel.Transfer> reads = new ArrayList<>();
+    jobs.forEach(job -> reads.add(() -> read(job)));
+    Parallel.run(atOnce, reads);
+    upload(unfinished(jobs), atOnce);
+    List<Job> some = new ArrayList<>();
+    long bytes = 0;
+    for (Job job : unfinished(jobs)) {
+      int size = job.described.message().getSerializedSize();
+      if (!some.isEmpty() && bytes + size > BYTES_A_CALL) {
+        push(some);
+        some.clear();
+        bytes = 0;
+      }
+      some.add(job);
+      bytes += size;
+    }
+    push(some);
+    return jobs.stream().map(job -> Objects.requireNonNull(job.result)).toList();
+  }
+
+  private static List<Job> unfinished(List<Job> jobs) {
+    return jobs.stream().filter(job -> job.result == null).toList();
+  }
+
+  private void read(Job job) {
     try {
-      PushSpecRequest request =
-          mirror.isLegacy() ? legacyRequest(spec, uploaded) : request(spec, uploaded);
-      PushSpecResponse response = farm.pushSpec(request);
-      Fate fate =
-          switch (response.getOutcome()) {
-            case PUSH_PUBLISHED -> Fate.TAKEN;
-            case PUSH_IDENTICAL -> Fate.ALREADY_THERE;
-            case PUSH_DIFFERENT -> Fate.DIFFERENT;
-            case PUSH_OUTCOME_UNSPECIFIED, UNRECOGNIZED -> Fate.FAILED;
-          };
-      String reason = fate == Fate.FAILED ? "the farm answers in words unknown here" : "";
-      return new Result(spec, fate, uploaded[0], reason);
+      job.described = reader.read(job.spec);
     } catch (IOException e) {
-      return new Result(spec, Fate.FAILED, uploaded[0], String.valueOf(e.getMessage()));
+      job.end(Fate.FAILED, e.getMessage());
+    }
+  }
+
+  private void upload(List<Job> jobs, int atOnce) {
+    Map<Digest, String> blobs = new LinkedHashMap<>();
+    jobs.forEach(job -> blobs.putAll(job.described.blobs()));
+    try {
+      Uploaded done = uploads.upload(blobs, atOnce);
+      for (Job job : jobs) {
+        for (Digest digest : job.described.blobs().keySet()) {
+          job.uploadedBytes += done.uploaded().remove(digest) ? digest.sizeBytes() : 0;
+          IOException failure = done.failures().get(digest);
+          if (failure != null) {
+            job.end(Fate.FAILED, failure.getMessage());
+          }
+        }
+      }
+    } catch (IOException e) {
+      jobs.forEach(job -> job.end(Fate.FAILED, e.getMessage()));
+    }
+  }
+
+  private void push(List<Job> jobs) {
+    if (jobs.isEmpty()) {
+      return;
+    }
+    PushSpecsRequest.Builder request =
+        PushSpecsRequest.newBuilder().setInstanceName(instance).setSource(mirror.name());
+    jobs.forEach(job -> request.addSpecs(job.described.message()));
+    try {
+      PushSpecsResponse response = farm.pushSpecs(request.build());
+      for (int i = 0; i < jobs.size(); i++) {
+        answered(jobs.get(i), response.getResults(i));
+      }
     } catch (StatusRuntimeException e) {
       if (concernsAll(e.getStatus())) {
         throw e;
       }
-      String said = e.getStatus().getDescription();
-      return new Result(
-          spec, Fate.FAILED, uploaded[0], said == null ? e.getStatus().getCode().name() : said);
+      jobs.forEach(job -> refused(job, e.getStatus()));
     }
   }
 
-  /** PERMISSION_DENIED speaks of one spec's signature. */
+  private static void answered(Job job, PushSpecResponse result) {
+    Status status = StatusProto.toStatusRuntimeException(result.getStatus()).getStatus();
+    if (!status.isOk()) {
+      refused(job, status);
+      return;
+    }
+    switch (result.getOutcome()) {
+      case PUSH_PUBLISHED -> job.end(Fate.TAKEN, "");
+      case PUSH_IDENTICAL -> job.end(Fate.ALREADY_THERE, "");
+      case PUSH_DIFFERENT -> job.end(Fate.DIFFERENT, "");
+      case PUSH_OUTCOME_UNSPECIFIED, UNRECOGNIZED ->
+          job.end(Fate.FAILED, "the farm answers in words unknown here");
+    }
+  }
+
+  private static void refused(Job job, Status status) {
+    String said = status.getDescription();
+    job.end(Fate.FAILED, said == null ? status.getCode().name() : said);
+  }
+
   private static boolean concernsAll(Status status) {
     return status.getCode() == Status.Code.UNAVAILABLE
         || status.getCode() == Status.Code.UNAUTHENTICATED
         || status.getCode() == Status.Code.UNIMPLEMENTED;
-  }
-
-  private PushSpecRequest request(Spec spec, long[] uploaded) throws IOException {
-    byte[] manifest = required(spec.path(), Mirror.MAX_MANIFEST_BYTES);
-    Set<Digest> named = new LinkedHashSet<>();
-    for (JsonNode part : Mirror.unverified(manifest, spec.path()).path("data")) {
-      named.add(
-          digest(part.path("checksum").asText(), part.path("contentLength").asLong(-1), spec));
-    }
-    for (Digest digest : store.findMissing(scope, named)) {
-      uploaded[0] += upload(digest, Mirror.blobPath(digest.hex()));
-    }
-    return PushSpecRequest.newBuilder()
-        .setInstanceName(instance)
-        .setSource(mirror.name())
-        .setManifest(new String(manifest, StandardCharsets.UTF_8))
-        .build();
-  }
-
-  private PushSpecRequest legacyRequest(Spec spec, long[] uploaded) throws IOException {
-    byte[] text = legacySpecFile(spec);
-    JsonNode all = Mirror.unverified(text, spec.path());
-    String path = Mirror.legacyArchive(all.path("spec").path("nodes").path(0), spec.hash());
-    String checksum = all.path("binary_cache_checksum").path("hash").asText();
-    Digest archive = digest(checksum, sizeOf(path), spec);
-    for (Digest digest : store.findMissing(scope, List.of(archive))) {
-      uploaded[0] += upload(digest, path);
-    }
-    return PushSpecRequest.newBuilder()
-        .setInstanceName(instance)
-        .setSource(mirror.name())
-        .setLegacySpec(
-            LegacySpec.newBuilder()
-                .setSpecFile(new String(text, StandardCharsets.UTF_8))
-                .setArchive(WireDigests.toWire(archive)))
-        .build();
-  }
-
-  /** An index does not say whether a spec is signed. */
-  private byte[] legacySpecFile(Spec spec) throws IOException {
-    Optional<byte[]> text = mirror.files().read(spec.path(), Mirror.MAX_SPEC_FILE_BYTES);
-    return text.isPresent()
-        ? text.get()
-        : required(spec.path().replaceFirst("\\.sig$", ""), Mirror.MAX_SPEC_FILE_BYTES);
-  }
-
-  /** Layout v2 says nowhere how large an archive is. */
-  private long sizeOf(String path) throws IOException {
-    return mirror
-        .files()
-        .size(path)
-        .orElseThrow(() -> new IOException(mirror.name() + " does not have " + path));
-  }
-
-  private long upload(Digest digest, String path) throws IOException {
-    try (InputStream in = opened(path);
-        BlobWriter writer = store.write(scope, digest)) {
-      byte[] chunk = new byte[(int) Math.min(CHUNK_BYTES, digest.sizeBytes() + 1)];
-      for (int n = in.read(chunk); n >= 0; n = in.read(chunk)) {
-        if (writer.position() + n > digest.sizeBytes()) {
-          throw new IOException(path + " is longer than its manifest says");
-        }
-        writer.write(ByteBuffer.wrap(chunk, 0, n));
-      }
-      if (writer.position() != digest.sizeBytes()) {
-        throw new IOException(
-            "%s has %d bytes, its manifest says %d"
-                .formatted(path, writer.position(), digest.sizeBytes()));
-      }
-      writer.commit();
-      return digest.sizeBytes();
-    }
-  }
-
-  private InputStream opened(String path) throws IOException {
-    return mirror
-        .files()
-        .open(path)
-        .orElseThrow(() -> new IOException(mirror.name() + " does not have " + path));
-  }
-
-  private byte[] required(String path, int maxBytes) throws IOException {
-    return mirror
-        .files()
-        .read(path, maxBytes)
-        .orElseThrow(() -> new IOException(mirror.name() + " does not have " + path));
-  }
-
-  private static Digest digest(String sha256, long size, Spec spec) throws IOException {
-    if (!sha256.matches("[0-9a-f]{64}") || size < 0) {
-      throw new IOException(spec.path() + " names a blob without a sha256 checksum or a length");
-    }
-    return Digest.parse(sha256, size);
   }
 }

@@ -27,6 +27,11 @@ public final class Parallel {
 
   /** Returns when all are done. */
   public static void run(List<Transfer> transfers) throws IOException {
+    run(TRANSFERS, transfers);
+  }
+
+  /** Returns when all are done. */
+  public static void run(int atOnce, List<Transfer> transfers) throws IOException {
     if (transfers.size() == 1) {
       transfers.getFirst().run();
       return;
@@ -41,7 +46,7 @@ public final class Parallel {
                           return true;
                         })
             .toList();
-    run(TRANSFERS, all, done -> {});
+    run(atOnce, all, done -> {});
   }
 
   /**

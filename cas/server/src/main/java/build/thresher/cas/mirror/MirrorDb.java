@@ -114,14 +114,16 @@ final class MirrorDb implements AutoCloseable {
     }
   }
 
-  /** Makes a spec visible with the nodes that its index entry needs, all or nothing. */
-  void publish(String instance, PublishedRecord record, Collection<IndexNode> newNodes)
+  /** Makes specs visible with the nodes that their index entries need, all or nothing. */
+  void publish(String instance, Collection<PublishedRecord> records, Collection<IndexNode> newNodes)
       throws IOException {
     Changes changes = new Changes();
     for (IndexNode node : newNodes) {
       changes.put(MirrorTable.NODES, instance, name(node.hash()), nodeValue(node));
     }
-    changes.put(MirrorTable.PUBLISHED, instance, name(record.spec().hash()), record.toBytes());
+    for (PublishedRecord record : records) {
+      changes.put(MirrorTable.PUBLISHED, instance, name(record.spec().hash()), record.toBytes());
+    }
     write(changes);
   }
 

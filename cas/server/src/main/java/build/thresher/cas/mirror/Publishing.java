@@ -16,7 +16,11 @@ import com.google.common.util.concurrent.Striped;
 import java.io.IOException;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.locks.Lock;
@@ -24,11 +28,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * How a spec comes into a mirror: its archive is checked, its blobs are pinned, manifest and nodes
- * are committed in one synced batch, and then it is shown. A crash leaves it published or not at
- * all. The first archive of a hash wins, for as long as the store has its blobs.
+ * How specs come into a mirror: their archives are checked and their manifests signed, then their
+ * blobs are pinned, manifests and nodes are committed in one synced batch, and they are shown. A
+ * crash leaves them published or not at all. The first archive of a hash wins, for as long as the
+ * store has its blobs.
  *
- * <p>Threading: any thread; calls block. Different specs come in side by side.
+ * <p>Threading: any thread; calls block. Checking and signing hold no lock; different specs come in
+ * side by side.
  */
 final class Publishing {
   private static final Logger LOG = LoggerFactory.getLogger(Publishing.class);
@@ -49,21 +55,79 @@ final class Publishing {
     this.clock = clock;
   }
 
+  /** What may be shown, and what the index needs to know of it. */
+  record Checked(PublishedRecord record, Signer signer, List<IndexNode> nodes) {
+    DagHash hash() {
+      return record.spec().hash();
+    }
+
+    /** The key may have changed since. */
+    Checked signedBy(Signer current) throws IOException {
+      return signer.equals(current) ? this : new Checked(record.signedBy(current), current, nodes);
+    }
+  }
+
   /** The winner of this hash: this one, or who came before it. */
   PublishedSpec publish(String instance, InstanceMirror mirror, BuiltSpec built)
       throws ArchiveRefusedException, IOException {
-    DagHash hash = built.node().hash();
-    Optional<PublishedSpec> winner = whole(instance, mirror, hash);
-    if (winner.isPresent()) {
-      return winner.get();
+    Optional<PublishedSpec> winner = whole(instance, mirror, built.node().hash());
+    return winner.isPresent()
+        ? winner.get()
+        : publish(instance, mirror, List.of(check(instance, mirror, built))).getFirst();
+  }
+
+  /** Holds a result to the rules, and signs it; nothing is shown yet. */
+  Checked check(String instance, InstanceMirror mirror, BuiltSpec built)
+      throws ArchiveRefusedException, IOException {
+    SpecDocument document = checker.check(instance, built);
+    SpecNode node = built.node();
+    List<IndexNode> nodes = new ArrayList<>();
+    for (SpecNode each : document.nodes().values()) {
+      nodes.add(IndexNode.of(document, each));
     }
-    Lock lock = perSpec.get(instance + "/" + hash);
-    lock.lock();
+    PublishedRecord record =
+        new PublishedRecord(
+            new PublishedSpec(
+                node.hash(),
+                node.name(),
+                node.version(),
+                built.archive(),
+                built.spec(),
+                built.prefix()),
+            built.archiveMediaType(),
+            built.specMediaType(),
+            built.installRoot(),
+            ImmutableMap.copyOf(built.provenance()),
+            clock.instant(),
+            "");
+    Signer signer = mirror.key().signer();
+    return new Checked(record.signedBy(signer), signer, nodes);
+  }
+
+  /** The winner of each hash, in this order: all that are new become visible together. */
+  List<PublishedSpec> publish(String instance, InstanceMirror mirror, List<Checked> checked)
+      throws IOException {
+    List<Lock> locks = new ArrayList<>();
+    perSpec
+        .bulkGet(checked.stream().map(each -> instance + "/" + each.hash()).toList())
+        .forEach(locks::add);
+    locks.forEach(Lock::lock);
     try {
-      winner = whole(instance, mirror, hash);
-      return winner.isPresent() ? winner.get() : publishFirst(instance, mirror, built);
+      Map<DagHash, PublishedSpec> winners = new HashMap<>();
+      List<Checked> first = new ArrayList<>();
+      for (Checked each : checked) {
+        Optional<PublishedSpec> winner = whole(instance, mirror, each.hash());
+        if (winners.putIfAbsent(each.hash(), winner.orElse(each.record().spec())) == null
+            && winner.isEmpty()) {
+          first.add(each);
+        }
+      }
+      show(instance, mirror, first);
+      return checked.stream()
+          .map(each -> Objects.requireNonNull(winners.get(each.hash())))
+          .toList();
     } finally {
-      lock.unlock();
+      locks.forEach(Lock::unlock);
     }
   }
 
@@ -110,7 +174,8 @@ final class Publishing {
             nodes.add(node);
           }
         }
-        show(instance, mirror, record.signedBy(mirror.key().signer()), nodes);
+        Signer signer = mirror.key().signer();
+        show(instance, mirror, List.of(new Checked(record.signedBy(signer), signer, nodes)));
       } finally {
         shared.unlock();
       }
@@ -120,69 +185,55 @@ final class Publishing {
     }
   }
 
-  private PublishedSpec publishFirst(String instance, InstanceMirror mirror, BuiltSpec built)
-      throws ArchiveRefusedException, IOException {
-    SpecDocument document = checker.check(instance, built);
-    SpecNode node = built.node();
-    PublishedSpec spec =
-        new PublishedSpec(
-            node.hash(),
-            node.name(),
-            node.version(),
-            built.archive(),
-            built.spec(),
-            built.prefix());
-    List<IndexNode> nodes = new ArrayList<>();
-    for (SpecNode each : document.nodes().values()) {
-      nodes.add(IndexNode.of(document, each));
+  /** Pins, commits, and shows. What was checked does not change while this is done. */
+  private void show(String instance, InstanceMirror mirror, List<Checked> checked)
+      throws IOException {
+    if (checked.isEmpty()) {
+      return;
     }
     Lock shared = mirror.publishing();
     shared.lock();
     try {
-      PublishedRecord record =
-          new PublishedRecord(
-                  spec,
-                  built.archiveMediaType(),
-                  built.specMediaType(),
-                  built.installRoot(),
-                  ImmutableMap.copyOf(built.provenance()),
-                  clock.instant(),
-                  "")
-              .signedBy(mirror.key().signer());
-      show(instance, mirror, record, nodes);
+      List<PublishedRecord> records = new ArrayList<>();
+      Map<DagHash, IndexNode> newNodes = new LinkedHashMap<>();
+      List<Digest> named = new ArrayList<>();
+      for (Checked each : checked) {
+        PublishedRecord record = each.signedBy(mirror.key().signer()).record();
+        records.add(record);
+        named.addAll(RocksSpackMirror.blobsOf(record.spec()));
+        for (IndexNode node : each.nodes()) {
+          if (!mirror.knowsNode(node.hash())) {
+            newNodes.putIfAbsent(node.hash(), node);
+          }
+        }
+      }
+      // Before the commit: a crash in between leaves a pin too many, never a blob too few.
+      blobs.pin(Scope.farm(instance), named);
+      try {
+        db.publish(instance, records, newNodes.values());
+      } catch (IOException e) {
+        blobs.unpin(Scope.farm(instance), named);
+        throw e;
+      }
+      newNodes.keySet().forEach(mirror::addNode);
+      for (PublishedRecord record : records) {
+        show(instance, mirror, record);
+      }
     } finally {
       shared.unlock();
     }
-    LOG.info("published {} in instance `{}`: {}", node.display(), instance, built.archive());
-    return spec;
   }
 
-  /** Pins, commits, and shows. What was checked does not change while this is done. */
-  private void show(
-      String instance, InstanceMirror mirror, PublishedRecord record, Iterable<IndexNode> nodes)
+  private void show(String instance, InstanceMirror mirror, PublishedRecord record)
       throws IOException {
     PublishedSpec spec = record.spec();
-    List<IndexNode> newNodes = new ArrayList<>();
-    for (IndexNode node : nodes) {
-      if (!mirror.knowsNode(node.hash())) {
-        newNodes.add(node);
-      }
-    }
+    String display = RocksSpackMirror.display(spec);
     PublishedSpec lost = mirror.find(spec.hash());
-    List<Digest> named = RocksSpackMirror.blobsOf(spec);
-    // Before the commit: a crash in between leaves a pin too many, never a blob too few.
-    blobs.pin(Scope.farm(instance), named);
-    try {
-      db.publish(instance, record, newNodes);
-    } catch (IOException e) {
-      blobs.unpin(Scope.farm(instance), named);
-      throw e;
-    }
-    newNodes.forEach(n -> mirror.addNode(n.hash()));
     mirror.add(record);
     used.touch(instance, spec.hash());
+    LOG.info("published {} in instance `{}`: {}", display, instance, spec.archive());
     if (lost != null) {
-      LOG.warn("{} in `{}` had lost {}", RocksSpackMirror.display(spec), instance, lost.archive());
+      LOG.warn("{} in `{}` had lost {}", display, instance, lost.archive());
       unpin(instance, lost);
     }
   }

@@ -6,23 +6,16 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
-import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
-import build.thresher.cas.api.spack.SpecDocument;
-import build.thresher.cas.api.spack.SpecFormatException;
-import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.cas.client.Parallel;
 import build.thresher.cas.mirror.MirrorOptions.PushRules;
-import build.thresher.cas.mirror.TrustedKeys.Verified;
-import com.google.common.collect.ImmutableMap;
-import java.io.ByteArrayOutputStream;
-import java.io.EOFException;
+import build.thresher.cas.mirror.Publishing.Checked;
+import com.google.common.base.Throwables;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.util.Optional;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
-import java.util.zip.GZIPOutputStream;
-import java.util.zip.ZipException;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,11 +24,11 @@ import org.jspecify.annotations.Nullable;
  * archive and the spec must hold to the rules that the farm's own results hold to, and what is
  * served is signed with the instance's key.
  *
- * <p>Threading: any thread; calls block.
+ * <p>Threading: any thread; calls block. Specs that come together are checked side by side and
+ * become visible together.
  */
 public final class PushedSpecs {
-  private static final String ARCHIVE = "application/vnd.spack.install.v2.tar+gzip";
-  private static final String SPEC = "application/vnd.spack.spec.v5+json";
+  private static final int AT_ONCE = Runtime.getRuntime().availableProcessors();
 
   private final RocksSpackMirror mirror;
   private final BlobStore blobs;
@@ -47,6 +40,29 @@ public final class PushedSpecs {
     this.options = options;
   }
 
+  /** What another mirror says of a spec. */
+  public sealed interface Description {}
+
+  /**
+   * As layout v3 says it.
+   *
+   * @param text of {@code <name>-<version>-<hash>.spec.manifest.json}, clear-signed or not
+   * @param hash the DAG hash under whose name it stands; "" where nobody looked
+   */
+  public record ManifestText(String text, String hash) implements Description {
+    public ManifestText(String text) {
+      this(text, "");
+    }
+  }
+
+  /**
+   * As layout v2 says it.
+   *
+   * @param text of {@code ….spec.json.sig} or {@code ….spec.json}
+   * @param archive the {@code .spack} file, which the spec file's checksum must name
+   */
+  public record SpecFile(String text, Digest archive) implements Description {}
+
   /** What became of a spec. */
   public enum Outcome {
     PUBLISHED,
@@ -56,124 +72,89 @@ public final class PushedSpecs {
     DIFFERENT
   }
 
+  /** What became of one of many. */
+  public sealed interface Result {
+    /**
+     * @throws BadSignatureException when nobody who is trusted signed it
+     * @throws ArchiveRefusedException when a rule is broken; nothing became visible
+     * @throws BlobNotFoundException when a blob that it names is not in the store
+     */
+    Taken get() throws BadSignatureException, ArchiveRefusedException, IOException;
+  }
+
   /**
    * @param served what the instance serves under that hash now
    */
-  public record Taken(Outcome outcome, PublishedSpec served) {}
-
-  /**
-   * Takes a spec as layout v3 names it.
-   *
-   * @param manifest text of {@code <name>-<version>-<hash>.spec.manifest.json}, clear-signed or not
-   * @param source where it comes from, for its provenance
-   * @throws BadSignatureException when nobody who is trusted signed it
-   * @throws ArchiveRefusedException when a rule is broken; nothing became visible
-   * @throws BlobNotFoundException when a blob that it names is not in the store
-   */
-  public Taken take(String instance, String manifest, String source)
-      throws BadSignatureException, ArchiveRefusedException, IOException {
-    return take(instance, "", manifest, source);
-  }
-
-  /** The same for a manifest that stands under the name of this DAG hash. */
-  public Taken takeAs(String instance, String hash, String manifest, String source)
-      throws BadSignatureException, ArchiveRefusedException, IOException {
-    return take(instance, hash, manifest, source);
-  }
-
-  private Taken take(String instance, String name, String manifest, String source)
-      throws BadSignatureException, ArchiveRefusedException, IOException {
-    Verified said = vouchedFor(instance, manifest);
-    IncomingText.SpecManifest named = IncomingText.SpecManifest.parse(said.text());
-    SpecNode node = root(unpackedSpec(instance, named.spec().digest()));
-    if (!name.isEmpty() && !name.equals(node.hash().text())) {
-      throw new ArchiveRefusedException(
-          "the manifest of /" + name + " names the spec of another node, " + node.display());
+  public record Taken(Outcome outcome, PublishedSpec served) implements Result {
+    @Override
+    public Taken get() {
+      return this;
     }
-    Optional<Taken> there = there(instance, node, named.archive().digest());
-    if (there.isPresent()) {
-      return there.get();
-    }
-    BuiltAt builtAt = builtAt(instance, named.archive().digest());
-    return publish(
-        instance,
-        new BuiltSpec(
-            node,
-            named.archive().digest(),
-            named.archive().mediaType(),
-            named.spec().digest(),
-            named.spec().mediaType(),
-            builtAt.installRoot(),
-            builtAt.prefix(),
-            provenance(source, said)));
   }
 
   /**
-   * Takes a spec as layout v2 names it.
-   *
-   * @param specFile text of {@code ….spec.json.sig} or {@code ….spec.json}
-   * @param archive the {@code .spack} file, which the spec file's checksum must name
+   * @param why one of the exceptions of {@link Result#get}
    */
-  public Taken takeLegacy(String instance, String specFile, Digest archive, String source)
+  record Refused(Exception why) implements Result {
+    @Override
+    public Taken get() throws BadSignatureException, ArchiveRefusedException, IOException {
+      Throwables.throwIfInstanceOf(why, BadSignatureException.class);
+      Throwables.throwIfInstanceOf(why, ArchiveRefusedException.class);
+      Throwables.throwIfInstanceOf(why, IOException.class);
+      Throwables.throwIfUnchecked(why);
+      throw new IllegalStateException(why);
+    }
+  }
+
+  /** As {@link #takeAll} with one spec, and {@link Result#get}. */
+  public Taken take(String instance, Description said, String source)
       throws BadSignatureException, ArchiveRefusedException, IOException {
-    Verified said = vouchedFor(instance, specFile);
-    String checksum = IncomingText.archiveChecksum(said.text());
-    if (!checksum.equals(archive.hex())) {
-      throw new ArchiveRefusedException(
-          "the spec file vouches for an archive with the sha256 %s, not for %s"
-              .formatted(checksum, archive.hex()));
-    }
-    SpecDocument document = document(said.text().getBytes(StandardCharsets.UTF_8));
-    SpecNode root = document.node(document.roots().getFirst());
-    Optional<Taken> there = there(instance, root, archive);
-    if (there.isPresent()) {
-      return there.get();
-    }
-    BuiltAt builtAt = builtAt(instance, archive);
-    Blob spec = Blob.of(gzip(document.subDocument(root.hash(), document.nodes().keySet())));
-    blobs.put(Scope.farm(instance), spec.bytes());
-    return publish(
-        instance,
-        new BuiltSpec(
-            root,
-            archive,
-            ARCHIVE,
-            spec.digest(),
-            SPEC,
-            builtAt.installRoot(),
-            builtAt.prefix(),
-            provenance(source, said)));
+    return takeAll(instance, List.of(said), source).getFirst().get();
   }
 
-  /** To look is enough where the instance has a whole result already. */
-  private Optional<Taken> there(String instance, SpecNode node, Digest archive) throws IOException {
-    return mirror
-        .whole(instance, node.hash())
-        .map(
-            served ->
-                new Taken(
-                    served.archive().equals(archive) ? Outcome.IDENTICAL : Outcome.DIFFERENT,
-                    served));
-  }
-
-  private Taken publish(String instance, BuiltSpec built)
+  /**
+   * Takes specs; one that is refused keeps none of the others out.
+   *
+   * @param source where they come from, for their provenance
+   * @return what became of each, in this order
+   * @throws ArchiveRefusedException when the instance takes no specs from elsewhere
+   * @throws IOException when the store cannot be written; none of them became visible
+   */
+  public List<Result> takeAll(String instance, List<? extends Description> said, String source)
       throws ArchiveRefusedException, IOException {
-    PublishedSpec served = mirror.publishAnywhere(instance, built);
-    boolean won = served.archive().equals(built.archive());
-    return new Taken(won ? Outcome.PUBLISHED : Outcome.DIFFERENT, served);
+    PushRules rules = rules(instance);
+    List<IncomingSpec> all = new ArrayList<>();
+    for (Description description : said) {
+      all.add(new IncomingSpec(description, instance, mirror, blobs, rules, source));
+    }
+    each(all, IncomingSpec::read);
+    List<Blob> made = new ArrayList<>();
+    all.forEach(one -> one.madeSpec().ifPresent(made::add));
+    if (!made.isEmpty()) {
+      blobs.putAll(Scope.farm(instance), made);
+    }
+    each(all, one -> one.check(options));
+    List<IncomingSpec> good = new ArrayList<>();
+    List<Checked> checked = new ArrayList<>();
+    for (IncomingSpec one : all) {
+      one.checked()
+          .ifPresent(
+              found -> {
+                good.add(one);
+                checked.add(found);
+              });
+    }
+    List<PublishedSpec> winners = mirror.publish(instance, checked);
+    for (int i = 0; i < winners.size(); i++) {
+      good.get(i).isServed(winners.get(i));
+    }
+    return all.stream().map(IncomingSpec::result).toList();
   }
 
-  private Verified vouchedFor(String instance, String text)
-      throws BadSignatureException, ArchiveRefusedException {
-    PushRules rules = rules(instance);
-    if (ClearSignedText.isOne(text)) {
-      return rules.keys().verify(text);
-    }
-    if (!rules.unsigned()) {
-      throw new BadSignatureException(
-          "it is not signed, and the instance `" + instance + "` takes signed specs only");
-    }
-    return new Verified(text, "");
+  /** One step with each. */
+  private static void each(List<IncomingSpec> all, Consumer<IncomingSpec> step) throws IOException {
+    Parallel.run(
+        AT_ONCE, all.stream().map(one -> (Parallel.Transfer) () -> step.accept(one)).toList());
   }
 
   private PushRules rules(String instance) throws ArchiveRefusedException {
@@ -189,62 +170,5 @@ public final class PushedSpecs {
                       : "those that do: " + String.join(", ", there)));
     }
     return rules;
-  }
-
-  private BuiltAt builtAt(String instance, Digest archive)
-      throws ArchiveRefusedException, IOException {
-    long limit = options.maxUnpackedBytes(archive.sizeBytes());
-    try (InputStream in = blobs.read(Scope.farm(instance), archive, 0, Long.MAX_VALUE)) {
-      BuiltAt found = BuiltAt.of(in, limit);
-      if (found == null) {
-        throw new ArchiveRefusedException(
-            "the archive "
-                + archive
-                + " does not say where it was built: it is no whole archive of Spack 0.22 or newer");
-      }
-      return found;
-    }
-  }
-
-  private byte[] unpackedSpec(String instance, Digest spec)
-      throws ArchiveRefusedException, IOException {
-    try (InputStream in = blobs.read(Scope.farm(instance), spec, 0, Long.MAX_VALUE)) {
-      return SpecChecker.unpacked(in);
-    } catch (CappedStream.TooLongException | ZipException | EOFException e) {
-      throw new ArchiveRefusedException("the spec blob " + spec + " is no gzip file of a spec");
-    }
-  }
-
-  private static SpecNode root(byte[] json) throws ArchiveRefusedException {
-    SpecDocument document = document(json);
-    return document.node(document.roots().getFirst());
-  }
-
-  private static SpecDocument document(byte[] json) throws ArchiveRefusedException {
-    try {
-      SpecDocument document = SpecDocument.parse(json);
-      if (!document.roots().isEmpty()) {
-        return document;
-      }
-      throw new ArchiveRefusedException("the spec has no root");
-    } catch (SpecFormatException e) {
-      throw new ArchiveRefusedException("the spec cannot be read: " + e.getMessage());
-    }
-  }
-
-  private static ImmutableMap<String, String> provenance(String source, Verified said) {
-    return ImmutableMap.of(
-        "source",
-        source,
-        "signed-by",
-        said.fingerprint().isEmpty() ? "nobody" : said.fingerprint());
-  }
-
-  private static byte[] gzip(byte[] bytes) throws IOException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    try (GZIPOutputStream gzip = new GZIPOutputStream(out)) {
-      gzip.write(bytes);
-    }
-    return out.toByteArray();
   }
 }

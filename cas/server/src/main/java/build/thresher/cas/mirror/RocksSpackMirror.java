@@ -6,6 +6,7 @@ import build.thresher.cas.api.NamingBlobStore;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror;
+import build.thresher.cas.mirror.Publishing.Checked;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Sets;
 import java.io.IOException;
@@ -132,13 +133,20 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
   public PublishedSpec publish(String instance, BuiltSpec built)
       throws ArchiveRefusedException, IOException {
     checker.requireRoot(instance, built);
-    return publishAnywhere(instance, built);
+    return publishing.publish(instance, require(instance), built);
   }
 
-  /** The same for an archive of any root. The caller has made sure that the instance takes it. */
-  PublishedSpec publishAnywhere(String instance, BuiltSpec built)
-      throws ArchiveRefusedException, IOException {
-    return publishing.publish(instance, require(instance), built);
+  /**
+   * As {@link Publishing#check}, for an archive of any root. The caller has made sure that the
+   * instance takes it.
+   */
+  Checked check(String instance, BuiltSpec built) throws ArchiveRefusedException, IOException {
+    return publishing.check(instance, require(instance), built);
+  }
+
+  /** As {@link Publishing#publish(String, InstanceMirror, List)}. */
+  List<PublishedSpec> publish(String instance, List<Checked> checked) throws IOException {
+    return publishing.publish(instance, require(instance), checked);
   }
 
   /** As {@link Publishing#whole}. */

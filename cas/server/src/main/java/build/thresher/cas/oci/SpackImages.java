@@ -12,6 +12,7 @@ import build.thresher.cas.api.spack.SpecNode;
 import build.thresher.cas.mirror.BadSignatureException;
 import build.thresher.cas.mirror.PushedSpecs;
 import build.thresher.cas.mirror.PushedSpecs.Outcome;
+import build.thresher.cas.mirror.PushedSpecs.SpecFile;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.mirror.Served;
 import build.thresher.cas.oci.ImageManifest.Descriptor;
@@ -147,10 +148,10 @@ final class SpackImages {
     SpecNode root = root(tag, text);
     try {
       PushedSpecs.Taken taken =
-          pushed.takeLegacy(
+          pushed.take(
               instance,
-              new String(text, StandardCharsets.UTF_8),
-              manifest.layers().getLast().digest(),
+              new SpecFile(
+                  new String(text, StandardCharsets.UTF_8), manifest.layers().getLast().digest()),
               "oci");
       if (taken.outcome() == Outcome.DIFFERENT) {
         throw OciException.denied(

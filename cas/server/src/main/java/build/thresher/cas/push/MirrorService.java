@@ -1,19 +1,15 @@
 package build.thresher.cas.push;
 
 import build.thresher.cas.api.BlobNotFoundException;
-import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
-import build.thresher.cas.client.WireDigests;
 import build.thresher.cas.mirror.BadSignatureException;
 import build.thresher.cas.mirror.KeyRotation;
 import build.thresher.cas.mirror.Pins;
 import build.thresher.cas.mirror.Promotion;
 import build.thresher.cas.mirror.PushedSpecs;
-import build.thresher.cas.mirror.PushedSpecs.Taken;
 import build.thresher.cas.mirror.Retention;
 import build.thresher.cas.mirror.Views;
 import build.thresher.v1.KeyState;
-import build.thresher.v1.LegacySpec;
 import build.thresher.v1.ListKeysRequest;
 import build.thresher.v1.ListKeysResponse;
 import build.thresher.v1.ListPinsRequest;
@@ -29,8 +25,8 @@ import build.thresher.v1.PruneRequest;
 import build.thresher.v1.PruneUpdate;
 import build.thresher.v1.PrunedSpec;
 import build.thresher.v1.PushOutcome;
-import build.thresher.v1.PushSpecRequest;
-import build.thresher.v1.PushSpecResponse;
+import build.thresher.v1.PushSpecsRequest;
+import build.thresher.v1.PushSpecsResponse;
 import build.thresher.v1.RemovePinRequest;
 import build.thresher.v1.RemovePinResponse;
 import build.thresher.v1.RemoveViewRequest;
@@ -57,9 +53,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class MirrorService extends MirrorGrpc.MirrorImplBase {
   private static final Logger log = LoggerFactory.getLogger(MirrorService.class);
-  private static final int MAX_SOURCE_LENGTH = 1000;
 
-  private final PushedSpecs pushed;
+  private final PushCalls pushes;
   private final RetentionCalls kept;
   private final ViewCalls shown;
   private final KeyRotation keys;
@@ -74,25 +69,14 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
       InstantSource clock) {
     this.keys = keys;
     this.shown = new ViewCalls(views, promotion);
-    this.pushed = pushed;
+    this.pushes = new PushCalls(pushed);
     this.kept = new RetentionCalls(retention, pins, clock);
   }
 
   @Override
-  public void pushSpec(PushSpecRequest request, StreamObserver<PushSpecResponse> observer) {
+  public void pushSpecs(PushSpecsRequest request, StreamObserver<PushSpecsResponse> observer) {
     answer(
-        "push",
-        request.getInstanceName(),
-        observer,
-        () -> {
-          Taken taken = take(request);
-          observer.onNext(
-              PushSpecResponse.newBuilder()
-                  .setOutcome(wire(taken.outcome()))
-                  .setHash(taken.served().hash().text())
-                  .setArchive(WireDigests.toWire(taken.served().archive()))
-                  .build());
-        });
+        "push", request.getInstanceName(), observer, () -> observer.onNext(pushes.take(request)));
   }
 
   @Override
@@ -208,47 +192,36 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
     };
   }
 
-  private interface Work {
+  interface Work {
     void run() throws ArchiveRefusedException, BadSignatureException, IOException;
   }
 
   private static void answer(String what, String instance, StreamObserver<?> observer, Work work) {
-    try {
-      work.run();
+    Status status = statusOf(what, instance, work);
+    if (status.isOk()) {
       observer.onCompleted();
-    } catch (NoSuchElementException e) {
-      fail(observer, Status.NOT_FOUND, e);
-    } catch (ArchiveRefusedException | IllegalArgumentException e) {
-      fail(observer, Status.INVALID_ARGUMENT, e);
-    } catch (BadSignatureException e) {
-      fail(observer, Status.PERMISSION_DENIED, e);
-    } catch (BlobNotFoundException e) {
-      fail(observer, Status.FAILED_PRECONDITION, e);
-    } catch (IOException e) {
-      log.warn("{} failed instance={}", what, instance, e);
-      fail(observer, Status.UNAVAILABLE, e);
+    } else {
+      observer.onError(status.asRuntimeException());
     }
   }
 
-  private Taken take(PushSpecRequest request)
-      throws ArchiveRefusedException, BadSignatureException, IOException {
-    String instance = request.getInstanceName();
-    String source = request.getSource();
-    if (source.length() > MAX_SOURCE_LENGTH) {
-      throw new IllegalArgumentException(
-          "the source has " + source.length() + " characters; at most " + MAX_SOURCE_LENGTH);
+  /** How the work ended, in the words of the contract. */
+  static Status statusOf(String what, String instance, Work work) {
+    try {
+      work.run();
+      return Status.OK;
+    } catch (NoSuchElementException e) {
+      return Status.NOT_FOUND.withDescription(e.getMessage());
+    } catch (ArchiveRefusedException | IllegalArgumentException e) {
+      return Status.INVALID_ARGUMENT.withDescription(e.getMessage());
+    } catch (BadSignatureException e) {
+      return Status.PERMISSION_DENIED.withDescription(e.getMessage());
+    } catch (BlobNotFoundException e) {
+      return Status.FAILED_PRECONDITION.withDescription(e.getMessage());
+    } catch (IOException e) {
+      log.warn("{} failed instance={}", what, instance, e);
+      return Status.UNAVAILABLE.withDescription(e.getMessage());
     }
-    return switch (request.getDescriptionCase()) {
-      case MANIFEST -> pushed.take(instance, request.getManifest(), source);
-      case LEGACY_SPEC -> {
-        LegacySpec legacy = request.getLegacySpec();
-        Digest archive =
-            Digest.parse(legacy.getArchive().getHash(), legacy.getArchive().getSizeBytes());
-        yield pushed.takeLegacy(instance, legacy.getSpecFile(), archive, source);
-      }
-      case DESCRIPTION_NOT_SET ->
-          throw new IllegalArgumentException("neither a manifest nor a spec file is given");
-    };
   }
 
   static PushOutcome wire(PushedSpecs.Outcome outcome) {
@@ -257,9 +230,5 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
       case IDENTICAL -> PushOutcome.PUSH_IDENTICAL;
       case DIFFERENT -> PushOutcome.PUSH_DIFFERENT;
     };
-  }
-
-  private static void fail(StreamObserver<?> observer, Status status, Exception e) {
-    observer.onError(status.withDescription(e.getMessage()).asRuntimeException());
   }
 }

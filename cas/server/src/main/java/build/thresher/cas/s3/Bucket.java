@@ -8,6 +8,7 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.cas.mirror.BadSignatureException;
 import build.thresher.cas.mirror.PushedSpecs;
+import build.thresher.cas.mirror.PushedSpecs.ManifestText;
 import build.thresher.cas.mirror.PushedSpecs.Taken;
 import build.thresher.cas.mirror.RocksSpackMirror;
 import build.thresher.cas.mirror.Served;
@@ -115,7 +116,7 @@ final class Bucket {
 
   private void publish(String hash, String manifest) throws IOException, S3Exception {
     try {
-      Taken taken = pushed.takeAs(instance, hash, manifest, "s3");
+      Taken taken = pushed.take(instance, new ManifestText(manifest, hash), "s3");
       switch (taken.outcome()) {
         case PUBLISHED, IDENTICAL -> log.debug("pushed hash={} instance={}", hash, instance);
         case DIFFERENT ->

@@ -12,6 +12,7 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
+import build.thresher.cas.mirror.Publishing.Checked;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.cas.store.StoreOptions;
 import java.io.IOException;
@@ -69,13 +70,21 @@ class CrashPointTest {
     List<BuiltSpec> all;
     try (RocksBlobStore blobs = store(live);
         RocksSpackMirror mirror = mirror(live, new Stepping(blobs, live), signers)) {
-      all = SpackFixture.builtSpecs(blobs).subList(0, 4);
-      for (BuiltSpec built : all) {
+      all = SpackFixture.builtSpecs(blobs).subList(0, 5);
+      for (BuiltSpec built : all.subList(0, 3)) {
         mirror.publish(INSTANCE, built);
         acknowledged.add(built.node().hash());
         step("acknowledged", live);
         assertEquals(acknowledged, PublishedState.requireWhole(mirror, blobs, INSTANCE));
       }
+      List<Checked> together = new ArrayList<>();
+      for (BuiltSpec built : all.subList(3, 5)) {
+        together.add(mirror.check(INSTANCE, built));
+      }
+      mirror.publish(INSTANCE, together);
+      together.forEach(each -> acknowledged.add(each.hash()));
+      step("acknowledged", live);
+      assertEquals(acknowledged, PublishedState.requireWhole(mirror, blobs, INSTANCE));
     }
     assertTrue(points.size() >= 25, points.size() + " points");
     for (Point point : points) {

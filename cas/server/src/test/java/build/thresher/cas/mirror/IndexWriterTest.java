@@ -10,6 +10,7 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.mirror.IndexWriter.Written;
+import build.thresher.cas.mirror.PushedSpecs.ManifestText;
 import build.thresher.cas.mirror.SyntheticMirror.Pushed;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -66,7 +67,7 @@ class IndexWriterTest {
 
   private void push(Pushed spec) throws Exception {
     spec.putBlobs(at.blobs(), SCOPE);
-    at.pushed().take(INSTANCE, spec.manifest(), "test");
+    at.pushed().take(INSTANCE, new ManifestText(spec.manifest()), "test");
   }
 
   /** Nodes are named in any order, so that one is listed before what it depends on. */

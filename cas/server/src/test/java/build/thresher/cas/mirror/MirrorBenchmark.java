@@ -3,6 +3,7 @@ package build.thresher.cas.mirror;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
+import build.thresher.cas.mirror.PushedSpecs.ManifestText;
 import build.thresher.cas.mirror.Retention.Outcome;
 import build.thresher.cas.mirror.Retention.Rules;
 import build.thresher.cas.mirror.SyntheticMirror.Pushed;
@@ -111,7 +112,7 @@ class MirrorBenchmark {
 
   private static void push(MirrorOnDisk at, Pushed spec) throws Exception {
     spec.putBlobs(at.blobs(), Scope.farm(INSTANCE));
-    at.pushed().take(INSTANCE, spec.manifest(), "benchmark");
+    at.pushed().take(INSTANCE, new ManifestText(spec.manifest()), "benchmark");
   }
 
   /** What each manifest costs besides, with a key as servers have them. */
@@ -156,7 +157,7 @@ class MirrorBenchmark {
       one.putBlobs(at.blobs(), Scope.farm(INSTANCE));
       Thread.sleep(pauseMillis);
       long begun = System.nanoTime();
-      at.pushed().take(INSTANCE, one.manifest(), "benchmark");
+      at.pushed().take(INSTANCE, new ManifestText(one.manifest()), "benchmark");
       at.readIndex(INSTANCE, one.node().hash());
       seconds.add((System.nanoTime() - begun) / 1e9);
     }

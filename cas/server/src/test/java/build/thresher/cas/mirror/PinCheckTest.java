@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
+import build.thresher.cas.mirror.PushedSpecs.ManifestText;
 import build.thresher.cas.mirror.Retention.Rules;
 import build.thresher.cas.mirror.SyntheticMirror.Pushed;
 import java.nio.charset.StandardCharsets;
@@ -30,7 +31,7 @@ class PinCheckTest {
       List<Pushed> specs = SyntheticMirror.dag("a");
       for (Pushed spec : specs) {
         spec.putBlobs(at.blobs(), SCOPE);
-        at.pushed().take(INSTANCE, spec.manifest(), "test");
+        at.pushed().take(INSTANCE, new ManifestText(spec.manifest()), "test");
       }
       Rules rules = new Rules(Duration.ZERO, false, Duration.ofDays(7));
       String top = specs.getLast().node().name();

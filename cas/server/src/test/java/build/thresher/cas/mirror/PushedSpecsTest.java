@@ -11,7 +11,11 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.cas.mirror.MirrorOptions.PushRules;
+import build.thresher.cas.mirror.PushedSpecs.Description;
+import build.thresher.cas.mirror.PushedSpecs.ManifestText;
 import build.thresher.cas.mirror.PushedSpecs.Outcome;
+import build.thresher.cas.mirror.PushedSpecs.Result;
+import build.thresher.cas.mirror.PushedSpecs.SpecFile;
 import build.thresher.cas.mirror.PushedSpecs.Taken;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -67,6 +71,15 @@ class PushedSpecsTest {
   @AfterEach
   void close() {
     mirror.close();
+  }
+
+  private Taken take(String instance, String manifest, String source) throws Exception {
+    return pushed.take(instance, new ManifestText(manifest), source);
+  }
+
+  private Taken takeLegacy(String instance, String specFile, Digest archive, String source)
+      throws Exception {
+    return pushed.take(instance, new SpecFile(specFile, archive), source);
   }
 
   private static List<Path> files(Path below, String end) throws IOException {
@@ -140,9 +153,9 @@ class PushedSpecsTest {
   void signedSpecsOfTwoReleasesAreTakenAndSignedAnew() throws Exception {
     for (String fixture : List.of("v3-signed", "v3-spack-1.1-signed")) {
       for (String manifest : manifests(fixture)) {
-        Taken taken = pushed.take("release", manifest, "file:///" + fixture);
+        Taken taken = take("release", manifest, "file:///" + fixture);
         assertEquals(Outcome.PUBLISHED, taken.outcome());
-        assertEquals(Outcome.IDENTICAL, pushed.take("release", manifest, "again").outcome());
+        assertEquals(Outcome.IDENTICAL, take("release", manifest, "again").outcome());
       }
     }
     assertEquals(11, mirror.size("release"));
@@ -156,8 +169,7 @@ class PushedSpecsTest {
   void aSpecOfLayout2KeepsItsArchiveAndItsHashAndBecomesReadable() throws Exception {
     for (String name : List.of("fl-core", "fl-left", "fl-right", "fl-top", "fl-app")) {
       Digest archive = legacyArchive("v2-signed", name);
-      Taken taken =
-          pushed.takeLegacy("release", legacySpec("v2-signed", name), archive, "old mirror");
+      Taken taken = takeLegacy("release", legacySpec("v2-signed", name), archive, "old mirror");
       assertEquals(Outcome.PUBLISHED, taken.outcome());
       assertEquals(archive, taken.served().archive());
       String json =
@@ -178,7 +190,7 @@ class PushedSpecsTest {
   @Test
   void theIndexOfAMigratedSpecIsWhatSpackWrites() throws Exception {
     Digest archive = legacyArchive("v2-unsigned", "fl-core");
-    pushed.takeLegacy("review", legacySpec("v2-unsigned", "fl-core"), archive, "x");
+    takeLegacy("review", legacySpec("v2-unsigned", "fl-core"), archive, "x");
     JsonNode glibc =
         index("review").path("database").path("installs").path("bvqfy73zr3su2dnlqwc3y4e4ywpxurno");
     assertEquals(
@@ -193,9 +205,9 @@ class PushedSpecsTest {
   @Test
   void theFirstArchiveOfAHashIsKept() throws Exception {
     String manifest = signedCore();
-    Taken first = pushed.take("release", manifest, "x");
+    Taken first = take("release", manifest, "x");
     blobs.put(Scope.farm(""), new byte[0]);
-    Taken again = pushed.take("release", manifest, "y");
+    Taken again = take("release", manifest, "y");
     assertEquals(Outcome.IDENTICAL, again.outcome());
     assertEquals(first.served(), again.served());
   }
@@ -203,15 +215,15 @@ class PushedSpecsTest {
   @Test
   void unsignedSpecsGoWhereTheyMay() throws Exception {
     for (String manifest : manifests("v3-unsigned")) {
-      assertEquals(Outcome.PUBLISHED, pushed.take("review", manifest, "x").outcome());
+      assertEquals(Outcome.PUBLISHED, take("review", manifest, "x").outcome());
       BadSignatureException e =
-          assertThrows(BadSignatureException.class, () -> pushed.take("release", manifest, "x"));
+          assertThrows(BadSignatureException.class, () -> take("release", manifest, "x"));
       assertTrue(String.valueOf(e.getMessage()).contains("not signed"), e.getMessage());
     }
     String signed = signedCore();
-    assertThrows(BadSignatureException.class, () -> pushed.take("strangers", signed, "x"));
+    assertThrows(BadSignatureException.class, () -> take("strangers", signed, "x"));
     ArchiveRefusedException e =
-        assertThrows(ArchiveRefusedException.class, () -> pushed.take("built", signed, "x"));
+        assertThrows(ArchiveRefusedException.class, () -> take("built", signed, "x"));
     assertTrue(String.valueOf(e.getMessage()).contains("those that do: "), e.getMessage());
     assertEquals(0, mirror.size("release"));
   }
@@ -244,10 +256,10 @@ class PushedSpecsTest {
       String mutated = mutations.get(i).apply(signed);
       assertFalse(mutated.equals(signed), "mutation " + i + " changes nothing");
       assertThrows(
-          BadSignatureException.class, () -> pushed.take("release", mutated, "x"), "mutation " + i);
+          BadSignatureException.class, () -> take("release", mutated, "x"), "mutation " + i);
     }
     assertEquals(0, mirror.size("release"));
-    assertEquals(Outcome.PUBLISHED, pushed.take("release", signed, "x").outcome());
+    assertEquals(Outcome.PUBLISHED, take("release", signed, "x").outcome());
   }
 
   @Test
@@ -264,7 +276,7 @@ class PushedSpecsTest {
       int place = at;
       assertThrows(
           BadSignatureException.class,
-          () -> pushed.take("release", flipped, "x"),
+          () -> take("release", flipped, "x"),
           () -> "character " + place);
     }
   }
@@ -288,9 +300,7 @@ class PushedSpecsTest {
     for (int i = 0; i < mutations.size(); i++) {
       String mutated = mutations.get(i).apply(plain);
       assertThrows(
-          ArchiveRefusedException.class,
-          () -> pushed.take("review", mutated, "x"),
-          "mutation " + i);
+          ArchiveRefusedException.class, () -> take("review", mutated, "x"), "mutation " + i);
     }
   }
 
@@ -301,11 +311,45 @@ class PushedSpecsTest {
     String other =
         left.replaceFirst("(?s)\\{[^{]*install.v2.tar[^}]*\\}", entry(swapped, "install.v2.tar"));
     ArchiveRefusedException e =
-        assertThrows(ArchiveRefusedException.class, () -> pushed.take("review", other, "x"));
+        assertThrows(ArchiveRefusedException.class, () -> take("review", other, "x"));
     assertTrue(String.valueOf(e.getMessage()).contains("spec"), e.getMessage());
     String missing = left.replaceFirst("\"checksum\":\"[0-9a-f]{8}", "\"checksum\":\"00000000");
-    assertThrows(BlobNotFoundException.class, () -> pushed.take("review", missing, "x"));
+    assertThrows(BlobNotFoundException.class, () -> take("review", missing, "x"));
     assertEquals(0, mirror.size("review"));
+  }
+
+  @Test
+  void ofSpecsThatComeTogetherTheRefusedOnesKeepNoneOut() throws Exception {
+    List<String> signed = manifests("v3-signed");
+    String unsigned = manifests("v3-unsigned").getFirst();
+    Digest archive = legacyArchive("v2-signed", "fl-core");
+    Digest broken = legacyArchive("v2-broken", "fl-core");
+    List<Description> together = new ArrayList<>();
+    signed.forEach(text -> together.add(new ManifestText(text)));
+    together.add(new ManifestText(unsigned));
+    together.add(new ManifestText(signed.getFirst()));
+    together.add(new ManifestText("<html>"));
+    together.add(new ManifestText(signed.getFirst(), "a".repeat(32)));
+    together.add(new SpecFile(legacySpec("v2-signed", "fl-core"), archive));
+    together.add(new SpecFile(legacySpec("v2-signed", "fl-core"), broken));
+    long before = mirror.require("release").changes();
+    List<Result> results = pushed.takeAll("release", together, "x");
+    assertEquals(together.size(), results.size());
+    int n = signed.size();
+    for (Result result : results.subList(0, n)) {
+      assertEquals(Outcome.PUBLISHED, result.get().outcome());
+    }
+    assertThrows(BadSignatureException.class, () -> results.get(n).get());
+    assertEquals(results.getFirst().get().served(), results.get(n + 1).get().served());
+    assertThrows(BadSignatureException.class, () -> results.get(n + 2).get());
+    assertThrows(ArchiveRefusedException.class, () -> results.get(n + 3).get());
+    assertEquals(Outcome.PUBLISHED, results.get(n + 4).get().outcome());
+    assertThrows(ArchiveRefusedException.class, () -> results.get(n + 5).get());
+    assertEquals(n + 1, mirror.size("release"));
+    assertEquals(n + 1, mirror.require("release").changes() - before, "each is shown once");
+    for (Result result : pushed.takeAll("release", together.subList(0, n), "y")) {
+      assertEquals(Outcome.IDENTICAL, result.get().outcome());
+    }
   }
 
   private static String entry(String manifest, String mediaType) {
@@ -318,20 +362,17 @@ class PushedSpecsTest {
     Digest broken = legacyArchive("v2-broken", "fl-core");
     String core = legacySpec("v2-signed", "fl-core");
     ArchiveRefusedException e =
-        assertThrows(
-            ArchiveRefusedException.class, () -> pushed.takeLegacy("release", core, broken, "x"));
+        assertThrows(ArchiveRefusedException.class, () -> takeLegacy("release", core, broken, "x"));
     assertTrue(String.valueOf(e.getMessage()).contains("vouches"), e.getMessage());
     Digest left = legacyArchive("v2-signed", "fl-left");
-    assertThrows(
-        ArchiveRefusedException.class, () -> pushed.takeLegacy("release", core, left, "x"));
+    assertThrows(ArchiveRefusedException.class, () -> takeLegacy("release", core, left, "x"));
     String tampered = core.replace("\"version\":\"1.0\"", "\"version\":\"1.1\"");
-    assertThrows(
-        BadSignatureException.class, () -> pushed.takeLegacy("release", tampered, left, "x"));
+    assertThrows(BadSignatureException.class, () -> takeLegacy("release", tampered, left, "x"));
   }
 
   @Test
   void whatWasPushedIsThereAfterARestart() throws Exception {
-    pushed.take("release", signedCore(), "x");
+    take("release", signedCore(), "x");
     byte[] before = index("release").toString().getBytes(StandardCharsets.UTF_8);
     close();
     open();
