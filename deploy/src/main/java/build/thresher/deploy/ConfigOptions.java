@@ -9,10 +9,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Option;
 
 /** Where the configuration comes from; the same for every command that has one. */
 final class ConfigOptions {
+  private static final Logger log = LoggerFactory.getLogger(ConfigOptions.class);
+
   @Option(
       names = "--config",
       paramLabel = "FILE",
@@ -38,6 +42,8 @@ final class ConfigOptions {
     if (chosen == null && Files.exists(usual)) {
       chosen = usual;
     }
+    FarmConfig.misspelt(environment)
+        .forEach((name, meant) -> log.warn("{} is ignored; is {} meant?", name, meant));
     return FarmConfig.load(chosen, environment, settings);
   }
 }

@@ -53,6 +53,7 @@ final class ConformanceCommand implements Callable<Integer> {
         FarmChannel.open(new FarmEndpoint(server, token, certificateAuthority));
     try {
       Subject subject = new Subject(channel, instance, RandomGenerator.getDefault());
+      subject.requireAnswer(server);
       return Conformance.run(subject, System.out) == 0 ? 0 : 1;
     } finally {
       channel.shutdownNow();

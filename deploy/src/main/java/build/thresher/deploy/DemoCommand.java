@@ -41,6 +41,11 @@ final class DemoCommand implements Callable<Integer> {
           + "  git clone --depth=2 https://github.com/spack/spack.git ~/spack\n"
           + "then run this again.";
 
+  private static final String GET_RECIPES =
+      "It needs its packages and clingo. To get the packages:\n"
+          + "  git clone --depth=2 https://github.com/spack/spack-packages.git ~/spack-packages\n"
+          + "(or name a clone in SPACK_PACKAGES), then run this again.";
+
   @Option(
       names = "--dir",
       paramLabel = "DIR",
@@ -118,7 +123,9 @@ final class DemoCommand implements Callable<Integer> {
           out.println("\nThis was a build without Spack. " + GET_SPACK);
           return 0;
         }
-        new SpackDemo(
+        SpackDemo.Prepared prepared;
+        SpackDemo demo =
+            new SpackDemo(
                 out,
                 spack.get(),
                 programHome(),
@@ -126,8 +133,20 @@ final class DemoCommand implements Callable<Integer> {
                 Map.of(
                     "THRESHER_SERVER", farm.grpcTarget(),
                     "THRESHER_TOKEN_FILE", token.toString(),
-                    "XDG_CACHE_HOME", directory.resolve("cache").toString()))
-            .run();
+                    "XDG_CACHE_HOME", directory.resolve("cache").toString()));
+        try {
+          prepared = demo.prepare();
+        } catch (DemoException e) {
+          if (compiler.isEmpty()) {
+            throw e;
+          }
+          out.println(e.getMessage());
+          actions(out, endpoint, compiler.get());
+          out.println(
+              "\nThis was a build without Spack, which could not be used here. " + GET_RECIPES);
+          return 0;
+        }
+        demo.run(prepared);
       }
       out.println("The farm has stopped.");
       return 0;

@@ -45,8 +45,8 @@ final class ExecutorCommand implements Callable<Integer> {
   public Integer call() throws Exception {
     Logs.toStandardError(Level.INFO);
     FarmConfig config = options.load(System.getenv());
-    ShutdownSignal stop = new ShutdownSignal();
     FarmEndpoint farm = new FarmEndpoint(server, token(config), certificateAuthority);
+    ShutdownSignal stop = new ShutdownSignal();
     try (FarmExecutor executor = FarmExecutor.start(config, FarmChannel.open(farm))) {
       stop.await();
     } finally {

@@ -57,6 +57,7 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -126,8 +127,7 @@ final class FarmServer implements AutoCloseable {
 
   private void open(FarmConfig config) throws ConfigException, IOException {
     Path data = config.get(Key.DATA);
-    Files.createDirectories(
-        data, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    makeDirectory(data);
     InstantSource clock = InstantSource.system();
     hostName = InetAddress.getLocalHost().getCanonicalHostName();
     tokens =
@@ -371,6 +371,16 @@ final class FarmServer implements AutoCloseable {
       } catch (Exception e) {
         log.warn("closing {} failed", part.getClass().getSimpleName(), e);
       }
+    }
+  }
+
+  private static void makeDirectory(Path data) throws IOException {
+    try {
+      Files.createDirectories(
+          data, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    } catch (FileSystemException e) {
+      throw new IOException(
+          "the directory of the farm's data, `data: " + data + "`, cannot be made: " + e, e);
     }
   }
 }

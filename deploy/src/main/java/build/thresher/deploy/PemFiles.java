@@ -4,6 +4,7 @@ import io.grpc.util.CertificateUtils;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
@@ -41,7 +42,7 @@ final class PemFiles {
   }
 
   private static X509Certificate[] chain(Path file) throws IOException {
-    try (InputStream in = Files.newInputStream(file)) {
+    try (InputStream in = open("tls.certificate", file)) {
       return CertificateUtils.getX509Certificates(in);
     } catch (GeneralSecurityException e) {
       throw new IOException("tls.certificate " + file + " holds no PEM certificate", e);
@@ -49,10 +50,18 @@ final class PemFiles {
   }
 
   private static PrivateKey privateKey(Path file) throws IOException {
-    try (InputStream in = Files.newInputStream(file)) {
+    try (InputStream in = open("tls.key", file)) {
       return CertificateUtils.getPrivateKey(in);
     } catch (GeneralSecurityException e) {
       throw new IOException("tls.key " + file + " holds no PKCS#8 key in PEM form", e);
+    }
+  }
+
+  private static InputStream open(String key, Path file) throws IOException {
+    try {
+      return Files.newInputStream(file);
+    } catch (NoSuchFileException e) {
+      throw new IOException(key + " names " + file + ", which is not there", e);
     }
   }
 }

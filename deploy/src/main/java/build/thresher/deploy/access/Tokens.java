@@ -6,7 +6,6 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermission;
@@ -39,16 +38,21 @@ public final class Tokens {
    *     any more
    */
   public static Tokens readOrCreate(Path file, SecureRandom random) throws IOException {
-    try {
-      return new Tokens(read(file));
-    } catch (NoSuchFileException e) {
+    if (!Files.exists(file)) {
       create(file, random);
-      return new Tokens(read(file));
     }
+    return new Tokens(read(file));
   }
 
   /** The token in a file. */
   public static String read(Path file) throws IOException {
+    if (!Files.exists(file)) {
+      throw new IOException(
+          "there is no token in "
+              + file
+              + ": a farm's server makes one at its first start (access.token_file); copy that file"
+              + " here, or name where it is with --token-file");
+    }
     String text = Files.readString(file, StandardCharsets.US_ASCII).strip();
     Set<PosixFilePermission> excess = EnumSet.copyOf(Files.getPosixFilePermissions(file));
     excess.removeAll(OWNER_ONLY);

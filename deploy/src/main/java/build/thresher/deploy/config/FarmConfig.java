@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.StringJoiner;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
@@ -20,6 +21,9 @@ import org.yaml.snakeyaml.constructor.SafeConstructor;
  * key that nobody knows is refused with the nearest one that exists, wherever it stands. Immutable.
  */
 public final class FarmConfig {
+  /** So many letters are a slip. */
+  private static final int MISSPELT = 2;
+
   private final Map<Key<?>, Object> values;
 
   private FarmConfig(Map<Key<?>, Object> values) {
@@ -69,6 +73,24 @@ public final class FarmConfig {
       values.put(key, value);
     }
     return new FarmConfig(values);
+  }
+
+  /**
+   * Variables that are almost, but not quite, named as a key is: each with that key's. Others are
+   * none of this program's.
+   */
+  public static Map<String, String> misspelt(Map<String, String> environment) {
+    Map<String, String> found = new TreeMap<>();
+    for (String name : environment.keySet()) {
+      List<String> known = Key.ALL.stream().map(Key::environmentName).toList();
+      if (name.startsWith("THRESHER_") && !known.contains(name)) {
+        known.stream()
+            .filter(one -> editDistance(name, one) <= MISSPELT)
+            .findFirst()
+            .ifPresent(one -> found.put(name, one));
+      }
+    }
+    return found;
   }
 
   /** A {@code farm.yaml} that says the defaults, with every key explained. */
@@ -158,10 +180,14 @@ public final class FarmConfig {
       if (key.name().equals(name)) {
         return name;
       }
-      int distance = editDistance(name, key.name());
-      if (distance < best) {
-        best = distance;
-        nearest = key.name();
+      int dot = key.name().indexOf('.');
+      for (String candidate :
+          dot < 0 ? List.of(key.name()) : List.of(key.name(), key.name().substring(0, dot))) {
+        int distance = editDistance(name, candidate);
+        if (distance < best) {
+          best = distance;
+          nearest = candidate;
+        }
       }
     }
     throw new ConfigException(

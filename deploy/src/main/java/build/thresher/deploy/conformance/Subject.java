@@ -16,6 +16,7 @@ import build.bazel.remote.execution.v2.ExecutionGrpc;
 import build.bazel.remote.execution.v2.FindMissingBlobsRequest;
 import build.bazel.remote.execution.v2.GetCapabilitiesRequest;
 import build.bazel.remote.execution.v2.ServerCapabilities;
+import build.thresher.cas.api.StoreUnavailableException;
 import build.thresher.cas.client.WireDigests;
 import com.google.bytestream.ByteStreamGrpc;
 import com.google.longrunning.OperationsGrpc;
@@ -95,6 +96,23 @@ public final class Subject {
   ServerCapabilities capabilities() {
     return timely(CapabilitiesGrpc.newBlockingStub(channel))
         .getCapabilities(GetCapabilitiesRequest.newBuilder().setInstanceName(instance).build());
+  }
+
+  /**
+   * A rule is broken by a server that is there.
+   *
+   * @param address for the message
+   * @throws StoreUnavailableException when nobody answers
+   */
+  public void requireAnswer(String address) throws StoreUnavailableException {
+    try {
+      capabilities();
+    } catch (StatusRuntimeException e) {
+      if (e.getStatus().getCode() == Status.Code.UNAVAILABLE) {
+        throw new StoreUnavailableException(
+            address + " cannot be reached: " + e.getStatus().getDescription(), e);
+      }
+    }
   }
 
   void needsExecution() throws NotOfferedException {

@@ -41,16 +41,30 @@ public final class SpackDemo {
     this.farm = Map.copyOf(farm);
   }
 
-  /** Runs it all; returns when the second person has what the first one had built. */
-  public void run() throws IOException, InterruptedException, DemoException {
+  /**
+   * Makes the two their worlds, and solves; no farm is asked yet.
+   *
+   * @throws DemoException where this Spack cannot do it
+   */
+  public Prepared prepare() throws IOException, InterruptedException, DemoException {
     out.println(
         "Spack is " + spack.root() + ". Making two private worlds with a few small packages…");
     Path first = world("first");
     Path second = world("second");
-
-    out.println("\n--- The first client solves " + ROOT + " and asks the farm for it ---");
     Path document = directory.resolve(ROOT + ".spec.json");
     Files.writeString(document, spackIn(first).quietly(command("spec", "--json", ROOT)));
+    return new Prepared(first, second, document);
+  }
+
+  /** Two worlds, and what both ask for. */
+  public record Prepared(Path first, Path second, Path document) {}
+
+  /** Runs it all; returns when the second person has what the first one had built. */
+  public void run(Prepared prepared) throws IOException, InterruptedException, DemoException {
+    Path first = prepared.first();
+    Path second = prepared.second();
+    Path document = prepared.document();
+    out.println("\n--- The first client has solved " + ROOT + " and asks the farm for it ---");
     Duration cold = farmInstall(first, document);
     proveInstalled(first);
 

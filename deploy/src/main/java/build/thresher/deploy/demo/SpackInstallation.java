@@ -4,16 +4,19 @@ import com.google.common.base.Splitter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A Spack on this machine.
  *
  * @param root its checkout
- * @param builtin directory of its builtin package repo where it stands beside, as a user who cloned
- *     both has it; null: Spack fetches it itself
+ * @param builtin directory of its builtin package repo, where there is a clone of it; null: Spack
+ *     fetches it itself
  */
 public record SpackInstallation(Path root, @Nullable Path builtin) {
 
@@ -47,12 +50,30 @@ public record SpackInstallation(Path root, @Nullable Path builtin) {
         && Files.isDirectory(root.resolve("lib/spack/spack"));
   }
 
-  private static SpackInstallation at(Path root, Map<String, String> environment) {
+  private static SpackInstallation at(Path root, Map<String, String> environment)
+      throws IOException {
+    return new SpackInstallation(root.toAbsolutePath(), builtin(environment).orElse(null));
+  }
+
+  /** Named by SPACK_PACKAGES, beside Spack in the home, or where Spack itself cloned it. */
+  private static Optional<Path> builtin(Map<String, String> environment) throws IOException {
+    Path home = Path.of(System.getProperty("user.home"));
+    List<Path> clones = new ArrayList<>();
     String named = environment.get("SPACK_PACKAGES");
-    Path packages =
-        named == null ? Path.of(System.getProperty("user.home"), "spack-packages") : Path.of(named);
-    Path builtin = packages.resolve("repos/spack_repo/builtin");
-    return new SpackInstallation(
-        root.toAbsolutePath(), Files.isDirectory(builtin) ? builtin : null);
+    clones.add(named == null ? home.resolve("spack-packages") : Path.of(named));
+    Path ofSpack =
+        Path.of(
+                environment.getOrDefault(
+                    "SPACK_USER_CACHE_PATH", home.resolve(".spack").toString()))
+            .resolve("package_repos");
+    if (Files.isDirectory(ofSpack)) {
+      try (Stream<Path> found = Files.list(ofSpack)) {
+        found.sorted().forEach(clones::add);
+      }
+    }
+    return clones.stream()
+        .map(clone -> clone.resolve("repos/spack_repo/builtin"))
+        .filter(Files::isDirectory)
+        .findFirst();
   }
 }

@@ -20,6 +20,26 @@ class FarmConfigTest {
   }
 
   @Test
+  void aMisspeltSectionIsAnsweredWithTheSectionThatIsMeant() throws Exception {
+    Path file = file("exector:\n  slots: 2\n");
+    ConfigException refused =
+        assertThrows(ConfigException.class, () -> FarmConfig.load(file, Map.of(), List.of()));
+    assertTrue(refused.toString().endsWith("the nearest one is `executor`"), refused.toString());
+  }
+
+  @Test
+  void variablesThatAreAlmostNamedAsAKeyAreFound() {
+    assertEquals(
+        Map.of("THRESHER_EXECUTR_SLOTS", "THRESHER_EXECUTOR_SLOTS"),
+        FarmConfig.misspelt(
+            Map.of(
+                "THRESHER_EXECUTR_SLOTS", "2",
+                "THRESHER_EXECUTOR_SLOTS", "3",
+                "THRESHER_SERVER", "farm:8980",
+                "EXECUTOR_SLOTS", "4")));
+  }
+
+  @Test
   void flagsComeBeforeEnvironmentBeforeFileBeforeDefaults() throws Exception {
     Path file = file("scheduler: {lease_term: 10s, failure_ttl: 2h}\nexecutor:\n  slots: 3\n");
     FarmConfig config =

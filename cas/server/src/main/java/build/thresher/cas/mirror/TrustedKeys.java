@@ -72,8 +72,10 @@ public final class TrustedKeys {
       try (Stream<Path> all = Files.list(file)) {
         all.filter(Files::isRegularFile).sorted().forEach(files::add);
       }
-    } else {
+    } else if (Files.exists(file)) {
       files.add(file);
+    } else {
+      throw new IOException("there are no trusted keys at " + file + ": no such file or directory");
     }
     Map<Long, Trusted> keys = new HashMap<>();
     for (Path one : files) {
