@@ -91,7 +91,11 @@ final class Holds {
             if (record == null || record.sizeBytes() != digest.sizeBytes()) {
               throw new BlobNotFoundException(digest);
             }
-            batch.setHold(key, change.change(batch.hold(key)));
+            Hold before = batch.hold(key);
+            Hold after = change.change(before);
+            if (!after.equals(before)) {
+              batch.setHold(key, after);
+            }
           }
         });
   }
