@@ -3,6 +3,8 @@ package build.thresher.deploy;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
+import build.thresher.deploy.access.Tokens;
+import build.thresher.deploy.config.ConfigException;
 import build.thresher.deploy.config.FarmConfig;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
@@ -10,6 +12,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -21,8 +24,9 @@ import picocli.CommandLine.Parameters;
 
 /**
  * What the ahead-of-time caches are made from: a farm starts, a client in a process of its own asks
- * it for this and that over a real connection, all stops. Whatever is loaded here starts faster
- * later.
+ * it for this and that over a real connection, other build tools give it work, all stops. Whatever
+ * is loaded here starts faster later, and what ran often is compiled for what it really does as
+ * soon as it runs again.
  */
 @Command(
     name = "warm-up",
@@ -37,6 +41,11 @@ final class WarmUpCommand implements Callable<Integer> {
       "parameters":{},"external":{"path":"/usr","module":null,"extra_attributes":{}},\
       "annotations":{"original_specfile_version":5},"hash":"%s"}]}}
       """;
+
+  /** What the load generator does; actions only where this machine makes sandboxes. */
+  private static final String BLOBS = "small blobs|ByteStream|ActionResult";
+
+  private static final String ACTIONS = "|no-op actions, 16";
 
   @Option(
       names = "--client-of",
@@ -56,6 +65,8 @@ final class WarmUpCommand implements Callable<Integer> {
       return Main.run("status") + Main.run("mirror", "--json") + Main.run("build", plan.toString());
     }
     Path directory = Files.createTempDirectory("thresher-warm-up-");
+    // Where this runs as root, actions run as another user.
+    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx--x--x"));
     try {
       Path token = directory.resolve("token");
       FarmConfig config =
@@ -64,15 +75,45 @@ final class WarmUpCommand implements Callable<Integer> {
               Map.of(),
               List.of(
                   "data=" + directory.resolve("data"),
+                  "executor.work=" + directory.resolve("executor"),
+                  "executor.slots=2",
+                  "access.client_results=true",
                   "access.token_file=" + token,
                   "grpc.listen=127.0.0.1:0",
                   "http.listen=127.0.0.1:0"));
       try (FarmServer farm = FarmServer.start(config)) {
-        return runClient(farm.grpcTarget(), token, writePlan(directory));
+        return runClient(farm.grpcTarget(), token, writePlan(directory))
+            + work(config, farm, token);
       }
     } finally {
       MoreFiles.deleteRecursively(directory, RecursiveDeleteOption.ALLOW_INSECURE);
     }
+  }
+
+  private static int work(FarmConfig config, FarmServer farm, Path token)
+      throws IOException, ConfigException {
+    FarmExecutor executor;
+    try {
+      executor = FarmExecutor.start(config, farm.localChannel(Tokens.read(token)));
+    } catch (IOException e) {
+      System.err.println("without actions: " + e.getMessage());
+      return load(farm, token, BLOBS);
+    }
+    try (executor) {
+      return load(farm, token, BLOBS + ACTIONS);
+    }
+  }
+
+  private static int load(FarmServer farm, Path token, String rows) {
+    return Main.run(
+        "load",
+        "--token-file",
+        token.toString(),
+        "--rounds",
+        "1",
+        "--rows",
+        rows,
+        "warm-up=" + farm.grpcTarget());
   }
 
   private int runClient(String server, Path token, Path written)
