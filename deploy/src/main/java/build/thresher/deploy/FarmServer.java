@@ -63,6 +63,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -70,6 +71,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -104,6 +106,7 @@ final class FarmServer implements AutoCloseable {
   private String grpcTarget = "";
   private String httpAddress = "";
   private String hostName = "";
+  private Supplier<Instant> keptBlobs = () -> Instant.EPOCH;
 
   private FarmServer() {}
 
@@ -113,11 +116,17 @@ final class FarmServer implements AutoCloseable {
    * @throws ConfigException when the configuration asks for something unsafe
    */
   static FarmServer start(FarmConfig config) throws ConfigException, IOException {
+    return start(config, InstantSource.system());
+  }
+
+  /** With a wall clock of the caller's. */
+  static FarmServer start(FarmConfig config, InstantSource clock)
+      throws ConfigException, IOException {
     ListenRules.check(config);
     ListenRules.checkFree(config);
     FarmServer farm = new FarmServer();
     try {
-      farm.open(config);
+      farm.open(config, clock);
       return farm;
     } catch (ConfigException | IOException | RuntimeException e) {
       farm.close();
@@ -125,10 +134,9 @@ final class FarmServer implements AutoCloseable {
     }
   }
 
-  private void open(FarmConfig config) throws ConfigException, IOException {
+  private void open(FarmConfig config, InstantSource clock) throws ConfigException, IOException {
     Path data = config.get(Key.DATA);
     makeDirectory(data);
-    InstantSource clock = InstantSource.system();
     hostName = InetAddress.getLocalHost().getCanonicalHostName();
     tokens =
         config.get(Key.OPEN)
@@ -163,7 +171,9 @@ final class FarmServer implements AutoCloseable {
                 mirror,
                 results,
                 () -> instanceStatus(config, mirror, statistics),
-                Scheduler.World.real()));
+                Scheduler.World.withClock(clock)));
+
+    keptBlobs = scheduler::keptBlobs;
 
     // Adapters.
     HealthStatusManager health = new HealthStatusManager();
@@ -248,6 +258,11 @@ final class FarmServer implements AutoCloseable {
         ? ""
         : "the task store does not take what it is given; it is tried again each second, check the"
             + " disk";
+  }
+
+  /** When the blobs that live work needs were last leased. */
+  Instant keptBlobs() {
+    return keptBlobs.get();
   }
 
   /** {@code host:port} for clients and executors. */

@@ -10,6 +10,7 @@ import build.thresher.scheduler.farm.FarmStatusSource;
 import build.thresher.scheduler.farm.Instances;
 import build.thresher.scheduler.farm.Needs;
 import build.thresher.scheduler.farm.StatusReport;
+import build.thresher.scheduler.keep.LiveWork;
 import build.thresher.scheduler.logs.LogReader;
 import build.thresher.scheduler.logs.LogStore;
 import build.thresher.scheduler.reapi.ExecutionService;
@@ -36,6 +37,7 @@ import io.grpc.BindableService;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Set;
@@ -94,8 +96,12 @@ public final class Scheduler implements AutoCloseable {
   public record World(InstantSource wall, LongSupplier nanoTime, Supplier<String> ids) {
     /** The machine's clocks, and random names. */
     public static World real() {
-      return new World(
-          InstantSource.system(), System::nanoTime, () -> UUID.randomUUID().toString());
+      return withClock(InstantSource.system());
+    }
+
+    /** The same with another wall clock. */
+    public static World withClock(InstantSource wall) {
+      return new World(wall, System::nanoTime, () -> UUID.randomUUID().toString());
     }
   }
 
@@ -205,7 +211,13 @@ public final class Scheduler implements AutoCloseable {
             new OperationsService(
                 requests, blobs, actionCache, calls, instances, world.nanoTime()));
     Housekeeping housekeeping =
-        new Housekeeping(core, store, logs, options.retention(), world.wall());
+        new Housekeeping(
+            core,
+            new LiveWork(core, blobs, documents),
+            store,
+            logs,
+            options.retention(),
+            world.wall());
     core.start();
     housekeeping.start();
     LiveStreams liveOutputs = new LiveOutputs(core, history, blobs, logs);
@@ -254,6 +266,14 @@ public final class Scheduler implements AutoCloseable {
   /** Specs that running work reads from the mirror, or will. */
   public Set<DagHash> needs(String instance) throws IOException {
     return needs.in(instance);
+  }
+
+  /**
+   * When the blobs that work needs were last leased: what was accepted before that time stays in
+   * the blob store until it is over.
+   */
+  public Instant keptBlobs() {
+    return housekeeping.kept();
   }
 
   /** What was asked for, of both kinds. */

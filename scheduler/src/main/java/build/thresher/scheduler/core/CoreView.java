@@ -59,6 +59,32 @@ public final class CoreView {
     return graph.tasks().stream().map(t -> t.definition).collect(ImmutableList.toImmutableList());
   }
 
+  /**
+   * What has to be there until the end of what is not done yet: each task as it would be run now,
+   * and as those want it who asked with inputs of their own.
+   */
+  public ImmutableList<Definition> wanted() {
+    ImmutableList.Builder<Definition> all = ImmutableList.builder();
+    for (Task task : graph.tasks()) {
+      all.add(task.definition);
+      for (Hold hold : task.holds.values()) {
+        if (!hold.wanted().work().equals(task.definition.work())) {
+          all.add(hold.wanted());
+        }
+      }
+    }
+    return all.build();
+  }
+
+  /** A result that is neither published nor refused. */
+  public record Unpublished(TaskKey key, Ending ending) {}
+
+  public ImmutableList<Unpublished> unpublished() {
+    return executions.publishing().stream()
+        .map(task -> new Unpublished(task.key(), task.ending))
+        .collect(ImmutableList.toImmutableList());
+  }
+
   public Counts counts() {
     int waiting = 0;
     int ready = 0;

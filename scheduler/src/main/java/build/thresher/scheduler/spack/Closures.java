@@ -47,7 +47,7 @@ final class Closures {
     return number(edge.hash());
   }
 
-  private int number(DagHash hash) {
+  int number(DagHash hash) {
     Integer number = numbers.get(hash);
     if (number == null) {
       throw new IllegalArgumentException("the document has no node " + hash);

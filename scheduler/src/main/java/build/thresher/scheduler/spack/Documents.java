@@ -3,8 +3,11 @@ package build.thresher.scheduler.spack;
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
+import build.thresher.cas.api.spack.SpecNode;
+import build.thresher.scheduler.wire.Wire;
 import build.thresher.v1.NodeSources;
 import build.thresher.v1.Source;
 import build.thresher.v1.SourceList;
@@ -12,12 +15,15 @@ import com.google.common.cache.Cache;
 import com.google.common.cache.CacheBuilder;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UnsafeByteOperations;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -45,6 +51,14 @@ public final class Documents {
    * @param texts names of the nodes' texts, in the document's order
    */
   public record Parsed(SpecDocument document, Closures closures, ImmutableList<Digest> texts) {
+
+    /** The names of these nodes' texts, and of those of all that they lead to. */
+    public ImmutableList<Digest> textsBelow(Collection<String> hashes) {
+      List<SpecNode> from = hashes.stream().map(hash -> document.node(new DagHash(hash))).toList();
+      return closures.reachable(from).stream()
+          .map(node -> texts.get(closures.number(node.hash())))
+          .collect(ImmutableList.toImmutableList());
+    }
 
     /** The names of these nodes' texts, one after the other, as a lease carries them. */
     ByteString packedTexts(int[] numbers) {
@@ -84,6 +98,17 @@ public final class Documents {
             .map(node -> Digest.of(node.json()))
             .collect(ImmutableList.toImmutableList());
     return new Parsed(document, new Closures(document), texts);
+  }
+
+  /** Which sources of these nodes clients brought themselves. */
+  public ImmutableSet<Digest> uploaded(Scope scope, Digest list, Collection<String> hashes)
+      throws IOException, SpecFormatException {
+    ImmutableMap<String, ImmutableList<Source>> known = sources(scope, list);
+    return hashes.stream()
+        .flatMap(hash -> known.getOrDefault(hash, ImmutableList.of()).stream())
+        .filter(Source::hasDigest)
+        .map(source -> Wire.digest(source.getDigest()))
+        .collect(ImmutableSet.toImmutableSet());
   }
 
   /** The source list in this blob, by DAG hash. */

@@ -25,18 +25,18 @@ import java.util.Set;
  * included. A refusal of what makes no sense is an {@link IllegalArgumentException} in words that
  * may be sent back.
  */
-final class NamedBlobs {
+public final class NamedBlobs {
   /** A tree is held in memory while it is looked through. */
   private static final long MAX_TREE_BYTES = 64L << 20;
 
   private final BlobStore blobs;
 
-  NamedBlobs(BlobStore blobs) {
+  public NamedBlobs(BlobStore blobs) {
     this.blobs = blobs;
   }
 
-  /** Missing ones; empty when the ending may be believed. */
-  Set<Digest> missing(Scope scope, Ending ending) throws IOException {
+  /** Missing ones; empty when the ending may be believed. To ask is a use of the others. */
+  public Set<Digest> missing(Scope scope, Ending ending) throws IOException {
     Set<Digest> named = new LinkedHashSet<>();
     Set<Digest> trees = new LinkedHashSet<>();
     Set<Digest> roots = new LinkedHashSet<>();
