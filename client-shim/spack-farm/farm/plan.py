@@ -28,7 +28,7 @@ def write_plan(asked, args):
 def make_plan(asked, args, work, farm):
     """The plan. Files that are made for it, fetched sources among them, are below `work`.
 
-    farm: the question what its mirror is, if only sources are wanted that it lacks
+    farm: knows what the farm's mirror is, if only sources are wanted that it lacks
     """
     built = [node for node in asked.nodes if not node.external]
     dag = os.path.join(work, "dag.json")

@@ -72,12 +72,22 @@ class Question:
 
 
 class Errand:
-    """A command that starts and connects while what it is to work on is made here."""
+    """A command that starts and connects while what it is to work on is made here.
 
-    def __init__(self, command, options):
+    answer: the option that names a file for what it finds out meanwhile, a line of JSON; see answer()
+    """
+
+    def __init__(self, command, options, answer=None):
         reading, self._writing = os.pipe()
-        self._process = start(command + ["/dev/fd/%d" % reading] + options, pass_fds=[reading])
-        os.close(reading)
+        theirs = [reading]
+        if answer:
+            said, saying = os.pipe()
+            self._said = open(said)
+            theirs.append(saying)
+            options = options + ["%s=/dev/fd/%d" % (answer, saying)]
+        self._process = start(command + ["/dev/fd/%d" % reading] + options, pass_fds=theirs)
+        for descriptor in theirs:
+            os.close(descriptor)
         self._given = False
 
     def __enter__(self):
@@ -88,6 +98,16 @@ class Errand:
             self._process.kill()
             self._process.wait()
             os.close(self._writing)
+
+    def answer(self):
+        """Waits for it. Ends this command where the program fails."""
+        with self._said:
+            line = self._said.readline()
+        if not line:
+            self._given = True
+            os.close(self._writing)
+            sys.exit(wait(self._process))
+        return json.loads(line)
 
     def carry_out(self, made):
         """Returns the exit code."""

@@ -161,12 +161,12 @@ def farm_install(args):
     if args.plan_out:
         write_plan(asked, args)
         return 0
-    farm = mirror.ask() if args.upload_sources else None
     work = tempfile.mkdtemp(prefix="spack-farm-")
     try:
         result = os.path.join(work, "result.json")
-        with program.Errand(["build"], ["--result", result] + build_options(args)) as build:
-            code = build.carry_out(make_plan(asked, args, work, farm))
+        ask = "--mirror" if args.upload_sources else None
+        with program.Errand(["build"], ["--result", result] + build_options(args), ask) as build:
+            code = build.carry_out(make_plan(asked, args, work, build))
         if args.build_only or args.detach or not os.path.exists(result):
             return code
         with open(result) as read:

@@ -5,7 +5,8 @@
     status   `thresher status`: wall time and CPU time
     suite    fl-suite (9 built nodes) on a farm with one executor of two slots, against plain `spack install -p 2` of the same
              spec.json into an empty store and `spack buildcache push` of all nodes: on a farm that has just been started and has
-             nothing, and on one that runs (it has built the same for another instance, so it has the client's Spack, no node)
+             nothing, and on one that runs (it has built the same for another instance, so it has the client's Spack, no node);
+             sources come from one mirror in a directory for both, then once more from the client with --upload-sources
     long     one node that builds for a minute, its dependencies there already, farm against plain `spack install`
     second   the same DAG from a second client: what is built, what is uploaded, how long the answer takes
     scheduler  the scheduler alone, then a whole server, in JVMs with 512 MiB: DAGs of 2,000 nodes, and REAPI actions, for
@@ -61,34 +62,36 @@ def bench_status(args, scratch):
 def bench_suite(args, scratch):
     world = World(os.path.join(scratch, "world"), args.program)
     document = world.document("fl-suite")
-    ours, theirs, running = [], [], []
-    upload = ("install", "--upload-sources", "--build-only", "-y", document)
+    world.keep_compiler_wrapper()
+    plain, cases = [], {"fresh": [], "running": [], "running, sources uploaded": []}
     for n in range(args.runs):
         world.empty()
         install = world.run("install", "-y", "-p", "2", document)
         pushed = os.path.join(world.directory, "pushed")
         push = world.run("buildcache", "push", "--unsigned", "file://" + pushed, "fl-suite")
-        theirs.append(Cost(install.wall + push.wall, install.cpu + push.cpu))
+        plain.append(Cost(install.wall + push.wall, install.cpu + push.cpu))
         world.empty()
-        farm = Farm(args.program, os.path.join(scratch, "suite-%d" % n), settings={"instances": "[first, second]"})
-        client = world.farm(farm, *upload)
-        before = farm.cpu()
-        farm.environment["THRESHER_INSTANCE"] = "second"
-        second = world.farm(farm, *upload)
-        running.append(Cost(second.wall, second.cpu + farm.cpu() - before + farm.build_cpu(second)))
-        farm.environment["THRESHER_INSTANCE"] = "first"
-        ours.append(Cost(client.wall, client.cpu + before + farm.build_cpu(client)))
-        if farm.built() != 2 * 9:
+        settings = {"instances": "[first, second, third]", "sources.mirrors": "[%s]" % world.sources}
+        farm = Farm(args.program, os.path.join(scratch, "suite-%d" % n), settings=settings)
+        spent = 0
+        for instance, (case, costs) in zip(("first", "second", "third"), cases.items()):
+            farm.environment["THRESHER_INSTANCE"] = instance
+            upload = ["--upload-sources"] if "uploaded" in case else []
+            client = world.farm(farm, "install", *upload, "--build-only", "-y", document)
+            cpu = farm.cpu()
+            costs.append(Cost(client.wall, client.cpu + cpu - spent + farm.build_cpu(client)))
+            spent = cpu
+        if farm.built() != 3 * 9:
             sys.exit("built %d nodes, not 9 for each instance" % farm.built())
         farm.stop()
-    show("plain spack install -p 2 and buildcache push, wall", [c.wall for c in theirs])
-    for name, costs in (("fresh", ours), ("running", running)):
-        show("spack farm install --build-only, %s farm, wall" % name, [c.wall for c in costs])
-        compare("wall, %s farm / plain" % name, [c.wall for c in costs], [c.wall for c in theirs])
-    show("plain, CPU", [c.cpu for c in theirs])
-    for name, costs in (("fresh", ours), ("running", running)):
-        show("%s farm (client, server, executor, builds), CPU" % name, [c.cpu for c in costs])
-        compare("CPU, %s farm / plain" % name, [c.cpu for c in costs], [c.cpu for c in theirs])
+    show("plain spack install -p 2 and buildcache push, wall", [c.wall for c in plain])
+    for case, costs in cases.items():
+        show("spack farm install --build-only, %s, wall" % case, [c.wall for c in costs])
+        compare("wall, %s / plain" % case, [c.wall for c in costs], [c.wall for c in plain])
+    show("plain, CPU", [c.cpu for c in plain])
+    for case, costs in cases.items():
+        show("client, server, executor, builds, %s, CPU" % case, [c.cpu for c in costs])
+        compare("CPU, %s / plain" % case, [c.cpu for c in costs], [c.cpu for c in plain])
 
 
 def bench_long(args, scratch):

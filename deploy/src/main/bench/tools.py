@@ -183,6 +183,15 @@ class World:
             out.write(text[text.index("{") :])
         return path
 
+    @property
+    def sources(self):
+        """Address of the source mirror that it has."""
+        return "file://" + os.path.join(self.directory, "sources")
+
+    def keep_compiler_wrapper(self):
+        """In that mirror: it is no package of this world's own."""
+        self.run("mirror", "create", "-d", os.path.join(self.directory, "sources"), "compiler-wrapper")
+
     def empty(self):
         for name in ("store", "stage", "cache", "pushed"):
             shutil.rmtree(os.path.join(self.directory, name), ignore_errors=True)

@@ -8,6 +8,7 @@ import build.thresher.cas.client.RemoteBlobStore;
 import build.thresher.v1.ExecuteOptions;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.FarmGrpc;
+import build.thresher.v1.InstanceStatus;
 import build.thresher.v1.Request;
 import com.google.protobuf.Duration;
 import io.grpc.ManagedChannel;
@@ -90,6 +91,12 @@ final class BuildCommand implements Callable<Integer> {
       description = "When the request has ended, write it to FILE as JSON, with the farm's mirror.")
   private @Nullable Path result;
 
+  @Option(
+      names = "--mirror",
+      paramLabel = "FILE",
+      description = "Before the plan is read, write what the farm's mirror is to FILE as JSON.")
+  private @Nullable Path mirror;
+
   /** A minute in all. */
   private static final int LONGEST_PAUSE_SECONDS = 32;
 
@@ -105,7 +112,11 @@ final class BuildCommand implements Callable<Integer> {
     ManagedChannel channel = options.connect();
     try {
       FarmGrpc.FarmBlockingStub farm = FarmGrpc.newBlockingStub(channel);
-      Mirrors.of(farm, options.instance()); // a farm or instance that is not there is known at once
+      // A farm or instance that is not there is known at once.
+      InstanceStatus there = Mirrors.of(farm, options.instance());
+      if (mirror != null) {
+        Files.writeString(mirror, JsonProgress.write(Mirrors.object(there)) + "\n");
+      }
       return carryOut(Plan.read(plan), farm, channel); // Spack may be making the plan all the while
     } catch (StatusRuntimeException e) {
       throw options.explain(e);

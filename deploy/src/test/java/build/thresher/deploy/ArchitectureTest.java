@@ -20,9 +20,13 @@ class ArchitectureTest {
   private static final String[] CAS_SERVER = {
     CAS_SERVER_STORE,
     "build.thresher.cas.actions..",
-    "build.thresher.cas.reapi..",
-    "build.thresher.cas.mirror..",
+    "build.thresher.cas.assets..",
     "build.thresher.cas.http..",
+    "build.thresher.cas.mirror..",
+    "build.thresher.cas.oci..",
+    "build.thresher.cas.push..",
+    "build.thresher.cas.reapi..",
+    "build.thresher.cas.s3..",
     "build.thresher.cas.sources.."
   };
 
