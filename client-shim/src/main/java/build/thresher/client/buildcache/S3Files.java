@@ -111,7 +111,7 @@ final class S3Files implements MirrorFiles {
   }
 
   /** Adds what a page lists; returns the token of the next page, "" after the last. */
-  private String keys(byte[] page, List<String> paths) throws IOException {
+  String keys(byte[] page, List<String> paths) throws IOException {
     XMLInputFactory factory = XMLInputFactory.newFactory();
     factory.setProperty(XMLInputFactory.SUPPORT_DTD, false);
     factory.setProperty(XMLInputFactory.IS_SUPPORTING_EXTERNAL_ENTITIES, false);
@@ -133,7 +133,8 @@ final class S3Files implements MirrorFiles {
         }
       }
       return next;
-    } catch (XMLStreamException e) {
+    } catch (XMLStreamException | RuntimeException e) {
+      // For some malformed documents the reader has no words of its own.
       throw new IOException(name + " answers something else than a list of keys", e);
     }
   }

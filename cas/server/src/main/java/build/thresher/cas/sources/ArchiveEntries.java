@@ -6,6 +6,7 @@ import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -52,9 +53,10 @@ final class ArchiveEntries {
       } else {
         visitTar(archive, visitor);
       }
-    } catch (FetchException e) {
-      throw e;
-    } catch (IOException | IllegalArgumentException e) {
+    } catch (FetchException | UncheckedIOException e) {
+      throw e; // The visitor's.
+    } catch (IOException | RuntimeException e) {
+      // Decompressors index their tables with what they read, unchecked.
       throw new FetchException(
           Reason.WRONG_CONTENT, "it is no archive, or a broken one: " + e.getMessage(), e);
     }

@@ -326,6 +326,40 @@ class MirrorServerTest {
     }
   }
 
+  @Test
+  void whoTakesNothingOfAnAnswerIsDisconnectedAndWhoTakesLittleIsNot() throws Exception {
+    Duration patience = Duration.ofSeconds(2);
+    byte[] large = new byte[48 << 20]; // more than fits into the buffers of both ends
+    Digest digest = blobs.put(Scope.farm(""), large);
+    MirrorHttpOptions options =
+        new MirrorHttpOptions(
+            "127.0.0.1", 0, Optional.empty(), 10, Duration.ofSeconds(30), patience);
+    String request =
+        "GET /mirror/default/_source-cache/archive/aa/large.tar HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    try (MirrorServer quick =
+            MirrorServer.start(
+                options,
+                mirror,
+                blobs,
+                (instance, path) -> Optional.of(digest),
+                (role, instance, who) -> true,
+                ImmutableMap.of());
+        Socket slow = new Socket("127.0.0.1", quick.port())) {
+      slow.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
+      long taken = 0;
+      long begun = System.nanoTime();
+      while (System.nanoTime() - begun < 2 * patience.toNanos()) {
+        taken += slow.getInputStream().readNBytes(1 << 20).length;
+        Thread.sleep(200);
+      }
+      while (slow.getInputStream().read() >= 0) {
+        taken += 1 + slow.getInputStream().skip(1 << 20);
+      }
+      assertTrue(taken > large.length, "cut off after " + taken);
+      dripUntilClosed(quick, request);
+    }
+  }
+
   private static void dripUntilClosed(MirrorServer server, String begin) throws Exception {
     long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
     try (Socket socket = new Socket("127.0.0.1", server.port())) {

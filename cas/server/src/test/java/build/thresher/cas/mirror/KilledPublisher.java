@@ -13,11 +13,13 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 
 /**
- * A process that publishes, and asks for indices meanwhile, until it is killed. Each acknowledged
- * spec is a line on standard output: instance and hash.
+ * A process that publishes, and reads what it publishes meanwhile, until it is killed. Each
+ * acknowledged spec is a line on standard output: instance and hash; so is {@code read} with the
+ * number of specs that a reader found whole. It ends by itself only when something is wrong.
  */
 final class KilledPublisher {
   private static final int PUBLISHERS = 4;
+  private static final int READERS = 2;
 
   private KilledPublisher() {}
 
@@ -53,23 +55,50 @@ final class KilledPublisher {
                 }
               });
     }
+    for (int i = 0; i < READERS; i++) {
+      int behind = i + 1;
+      Thread.ofPlatform()
+          .start(
+              () -> {
+                while (true) {
+                  read(mirror, blobs, "i" + Math.floorMod(next.get() - behind, instances));
+                }
+              });
+    }
+  }
+
+  /** Specs come in meanwhile: what the index lists is whole at every moment. */
+  private static void read(RocksSpackMirror mirror, RocksBlobStore blobs, String instance) {
+    try {
+      say("read " + PublishedState.requireListedWhole(mirror, blobs, instance).size());
+    } catch (Throwable e) {
+      end(e);
+    }
+  }
+
+  private static void say(String line) {
+    synchronized (System.out) {
+      System.out.println(line);
+      System.out.flush();
+    }
+  }
+
+  private static void end(Throwable e) {
+    e.printStackTrace();
+    Runtime.getRuntime().halt(1);
   }
 
   private static void publish(RocksSpackMirror mirror, String instance, List<BuiltSpec> all) {
     try {
       for (BuiltSpec built : all) {
         mirror.publish(instance, built);
-        synchronized (System.out) {
-          System.out.println(instance + " " + built.node().hash());
-          System.out.flush();
-        }
+        say(instance + " " + built.node().hash());
         if (mirror.get(instance, "v3/manifests/index/index.manifest.json").isEmpty()) {
           throw new IllegalStateException("no index of " + instance);
         }
       }
     } catch (Exception e) {
-      e.printStackTrace();
-      Runtime.getRuntime().halt(1);
+      end(e);
     }
   }
 }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.testing.Hostile;
 import build.thresher.testing.HostileBytes;
 import java.io.ByteArrayInputStream;
@@ -149,6 +151,29 @@ class MirrorFuzzTest extends HostileBytes {
       throw new AssertionError("what was accepted is refused when it is written again", e);
     }
     assertTrue(parsed.lines().stream().noneMatch(line -> line.startsWith("-")));
+  }
+
+  @Hostile
+  void aPushedManifestIsRefusedOrSaysTheSameWrittenAgain(byte[] utf8) throws Exception {
+    IncomingText.SpecManifest read;
+    try {
+      read = IncomingText.SpecManifest.parse(new String(utf8, StandardCharsets.UTF_8));
+    } catch (ArchiveRefusedException e) {
+      assertFalse(String.valueOf(e.getMessage()).isEmpty());
+      return;
+    }
+    String again = new Manifest(List.of(read.archive(), read.spec())).json();
+    assertEquals(read, IncomingText.SpecManifest.parse(again));
+  }
+
+  @Hostile
+  void aPushedSpecFileIsRefusedOrNamesAnArchive(byte[] utf8) {
+    try {
+      String checksum = IncomingText.archiveChecksum(new String(utf8, StandardCharsets.UTF_8));
+      assertEquals(checksum, Digest.parse(checksum, 1).hex());
+    } catch (ArchiveRefusedException e) {
+      assertFalse(String.valueOf(e.getMessage()).isEmpty());
+    }
   }
 
   @Hostile

@@ -94,6 +94,8 @@ final class PromisesWalk implements AutoCloseable {
     for (int i = 0; i < steps; i++) {
       model.pass(Duration.ofSeconds(10 + random.nextInt(paceSeconds)));
       if (random.nextInt(300) == 0) {
+        // What reads noted is written by and by, with the hour of then: not with one far ahead.
+        store.lease(SCOPE, List.of(), Instant.EPOCH);
         model.pass(Duration.ofHours(random.nextInt(12)));
         paceSeconds = 1 + random.nextInt(300);
       }
@@ -173,8 +175,9 @@ final class PromisesWalk implements AutoCloseable {
     try {
       store.putAll(SCOPE, some);
     } catch (StoreFullException e) {
-      refused(bytes, e);
       List<Digest> digests = some.stream().map(Blob::digest).toList();
+      model.used(digests); // Those that are there may have been used before the refusal.
+      refused(bytes, e);
       Set<Digest> missing = store.findMissing(SCOPE, digests);
       for (Digest digest : digests) {
         if (missing.contains(digest)) {
