@@ -3,6 +3,8 @@ package build.thresher.scheduler;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import build.bazel.remote.execution.v2.RequestMetadata;
+import build.bazel.remote.execution.v2.ToolDetails;
 import build.thresher.scheduler.shell.Caller;
 import build.thresher.testing.Dag;
 import build.thresher.v1.ExecuteRequest;
@@ -22,6 +24,7 @@ import io.grpc.stub.MetadataUtils;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -68,6 +71,47 @@ class IdentityTest {
       executor.register(2);
       List<String> clients = executor.lease(2, 10).stream().map(Lease::getClient).sorted().toList();
       assertEquals(List.of("alice", "bob"), clients);
+    }
+  }
+
+  private static void askFor(TestFarm farm, @Nullable String user, String invocation, String name) {
+    Metadata headers = new Metadata();
+    if (user != null) {
+      headers.put(USER, user);
+    }
+    headers.put(
+        Metadata.Key.of(
+            "build.bazel.remote.execution.v2.requestmetadata-bin", Metadata.BINARY_BYTE_MARSHALLER),
+        RequestMetadata.newBuilder()
+            .setToolDetails(ToolDetails.newBuilder().setToolName("bazel"))
+            .setToolInvocationId(invocation)
+            .build()
+            .toByteArray());
+    TestActions.execution(farm)
+        .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers))
+        .execute(TestActions.request(TestActions.action(farm, TestActions.command(name))))
+        .next();
+  }
+
+  @Test
+  void invocationsOfAToolBelongToThePersonOrElseToTheMachineThatAsks() throws Exception {
+    try (TestFarm farm = new TestFarm(directory, new Believing())) {
+      ScriptedExecutor executor = new ScriptedExecutor(farm, "e1");
+      executor.register(8);
+      askFor(farm, "alice", "1", "a");
+      askFor(farm, "alice", "2", "b");
+      askFor(farm, "alice", "3", "c");
+      askFor(farm, null, "4", "d");
+      askFor(farm, null, "5", "e");
+      List<String> clients = executor.lease(8, 10).stream().map(Lease::getClient).toList();
+      assertEquals(
+          List.of("127.0.0.1 · bazel 4", "127.0.0.1 · bazel 5"),
+          clients.stream().filter(c -> !c.startsWith("alice · ")).sorted().toList());
+      assertEquals(
+          List.of("127.0.0.1", "alice"),
+          clients.subList(0, 2).stream().map(c -> c.split(" ", 2)[0]).sorted().toList(),
+          "one turn each before anybody has a second");
+      assertEquals(5, clients.size());
     }
   }
 

@@ -1,5 +1,8 @@
 package build.thresher.deploy.access;
 
+import build.thresher.scheduler.shell.Caller;
+import io.grpc.Context;
+import io.grpc.Contexts;
 import io.grpc.Grpc;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
@@ -15,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Lets a call through when its token, or the certificate of its connection, gives a role that the
  * method needs; UNAUTHENTICATED otherwise, PERMISSION_DENIED where another token of the farm is
- * needed. Says nothing about the token that was sent.
+ * needed. Says nothing about the token that was sent. Of who has a certificate alone, the call
+ * knows the name.
  */
 public final class AccessInterceptor implements ServerInterceptor {
   private static final Metadata.Key<String> AUTHORIZATION =
@@ -54,11 +58,13 @@ public final class AccessInterceptor implements ServerInterceptor {
     if (known && !needed.isEmpty()) {
       return next.startCall(call, headers);
     }
-    boolean certified = isCertified(call);
-    if (certified && needed.contains(Role.CLIENT)) {
-      return next.startCall(call, headers);
+    String holder = holderOfCertificate(call);
+    if (holder != null && needed.contains(Role.CLIENT)) {
+      Context named = Context.current().withValue(Caller.PRINCIPAL, holder);
+      return Contexts.interceptCall(named, call, headers, next);
     }
-    return refused(call, Status.UNAUTHENTICATED.withDescription(whatToSend(header, certified)));
+    return refused(
+        call, Status.UNAUTHENTICATED.withDescription(whatToSend(header, holder != null)));
   }
 
   private static String whatToSend(@Nullable String header, boolean certified) {
@@ -71,16 +77,19 @@ public final class AccessInterceptor implements ServerInterceptor {
             + " (thresher reads it from its token file, see --token-file)";
   }
 
-  /** The connection's handshake has verified the certificate, where it asked for one. */
-  private static boolean isCertified(ServerCall<?, ?> call) {
+  /**
+   * Who shows a certificate; null for nobody. The connection's handshake has verified it, where it
+   * asked for one.
+   */
+  private static @Nullable String holderOfCertificate(ServerCall<?, ?> call) {
     SSLSession session = call.getAttributes().get(Grpc.TRANSPORT_ATTR_SSL_SESSION);
     if (session == null) {
-      return false;
+      return null;
     }
     try {
-      return session.getPeerCertificates().length > 0;
+      return session.getPeerPrincipal().getName();
     } catch (SSLPeerUnverifiedException e) {
-      return false;
+      return null;
     }
   }
 

@@ -6,10 +6,17 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Scope;
+import build.thresher.cas.client.RemoteBlobStore;
+import build.thresher.cas.client.WireDigests;
+import build.thresher.testing.Dag;
+import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.ExecutorsGrpc;
 import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.GetStatusRequest;
 import build.thresher.v1.RegisterRequest;
+import build.thresher.v1.SpackInputs;
 import io.grpc.Grpc;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
@@ -106,6 +113,22 @@ class TlsTest {
               () ->
                   ExecutorsGrpc.newBlockingStub(certified)
                       .register(RegisterRequest.getDefaultInstance())));
+      RemoteBlobStore store = new RemoteBlobStore(certified, "default");
+      Digest dag = store.put(Scope.farm("default"), new Dag().node("n").document());
+      Digest tree = store.put(Scope.farm("default"), new byte[0]);
+      ExecuteRequest request =
+          ExecuteRequest.newBuilder()
+              .setDag(WireDigests.toWire(dag))
+              .setInputs(
+                  SpackInputs.newBuilder()
+                      .setCore(WireDigests.toWire(tree))
+                      .setRecipes(WireDigests.toWire(tree))
+                      .setConfiguration(WireDigests.toWire(tree)))
+              .setClient("somebody else")
+              .build();
+      assertEquals(
+          "CN=client",
+          FarmGrpc.newBlockingStub(certified).execute(request).next().getAccepted().getClient());
     } finally {
       certified.shutdownNow();
     }

@@ -33,7 +33,7 @@ final class Admission {
     if (life.requests().containsKey(head.id())) {
       return new Reply.Accepted(head.id());
     }
-    String refusal = overLimit(head.client(), event.tasks().size());
+    String refusal = overLimit(ClientName.of(head.client()).user(), event.tasks().size());
     if (refusal != null) {
       return new Reply.OverLimit(refusal);
     }
@@ -104,10 +104,10 @@ final class Admission {
         head.created());
   }
 
-  private @Nullable String overLimit(String client, int more) {
-    int own = life.openTasks().of(client) + more;
+  private @Nullable String overLimit(String user, int more) {
+    int own = life.openTasks().of(user) + more;
     if (own > options.maxTasksPerClient()) {
-      return client
+      return user
           + " would have "
           + own
           + " unfinished tasks; at most "

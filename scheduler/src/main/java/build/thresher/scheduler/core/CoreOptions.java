@@ -11,9 +11,9 @@ import java.time.Duration;
  *     yet, or one that could run it was lost
  * @param maxAttempts leases of one task, failures of the farm included
  * @param failureTtl how long a true failure is remembered
- * @param maxTasksPerClient tasks of one client that are not done
- * @param maxTasks tasks of all clients that are not done: where clients name themselves, one can
- *     have many names
+ * @param maxTasksPerClient tasks of one user, of all his invocations, that are not done
+ * @param maxTasks tasks of all users that are not done: where clients name themselves, one can have
+ *     many names
  */
 public record CoreOptions(
     Duration leaseTerm,

@@ -82,7 +82,7 @@ final class Executions {
       case LEASED -> {
         remember(task, execution);
         leased.add(task);
-        ready.started(execution.client());
+        ready.started(task.key().instance(), execution.client());
       }
       case PUBLISHING -> {
         remember(task, execution);
@@ -94,7 +94,7 @@ final class Executions {
 
   private void endLease(Task task) {
     if (leased.remove(task) && task.execution != null) {
-      ready.stopped(task.execution.client());
+      ready.stopped(task.key().instance(), task.execution.client());
     }
   }
 

@@ -26,6 +26,7 @@ final class Lifecycle {
   private final Executions executions;
   private final Map<String, Request> requests = new LinkedHashMap<>();
   private final OpenTasks openTasks = new OpenTasks();
+  private long requestsSoFar;
   private final Deque<End> ends = new ArrayDeque<>();
 
   /** A task that is to end for all who hold it, except for survivors, who get one of their own. */
@@ -45,7 +46,7 @@ final class Lifecycle {
 
   /** A live request from now on. */
   Request add(RequestHead head) {
-    Request request = new Request(head, openTasks);
+    Request request = new Request(head, ++requestsSoFar, openTasks);
     requests.put(head.id(), request);
     return request;
   }

@@ -1,5 +1,7 @@
 package build.thresher.scheduler.core;
 
+import static java.util.Comparator.comparing;
+
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -24,9 +26,9 @@ final class Loader {
     for (LiveState.LiveTask stored : live.tasks()) {
       tasks.put(stored.task().id(), restore(stored, now, options));
     }
-    for (LiveState.LiveRequest stored : live.requests()) {
-      restore(stored, tasks);
-    }
+    live.requests().stream()
+        .sorted(comparing(stored -> stored.head().created()))
+        .forEach(stored -> restore(stored, tasks));
     List<Task> all = new ArrayList<>(graph.tasks());
     // Whoever waits no more had all that it needs; what is being made again is made for others.
     all.stream().filter(task -> task.state == TaskState.WAITING).forEach(graph::link);

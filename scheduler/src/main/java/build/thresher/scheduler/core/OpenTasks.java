@@ -4,25 +4,25 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * How many tasks requests wait for, of each client and in all; one that several requests wait for
+ * How many tasks requests wait for, of each user and in all; one that several requests wait for
  * counts for each.
  */
 final class OpenTasks {
-  private final Map<String, Integer> byClient = new HashMap<>();
+  private final Map<String, Integer> byUser = new HashMap<>();
   private int all;
 
-  void add(String client) {
-    byClient.merge(client, 1, Integer::sum);
+  void add(String user) {
+    byUser.merge(user, 1, Integer::sum);
     all++;
   }
 
-  void remove(String client) {
-    byClient.computeIfPresent(client, (name, count) -> count == 1 ? null : count - 1);
+  void remove(String user) {
+    byUser.computeIfPresent(user, (name, count) -> count == 1 ? null : count - 1);
     all--;
   }
 
-  int of(String client) {
-    return byClient.getOrDefault(client, 0);
+  int of(String user) {
+    return byUser.getOrDefault(user, 0);
   }
 
   int all() {

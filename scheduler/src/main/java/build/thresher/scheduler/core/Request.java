@@ -9,6 +9,10 @@ import org.jspecify.annotations.Nullable;
 /** A live request. Plain mutable state of the core. */
 final class Request {
   final RequestHead head;
+
+  /** Later requests have higher ones. */
+  final long number;
+
   private final OpenTasks openTasks;
 
   /** By hash, dependencies first. */
@@ -19,21 +23,26 @@ final class Request {
   /** Set once nothing more may be handed out for it. */
   boolean stopped;
 
-  Request(RequestHead head, OpenTasks openTasks) {
+  Request(RequestHead head, long number, OpenTasks openTasks) {
     this.head = head;
+    this.number = number;
     this.openTasks = openTasks;
   }
 
   /** One more hold that has not ended. */
   void opened() {
     open++;
-    openTasks.add(head.client());
+    openTasks.add(user());
   }
 
   /** One of its holds has ended. */
   void settled() {
     open--;
-    openTasks.remove(head.client());
+    openTasks.remove(user());
+  }
+
+  private String user() {
+    return ClientName.of(head.client()).user();
   }
 
   /** Whether all holds have ended. */

@@ -6,7 +6,7 @@ import java.time.Instant;
 /**
  * What somebody asked for, without its tasks.
  *
- * @param client who asks; tasks are shared out between clients
+ * @param client who asks, as a {@link ClientName}; executors are shared out between them
  * @param roots hashes that were asked for
  * @param cached hashes that were published before; the result of such an action is in the action
  *     cache
@@ -28,7 +28,7 @@ public record RequestHead(
    *
    * @param failFast hand out nothing more after the first failure
    * @param retryFailed build again what the failure store remembers
-   * @param priority higher goes first among the tasks of one client
+   * @param priority higher goes first among the tasks of one invocation
    */
   public record Options(boolean failFast, boolean retryFailed, int priority) {
     public static final Options NONE = new Options(false, false, 0);

@@ -1,5 +1,6 @@
 package build.thresher.scheduler.farm;
 
+import build.thresher.scheduler.core.ClientName;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.Reply;
 import build.thresher.scheduler.shell.Caller;
@@ -19,7 +20,6 @@ final class Acceptance {
   private static final Logger log = LoggerFactory.getLogger(Acceptance.class);
   private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,128}");
   private static final int MAX_CLIENT_NAME = 200;
-  private static final String ANONYMOUS = "anonymous";
 
   private final Requests requests;
   private final Submissions submissions;
@@ -53,7 +53,8 @@ final class Acceptance {
     if (requests.find(id).isPresent()) {
       return id;
     }
-    String client = Caller.nameOr(request.getClient().isEmpty() ? ANONYMOUS : request.getClient());
+    String client =
+        Caller.nameOr(request.getClient().isEmpty() ? ClientName.ANONYMOUS : request.getClient());
     if (client.length() > MAX_CLIENT_NAME) {
       throw FarmService.invalid(
           "`client` has " + client.length() + " characters; at most " + MAX_CLIENT_NAME);

@@ -163,7 +163,7 @@ public final class ExecutionService extends ExecutionGrpc.ExecutionImplBase {
         checked.doNotCache()
             ? TaskKey.unsharedAction(instance, action, id)
             : TaskKey.action(instance, action);
-    String client = Invocation.clientName();
+    String client = Invocation.clientName().text();
     RequestHead head =
         new RequestHead(
             id,

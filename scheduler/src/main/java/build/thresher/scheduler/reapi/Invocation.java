@@ -1,16 +1,19 @@
 package build.thresher.scheduler.reapi;
 
 import build.bazel.remote.execution.v2.RequestMetadata;
+import build.thresher.scheduler.core.ClientName;
 import build.thresher.scheduler.shell.Caller;
 import com.google.protobuf.InvalidProtocolBufferException;
 import io.grpc.BindableService;
 import io.grpc.Context;
 import io.grpc.Contexts;
+import io.grpc.Grpc;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerInterceptors;
+import java.net.InetSocketAddress;
 
 /**
  * Which run of which tool a call belongs to, as clients say in a header. It decides nothing but
@@ -20,6 +23,7 @@ final class Invocation {
   private static final int MAX_NAME = 200;
   private static final String UNNAMED = "reapi";
   private static final Context.Key<String> KEY = Context.key("invocation");
+  private static final Context.Key<String> MACHINE = Context.key("machine");
   private static final Metadata.Key<byte[]> HEADER =
       Metadata.Key.of(
           "build.bazel.remote.execution.v2.requestmetadata-bin", Metadata.BINARY_BYTE_MARSHALLER);
@@ -33,14 +37,15 @@ final class Invocation {
   private Invocation() {}
 
   /**
-   * Who asks, in the call that is being served: the principal and the run of his tool, so that two
-   * runs of one user share the farm as evenly as those of two.
+   * Who asks, in the call that is being served: the run of a tool, and whose it is. Tools do not
+   * say that, so where no credentials do it is the machine that the call comes from.
    */
-  static String clientName() {
-    String known = KEY.get();
-    String invocation = known == null ? UNNAMED : known;
-    String principal = Caller.nameOr("");
-    return principal.isEmpty() ? invocation : principal + " " + invocation;
+  static ClientName clientName() {
+    String invocation = KEY.get();
+    String machine = MACHINE.get();
+    return new ClientName(
+        Caller.nameOr(machine == null ? ClientName.ANONYMOUS : machine),
+        invocation == null ? UNNAMED : invocation);
   }
 
   /** The service, with {@link #clientName} known to its calls. */
@@ -53,10 +58,15 @@ final class Invocation {
     public <Q, R> ServerCall.Listener<Q> interceptCall(
         ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
       byte[] header = headers.containsKey(HEADER) ? headers.get(HEADER) : headers.get(OLD_HEADER);
-      return header == null
-          ? next.startCall(call, headers)
-          : Contexts.interceptCall(
-              Context.current().withValue(KEY, describe(header)), call, headers, next);
+      Context context = Context.current();
+      if (header != null) {
+        context = context.withValue(KEY, describe(header));
+      }
+      if (call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR)
+          instanceof InetSocketAddress from) {
+        context = context.withValue(MACHINE, from.getAddress().getHostAddress());
+      }
+      return Contexts.interceptCall(context, call, headers, next);
     }
   }
 

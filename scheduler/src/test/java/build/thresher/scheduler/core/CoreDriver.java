@@ -192,6 +192,16 @@ final class CoreDriver {
         new SpackWork(inputs(recipes), digest("dag"), null, 0, Duration.ZERO));
   }
 
+  static Definition inInstance(String instance, Definition d) {
+    return new Definition(
+        new TaskKey(instance, d.key().hash()),
+        d.name(),
+        d.version(),
+        d.dependsOn(),
+        d.requirements(),
+        d.work());
+  }
+
   /** An action named by its text. */
   static Definition action(String text, boolean doNotCache, PlatformProperty... platform) {
     ImmutableList<PlatformProperty> properties = ImmutableList.copyOf(platform);
@@ -230,7 +240,7 @@ final class CoreDriver {
         new Event.Submit(
             new RequestHead(
                 id,
-                "default",
+                tasks.length == 0 ? "default" : tasks[0].key().instance(),
                 client,
                 WorkKind.SPACK,
                 how,

@@ -51,6 +51,16 @@ class LimitsTest {
   }
 
   @Test
+  void invocationsCountForTheirUser() {
+    ask("r", new ClientName("mallory", "bazel 1").text(), 6);
+    assertInstanceOf(
+        Reply.Accepted.class, ask("s", new ClientName("mallory", "bazel 2").text(), 4));
+    assertRefused(
+        ask("t", new ClientName("mallory", "bazel 3").text(), 1),
+        "mallory would have 11 unfinished tasks; at most 10");
+  }
+
+  @Test
   void requestsThatShareTasksCountEach() {
     for (int i = 0; i < 10; i++) {
       assertInstanceOf(Reply.Accepted.class, d.submit("r" + i, "mallory", task("a", "r")));
