@@ -1,5 +1,6 @@
 package build.thresher.deploy;
 
+import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
@@ -47,6 +48,9 @@ final class WarmUpCommand implements Callable<Integer> {
 
   private static final String ACTIONS = "|no-op actions, 16";
 
+  /** How an import ends whose spec was refused. */
+  private static final int SPEC_FAILED = 1;
+
   @Option(
       names = "--client-of",
       paramLabel = "PLAN",
@@ -62,7 +66,12 @@ final class WarmUpCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     if (plan != null) {
-      return Main.run("status") + Main.run("mirror", "--json") + Main.run("build", plan.toString());
+      String mirror = plan.resolveSibling("mirror").toString();
+      int refused = Main.run("mirror", "import", "--instance", "warm-up", mirror);
+      return Main.run("status")
+          + Main.run("mirror", "--json")
+          + Main.run("build", plan.toString())
+          + (refused - SPEC_FAILED);
     }
     Path directory = Files.createTempDirectory("thresher-warm-up-");
     // Where this runs as root, actions run as another user.
@@ -80,7 +89,10 @@ final class WarmUpCommand implements Callable<Integer> {
                   "access.client_results=true",
                   "access.token_file=" + token,
                   "grpc.listen=127.0.0.1:0",
-                  "http.listen=127.0.0.1:0"));
+                  "http.listen=127.0.0.1:0",
+                  "mirror.pushed=[warm-up]",
+                  "mirror.unsigned=[warm-up]"));
+      writeMirror(directory.resolve("mirror"));
       try (FarmServer farm = FarmServer.start(config)) {
         return runClient(farm.grpcTarget(), token, writePlan(directory))
             + work(config, farm, token);
@@ -125,6 +137,27 @@ final class WarmUpCommand implements Callable<Integer> {
     builder.environment().put("THRESHER_TOKEN_FILE", token.toString());
     builder.environment().put("XDG_CACHE_HOME", token.resolveSibling("cache").toString());
     return builder.start().waitFor();
+  }
+
+  /** With a spec that is refused, after all that comes before. */
+  private static void writeMirror(Path mirror) throws IOException {
+    String hash = "a".repeat(32);
+    byte[] content = hash.getBytes(StandardCharsets.UTF_8);
+    String checksum = Digest.of(content).hex();
+    Path blobs = mirror.resolve("blobs/sha256/" + checksum.substring(0, 2));
+    Files.write(Files.createDirectories(blobs).resolve(checksum), content);
+    Path specs = Files.createDirectories(mirror.resolve("v3/manifests/spec/warm-up"));
+    Files.writeString(mirror.resolve("v3/layout.json"), "{\"signing\":\"gpg\"}");
+    String blob =
+        """
+        {"contentLength":32,"mediaType":"%s","compression":"gzip","checksumAlgorithm":"sha256","checksum":"%s"}
+        """;
+    Files.writeString(
+        specs.resolve("warm-up-1-" + hash + ".spec.manifest.json"),
+        "{\"version\":3,\"data\":[%s,%s]}"
+            .formatted(
+                blob.formatted("application/vnd.spack.install.v2.tar+gzip", checksum),
+                blob.formatted("application/vnd.spack.spec.v5+json", checksum)));
   }
 
   private static Path writePlan(Path directory) throws IOException, SpecFormatException {

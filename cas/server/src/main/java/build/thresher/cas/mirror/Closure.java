@@ -1,7 +1,6 @@
 package build.thresher.cas.mirror;
 
 import build.thresher.cas.api.spack.DagHash;
-import build.thresher.cas.mirror.MirrorDb.IndexNode;
 import com.google.common.collect.Iterables;
 import java.io.IOException;
 import java.util.ArrayDeque;
@@ -32,7 +31,7 @@ final class Closure {
 
   static Closure load(String instance, MirrorDb db) throws IOException {
     Closure closure = new Closure(instance, db);
-    db.eachNode(instance, (i, node) -> closure.facts.put(node.hash(), NodeFacts.of(node)));
+    db.nodes().eachFacts(instance, closure.facts::put);
     return closure;
   }
 
@@ -45,9 +44,8 @@ final class Closure {
   @Nullable NodeFacts facts(DagHash hash) throws IOException {
     NodeFacts known = facts.get(hash);
     if (known == null) {
-      IndexNode node = db.node(instance, hash);
-      if (node != null) {
-        known = NodeFacts.of(node);
+      known = db.nodes().facts(instance, hash);
+      if (known != null) {
         facts.put(hash, known);
       }
     }

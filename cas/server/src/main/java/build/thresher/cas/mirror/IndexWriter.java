@@ -7,7 +7,6 @@ import build.thresher.cas.api.NamingBlobStore;
 import build.thresher.cas.api.NamingBlobWriter;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
-import build.thresher.cas.mirror.MirrorDb.IndexNode;
 import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
 import java.io.InputStream;
@@ -100,7 +99,7 @@ final class IndexWriter {
       return null;
     }
     SortedMap<DagHash, IndexNode> nodes = new TreeMap<>();
-    db.eachNode(instance, fresh, (i, node) -> nodes.put(node.hash(), node));
+    db.nodes().each(instance, fresh, (i, node) -> nodes.put(node.hash(), node));
     return nodes;
   }
 
@@ -287,15 +286,16 @@ final class IndexWriter {
   /** In the order of their hashes, so that the same content is the same text. */
   private void eachNode(SortedSet<DagHash> listed, NodeVisitor visitor) throws IOException {
     if (listed.size() > FEW) {
-      db.eachNode(
-          instance,
-          (i, node) -> {
-            if (listed.contains(node.hash())) {
-              visitor.visit(node);
-            }
-          });
+      db.nodes()
+          .each(
+              instance,
+              (i, node) -> {
+                if (listed.contains(node.hash())) {
+                  visitor.visit(node);
+                }
+              });
       return;
     }
-    db.eachNode(instance, listed, (i, node) -> visitor.visit(node));
+    db.nodes().each(instance, listed, (i, node) -> visitor.visit(node));
   }
 }

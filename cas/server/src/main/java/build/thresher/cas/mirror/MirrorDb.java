@@ -3,10 +3,6 @@ package build.thresher.cas.mirror;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.SyncedDirectories;
 import build.thresher.cas.api.spack.DagHash;
-import build.thresher.cas.api.spack.SpecDependency;
-import build.thresher.cas.api.spack.SpecDocument;
-import build.thresher.cas.api.spack.SpecNode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
@@ -58,6 +54,7 @@ final class MirrorDb implements AutoCloseable {
       Executors.newFixedThreadPool(
           THREADS, Thread.ofPlatform().name("mirror-db-", 0).daemon().factory());
 
+  private final NodeTable nodes = new NodeTable(this);
   private volatile boolean failed;
 
   private MirrorDb(
@@ -114,19 +111,6 @@ final class MirrorDb implements AutoCloseable {
     }
   }
 
-  /** Makes specs visible with the nodes that their index entries need, all or nothing. */
-  void publish(String instance, Collection<PublishedRecord> records, Collection<IndexNode> newNodes)
-      throws IOException {
-    Changes changes = new Changes();
-    for (IndexNode node : newNodes) {
-      changes.put(MirrorTable.NODES, instance, name(node.hash()), nodeValue(node));
-    }
-    for (PublishedRecord record : records) {
-      changes.put(MirrorTable.PUBLISHED, instance, name(record.spec().hash()), record.toBytes());
-    }
-    write(changes);
-  }
-
   /** Rows to be written together. */
   final class Changes {
     private final List<Row> rows = new ArrayList<>();
@@ -175,15 +159,60 @@ final class MirrorDb implements AutoCloseable {
         });
   }
 
+  /** Makes specs visible with the nodes that their index entries need, all or nothing. */
+  void publish(String instance, Collection<PublishedRecord> records, Collection<IndexNode> newNodes)
+      throws IOException {
+    Changes changes = new Changes();
+    for (IndexNode node : newNodes) {
+      nodes.put(instance, node, changes);
+    }
+    for (PublishedRecord record : records) {
+      changes.put(MirrorTable.PUBLISHED, instance, name(record.spec().hash()), record.toBytes());
+    }
+    write(changes);
+  }
+
+  /** The nodes of all instances. */
+  NodeTable nodes() {
+    return nodes;
+  }
+
   /** Every row of a table, of all instances. */
   void eachRow(MirrorTable table, NamedVisitor visitor) throws IOException {
-    scan(
-        family(table),
-        new byte[0],
-        (key, value) -> {
-          String instance = instanceOf(key);
-          visitor.visit(
-              instance, Arrays.copyOfRange(key, prefix(instance).length, key.length), value);
+    scan(family(table), new byte[0], visitor);
+  }
+
+  /** Every row of an instance, in the order of their names. */
+  void eachRow(MirrorTable table, String instance, NamedVisitor visitor) throws IOException {
+    scan(family(table), prefix(instance), visitor);
+  }
+
+  /** Those of these rows that are there, in this order. */
+  void eachRow(MirrorTable table, String instance, Iterable<DagHash> hashes, NamedVisitor visitor)
+      throws IOException {
+    call(
+        () -> {
+          for (DagHash hash : hashes) {
+            byte[] name = name(hash);
+            byte[] value = db.get(family(table), key(instance, name));
+            if (value != null) {
+              visitor.visit(instance, name, value);
+            }
+          }
+          return true;
+        });
+  }
+
+  /** Whether {@link #setComplete} was called, be it before the last start. */
+  boolean isComplete(String what) throws IOException {
+    return call(() -> Found.of(db.get(what.getBytes(StandardCharsets.US_ASCII)))).value() != null;
+  }
+
+  void setComplete(String what) throws IOException {
+    call(
+        () -> {
+          db.put(synced, what.getBytes(StandardCharsets.US_ASCII), FORMAT);
+          return true;
         });
   }
 
@@ -196,48 +225,10 @@ final class MirrorDb implements AutoCloseable {
     return value == null ? null : PublishedRecord.fromBytes(value);
   }
 
-  @Nullable IndexNode node(String instance, DagHash hash) throws IOException {
-    byte[] name = name(hash);
-    byte[] value = find(MirrorTable.NODES, instance, name);
-    return value == null ? null : node(name, value);
-  }
-
   void eachPublished(Visitor<PublishedRecord> visitor) throws IOException {
-    scan(
-        family(MirrorTable.PUBLISHED),
-        new byte[0],
-        (key, value) -> visitor.visit(instanceOf(key), PublishedRecord.fromBytes(value)));
-  }
-
-  /** Every node of the instance, in the order of their hashes. */
-  void eachNode(String instance, Visitor<IndexNode> visitor) throws IOException {
-    scan(
-        family(MirrorTable.NODES),
-        prefix(instance),
-        (key, value) -> visitor.visit(instance, node(key, value)));
-  }
-
-  /** Those of these nodes that are there, in this order. */
-  void eachNode(String instance, Iterable<DagHash> hashes, Visitor<IndexNode> visitor)
-      throws IOException {
-    call(
-        () -> {
-          for (DagHash hash : hashes) {
-            byte[] name = name(hash);
-            byte[] value = db.get(family(MirrorTable.NODES), key(instance, name));
-            if (value != null) {
-              visitor.visit(instance, node(name, value));
-            }
-          }
-          return true;
-        });
-  }
-
-  void eachNodeName(Visitor<DagHash> visitor) throws IOException {
-    scan(
-        family(MirrorTable.NODES),
-        new byte[0],
-        (key, value) -> visitor.visit(instanceOf(key), hashOf(key)));
+    eachRow(
+        MirrorTable.PUBLISHED,
+        (instance, name, row) -> visitor.visit(instance, PublishedRecord.fromBytes(row)));
   }
 
   void putIndex(String instance, Digest index, Instant until) throws IOException {
@@ -255,14 +246,12 @@ final class MirrorDb implements AutoCloseable {
   }
 
   void eachIndex(IndexVisitor visitor) throws IOException {
-    scan(
-        family(MirrorTable.INDICES),
-        new byte[0],
-        (key, value) -> {
-          ByteBuffer b = ByteBuffer.wrap(value);
-          byte[] hash = Arrays.copyOfRange(key, key.length - Digest.HASH_BYTES, key.length);
+    eachRow(
+        MirrorTable.INDICES,
+        (instance, hash, row) -> {
+          ByteBuffer b = ByteBuffer.wrap(row);
           Digest digest = Digest.fromHash(hash, b.getLong());
-          visitor.visit(instanceOf(key), digest, Instant.ofEpochMilli(b.getLong()));
+          visitor.visit(instance, digest, Instant.ofEpochMilli(b.getLong()));
         });
   }
 
@@ -274,23 +263,6 @@ final class MirrorDb implements AutoCloseable {
     synced.close();
     familyOptions.close();
     options.close();
-  }
-
-  /**
-   * A node of an index.
-   *
-   * @param json the node's compact text
-   */
-  @SuppressWarnings("ArrayRecordComponent") // read once, never compared
-  record IndexNode(DagHash hash, List<DagHash> dependencies, byte[] json) {
-    /** A node of a document, in the form that the index has. */
-    static IndexNode of(SpecDocument document, SpecNode node) throws IOException {
-      boolean legacy = document.version() == LegacyNodes.VERSION;
-      return new IndexNode(
-          node.hash(),
-          node.dependencies().stream().map(SpecDependency::hash).toList(),
-          legacy ? LegacyNodes.forIndex(node.json()) : node.json());
-    }
   }
 
   interface Visitor<T> {
@@ -306,10 +278,6 @@ final class MirrorDb implements AutoCloseable {
     void visit(String instance, Digest index, Instant until) throws IOException;
   }
 
-  private interface RowVisitor {
-    void visit(byte[] key, byte[] value) throws IOException;
-  }
-
   @SuppressWarnings("ArrayRecordComponent") // carries a value across threads
   private record Found(byte @Nullable [] value) {
     static Found of(byte @Nullable [] value) {
@@ -317,13 +285,21 @@ final class MirrorDb implements AutoCloseable {
     }
   }
 
-  private void scan(ColumnFamilyHandle family, byte[] prefix, RowVisitor visitor)
+  private void scan(ColumnFamilyHandle family, byte[] prefix, NamedVisitor visitor)
       throws IOException {
     call(
         () -> {
           try (RocksIterator rows = db.newIterator(family)) {
-            for (rows.seek(prefix); rows.isValid() && startsWith(rows.key(), prefix); rows.next()) {
-              visitor.visit(rows.key(), rows.value());
+            for (rows.seek(prefix); rows.isValid(); rows.next()) {
+              byte[] key = rows.key();
+              if (!startsWith(key, prefix)) {
+                break;
+              }
+              int end = instanceEnd(key);
+              visitor.visit(
+                  new String(key, 0, end, StandardCharsets.UTF_8),
+                  Arrays.copyOfRange(key, end + 1, key.length),
+                  rows.value());
             }
             rows.status();
           }
@@ -346,28 +322,6 @@ final class MirrorDb implements AutoCloseable {
     }
   }
 
-  private static byte[] nodeValue(IndexNode node) {
-    List<DagHash> dependencies = node.dependencies();
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    out.writeBytes(ByteBuffer.allocate(4).putInt(dependencies.size()).array());
-    dependencies.forEach(d -> out.writeBytes(d.text().getBytes(StandardCharsets.US_ASCII)));
-    out.writeBytes(node.json());
-    return out.toByteArray();
-  }
-
-  private static IndexNode node(byte[] key, byte[] value) {
-    ByteBuffer b = ByteBuffer.wrap(value);
-    List<DagHash> dependencies = new ArrayList<>();
-    byte[] hash = new byte[DagHash.LENGTH];
-    for (int n = b.getInt(); n > 0; n--) {
-      b.get(hash);
-      dependencies.add(new DagHash(new String(hash, StandardCharsets.US_ASCII)));
-    }
-    byte[] json = new byte[b.remaining()];
-    b.get(json);
-    return new IndexNode(hashOf(key), dependencies, json);
-  }
-
   private static byte[] prefix(String instance) {
     return (instance + "\0").getBytes(StandardCharsets.UTF_8);
   }
@@ -385,17 +339,12 @@ final class MirrorDb implements AutoCloseable {
     return ByteBuffer.allocate(prefix.length + name.length).put(prefix).put(name).array();
   }
 
-  private static String instanceOf(byte[] key) {
+  private static int instanceEnd(byte[] key) {
     int end = 0;
     while (key[end] != 0) {
       end++;
     }
-    return new String(key, 0, end, StandardCharsets.UTF_8);
-  }
-
-  private static DagHash hashOf(byte[] key) {
-    return new DagHash(
-        new String(key, key.length - DagHash.LENGTH, DagHash.LENGTH, StandardCharsets.US_ASCII));
+    return end;
   }
 
   private static boolean startsWith(byte[] key, byte[] prefix) {

@@ -22,7 +22,9 @@ enum MirrorTable {
   /** Name of a view → what it shows. */
   VIEWS,
   /** One row while a key takes another's place. */
-  ROTATIONS;
+  ROTATIONS,
+  /** DAG hash → {@link NodeFacts}, for the same nodes as {@link #NODES}. */
+  FACTS;
 
   String family() {
     return name().toLowerCase(Locale.ROOT);

@@ -1,11 +1,12 @@
 package build.thresher.cas.mirror;
 
 import build.thresher.cas.api.spack.DagHash;
-import build.thresher.cas.mirror.MirrorDb.IndexNode;
+import build.thresher.store.v1.NodeFactsRecord;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.google.common.collect.ImmutableList;
 import java.io.IOException;
+import java.util.List;
 
 /**
  * What is asked of a node of the index besides its text.
@@ -34,6 +35,23 @@ record NodeFacts(String target, ImmutableList<DagHash> used, ImmutableList<DagHa
         target.isTextual() ? target.asText() : target.path("name").asText(),
         used.build(),
         builtWith.build());
+  }
+
+  byte[] toBytes() {
+    NodeFactsRecord.Builder record = NodeFactsRecord.newBuilder().setTarget(target);
+    used.forEach(hash -> record.addUsed(hash.text()));
+    builtWith.forEach(hash -> record.addBuiltWith(hash.text()));
+    return record.build().toByteArray();
+  }
+
+  static NodeFacts fromBytes(byte[] bytes) throws IOException {
+    NodeFactsRecord record = NodeFactsRecord.parseFrom(bytes);
+    return new NodeFacts(
+        record.getTarget(), hashes(record.getUsedList()), hashes(record.getBuiltWithList()));
+  }
+
+  private static ImmutableList<DagHash> hashes(List<String> texts) {
+    return texts.stream().map(DagHash::new).collect(ImmutableList.toImmutableList());
   }
 
   private static boolean isUsed(JsonNode types) {

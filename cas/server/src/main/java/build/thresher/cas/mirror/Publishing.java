@@ -10,7 +10,6 @@ import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecNode;
-import build.thresher.cas.mirror.MirrorDb.IndexNode;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.util.concurrent.Striped;
 import java.io.IOException;
@@ -169,7 +168,7 @@ final class Publishing {
       try {
         List<IndexNode> nodes = new ArrayList<>();
         for (DagHash each : closure) {
-          IndexNode node = mirror.knowsNode(each) ? null : db.node(from, each);
+          IndexNode node = mirror.knowsNode(each) ? null : db.nodes().find(from, each);
           if (node != null) {
             nodes.add(node);
           }

@@ -360,7 +360,7 @@ public final class Retention {
         }
       }
       Set<DagHash> nodes = unneededNodes(instance, there, over);
-      nodes.forEach(n -> changes.delete(MirrorTable.NODES, instance, MirrorDb.name(n)));
+      nodes.forEach(node -> mirror.db().nodes().delete(instance, node, changes));
       mirror.db().write(changes);
       there.letGo(over, nodes);
     } finally {

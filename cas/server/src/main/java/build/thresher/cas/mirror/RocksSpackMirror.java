@@ -93,7 +93,8 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
             PublishedRecord record = Pruned.published(row);
             mirror.instance(instance).addPruned(Pruned.of(row, record), record);
           });
-      db.eachNodeName((instance, hash) -> mirror.instance(instance).addNode(hash));
+      db.nodes().completeFacts();
+      db.nodes().eachName((instance, hash) -> mirror.instance(instance).addNode(hash));
       db.eachIndex(mirror.superseded::restore);
       for (String instance : mirror.instanceNames()) {
         used.begin(instance);
@@ -291,7 +292,7 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
     }
     used.touch(instance, hash);
     PublishedRecord record = db.find(instance, hash);
-    return record == null ? null : document(record.manifest(), MediaTypes.SIGNED_TEXT, false);
+    return manifest(record == null ? prunedRecord(instance, hash) : record);
   }
 
   /** Whoever has an index that names it can still read it. */
@@ -303,10 +304,18 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
         || !MirrorPath.ofSpec(pruned.spec().name(), pruned.spec().version(), hash).equals(path)) {
       return null;
     }
+    PublishedRecord record = prunedRecord(instance, hash);
+    return manifest(record == null ? db.find(instance, hash) : record);
+  }
+
+  /** A prune or restore moves a row from one table to the other a moment before memory says so. */
+  private @Nullable PublishedRecord prunedRecord(String instance, DagHash hash) throws IOException {
     byte[] row = db.find(MirrorTable.PRUNED, instance, MirrorDb.name(hash));
-    return row == null
-        ? null
-        : document(Pruned.published(row).manifest(), MediaTypes.SIGNED_TEXT, false);
+    return row == null ? null : Pruned.published(row);
+  }
+
+  private static @Nullable Served manifest(@Nullable PublishedRecord record) {
+    return record == null ? null : document(record.manifest(), MediaTypes.SIGNED_TEXT, false);
   }
 
   private InstanceMirror instance(String name) throws IOException {

@@ -15,10 +15,13 @@ import build.thresher.cas.mirror.Retention.Outcome;
 import build.thresher.cas.mirror.Retention.Rules;
 import com.google.common.collect.ImmutableList;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.NoSuchElementException;
@@ -30,6 +33,12 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.rocksdb.ColumnFamilyDescriptor;
+import org.rocksdb.ColumnFamilyHandle;
+import org.rocksdb.DBOptions;
+import org.rocksdb.Options;
+import org.rocksdb.RocksDB;
+import org.rocksdb.RocksDBException;
 
 /** What is kept of the seven specs that a real Spack pushed, and what goes. */
 class RetentionTest {
@@ -193,6 +202,62 @@ class RetentionTest {
   }
 
   @Test
+  void whoReadsBetweenTheStepsOfAPruneOrRestoreGetsTheManifest() throws Exception {
+    BuiltSpec app = built("fl-app");
+    byte[] name = MirrorDb.name(app.node().hash());
+    String path = manifestPath("fl-app");
+    PublishedRecord record = Objects.requireNonNull(mirror.db().find("default", app.node().hash()));
+    Pruned out = new Pruned(record.spec(), now, now.plus(WEEK), "");
+    MirrorDb.Changes prune = mirror.db().changes();
+    prune.delete(MirrorTable.PUBLISHED, "default", name);
+    prune.put(MirrorTable.PRUNED, "default", name, out.toBytes(record));
+    mirror.db().write(prune);
+    assertTrue(mirror.get("default", path).isPresent(), "memory says that it is published");
+    mirror.require("default").takeOut(out);
+    MirrorDb.Changes restore = mirror.db().changes();
+    restore.put(MirrorTable.PUBLISHED, "default", name, record.toBytes());
+    restore.delete(MirrorTable.PRUNED, "default", name);
+    mirror.db().write(restore);
+    assertTrue(mirror.get("default", path).isPresent(), "memory says that it is pruned");
+  }
+
+  @Test
+  void aMirrorOfAVersionThatKeptNoFactsIsPrunedLikeAnyOther() throws Exception {
+    pin("suite", "fl-left");
+    Set<Decision> before = decisions();
+    close();
+    dropFacts(dir.resolve("db"));
+    open();
+    assertEquals(before, decisions());
+    retention.prune("default", PINNED_ONLY, false);
+    assertEquals(Set.of("fl-core", "fl-left"), listed());
+  }
+
+  private Set<Decision> decisions() throws IOException {
+    return Set.copyOf(retention.prune("default", PINNED_ONLY, true).decisions());
+  }
+
+  /** As such a version left it. */
+  private static void dropFacts(Path db) throws RocksDBException {
+    try (Options options = new Options();
+        DBOptions database = new DBOptions()) {
+      List<byte[]> names = RocksDB.listColumnFamilies(options, db.toString());
+      List<ColumnFamilyHandle> families = new ArrayList<>();
+      List<ColumnFamilyDescriptor> all = names.stream().map(ColumnFamilyDescriptor::new).toList();
+      try (RocksDB rocks = RocksDB.open(database, db.toString(), all, families)) {
+        byte[] facts = MirrorTable.FACTS.family().getBytes(StandardCharsets.US_ASCII);
+        for (ColumnFamilyHandle family : families) {
+          if (Arrays.equals(family.getName(), facts)) {
+            rocks.dropColumnFamily(family);
+          }
+        }
+        rocks.delete(NodeTable.HAVE_FACTS.getBytes(StandardCharsets.US_ASCII));
+        families.forEach(ColumnFamilyHandle::close);
+      }
+    }
+  }
+
+  @Test
   void readersOfAnOldIndexFinishAndBlobsStayUntilTheGraceIsOver() throws Exception {
     String path = manifestPath("fl-app");
     BuiltSpec app = built("fl-app");
@@ -214,7 +279,7 @@ class RetentionTest {
     assertEquals(1, blobs.pins(app.archive()), "the other instance has it still");
     assertEquals(0, blobs.pins(built("fl-top").archive()));
     assertEquals(0, retention.pruned("default").size());
-    mirror.db().eachNodeName((i, node) -> assertEquals("second", i));
+    mirror.db().nodes().eachName((i, node) -> assertEquals("second", i));
     mirror.publish("default", built("fl-core"));
     assertEquals(Set.of("fl-core"), listed());
   }
