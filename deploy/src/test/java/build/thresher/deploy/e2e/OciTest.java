@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -49,58 +48,17 @@ class OciTest {
     farm.close();
   }
 
-  private Processes.Ended spack(SpackWorld world, Path store, String... arguments)
-      throws Exception {
-    List<String> all = new ArrayList<>();
-    all.addAll(List.of("-c", "config:install_tree:root:" + store));
-    all.addAll(List.of("-c", "config:source_cache:" + dir.resolve("source-cache")));
-    all.addAll(List.of(arguments));
-    Map<String, String> environment = new HashMap<>();
-    environment.put("SSL_CERT_FILE", authority.toString());
-    environment.put("FARM_TOKEN", Files.readString(farm.tokenFile()).strip());
-    return world.spack(environment, all.toArray(String[]::new));
-  }
-
-  private static String[] with(List<String> command, String... more) {
-    return Stream.concat(command.stream(), Stream.of(more)).toArray(String[]::new);
-  }
-
   private void goesRound(SpackWorld world, Path directory) throws Exception {
-    Path here = directory.resolve("here");
-    Path there = directory.resolve("there");
-    spack(
-            world,
-            here,
-            "mirror",
-            "add",
-            "--type",
-            "binary",
-            "--unsigned",
+    List<String> mirror =
+        List.of(
             "--oci-username",
             "me",
             "--oci-password-variable",
             "FARM_TOKEN",
             "farm",
-            "oci://" + registry + "/review")
-        .succeeded();
-    spack(world, here, "install", "--fake", "fl-left").succeeded();
-    List<String> push = List.of("buildcache", "push", "--without-build-dependencies");
-    spack(world, here, with(push, "--update-index", "farm", "fl-left")).succeeded();
-    Processes.Ended again = spack(world, here, with(push, "farm", "fl-left"));
-    assertTrue(again.succeeded().output().contains("already in the buildcache"), again.output());
-    spack(world, here, "buildcache", "update-index", "farm").succeeded();
-    Processes.Ended listed = spack(world, there, "buildcache", "list", "--allarch");
-    assertTrue(listed.succeeded().output().contains("fl-left@1.0"), listed.output());
-    spack(world, there, "install", "--cache-only", "--no-check-signature", "fl-left").succeeded();
-    Processes.Ended found = spack(world, there, "find", "fl-left");
-    assertTrue(found.succeeded().output().contains("fl-left@1.0"), found.output());
-    Path signed = Files.createDirectories(directory.resolve("signed"));
-    Files.writeString(
-        signed.resolve("mirrors.yaml"),
-        "mirrors::\n  signed: https://" + registry + "/mirror/review\n");
-    Processes.Ended mirrored =
-        spack(world, there, "-C", signed.toString(), "buildcache", "list", "--allarch");
-    assertTrue(mirrored.succeeded().output().contains("fl-left@1.0"), mirrored.output());
+            "oci://" + registry + "/review");
+    new PushedAround(farm, world, directory, Map.of("SSL_CERT_FILE", authority.toString()))
+        .goes(mirror, "https://" + registry + "/mirror/review");
   }
 
   @Test
