@@ -19,7 +19,8 @@ public final class Conformance {
             ResultRules.all(),
             OutputRules.all(),
             OperationRules.all(),
-            RefusedActionRules.all())
+            RefusedActionRules.all(),
+            NewerRules.all())
         .flatMap(List::stream)
         .toList();
   }

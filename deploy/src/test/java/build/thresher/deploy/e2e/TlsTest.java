@@ -127,7 +127,7 @@ class TlsTest {
               .setClient("somebody else")
               .build();
       assertEquals(
-          "CN=client",
+          "CN=person",
           FarmGrpc.newBlockingStub(certified).execute(request).next().getAccepted().getClient());
     } finally {
       certified.shutdownNow();

@@ -42,7 +42,7 @@ public final class CapabilitiesService extends CapabilitiesGrpc.CapabilitiesImpl
     observer.onNext(
         ServerCapabilities.newBuilder()
             .setLowApiVersion(SemVer.newBuilder().setMajor(2))
-            .setHighApiVersion(SemVer.newBuilder().setMajor(2).setMinor(3))
+            .setHighApiVersion(SemVer.newBuilder().setMajor(2).setMinor(12))
             .setCacheCapabilities(
                 CacheCapabilities.newBuilder()
                     .addDigestFunctions(DigestFunction.Value.SHA256)

@@ -257,11 +257,15 @@ final class BatchTest {
     assertEquals(2, all.getLowApiVersion().getMajor());
     assertEquals(0, all.getLowApiVersion().getMinor());
     assertEquals(2, all.getHighApiVersion().getMajor());
+    assertEquals(12, all.getHighApiVersion().getMinor());
     CacheCapabilities cache = all.getCacheCapabilities();
     assertEquals(List.of(DigestFunction.Value.SHA256), cache.getDigestFunctionsList());
     assertEquals(List.of(Compressor.Value.ZSTD), cache.getSupportedCompressorsList());
     assertEquals(List.of(Compressor.Value.ZSTD), cache.getSupportedBatchUpdateCompressorsList());
     assertEquals(SymlinkAbsolutePathStrategy.Value.ALLOWED, cache.getSymlinkAbsolutePathStrategy());
+    assertTrue(!cache.getSplitBlobSupport());
+    assertTrue(!cache.getSpliceBlobSupport());
+    assertEquals(0, cache.getMaxCasBlobSizeBytes(), "no limit");
     assertTrue(!cache.getActionCacheUpdateCapabilities().getUpdateEnabled());
     assertTrue(!all.getExecutionCapabilities().getExecEnabled());
     // A batch of just what is advertised is taken.
