@@ -43,6 +43,11 @@ final class Rules {
   private final Map<Long, Definition> definitions = new HashMap<>();
   private final Map<String, RequestHead> live = new HashMap<>();
   private final Map<String, RequestState> finished = new HashMap<>();
+
+  /** When requests began and tasks were last published, counted in losses of the mirror. */
+  private final Map<String, Integer> begun = new HashMap<>();
+
+  private final Map<TaskKey, Integer> publishedSince = new HashMap<>();
   private final Set<String> heldEnds = new HashSet<>();
   private final Set<String> endedExecutions = new HashSet<>();
   private final Set<String> ordered = new LinkedHashSet<>();
@@ -221,6 +226,7 @@ final class Rules {
       case Change.RequestPut c -> {
         check(!finished.containsKey(c.head().id()), "%s begins after its end", c.head().id());
         live.put(c.head().id(), c.head());
+        begun.putIfAbsent(c.head().id(), mirror.losses());
       }
       case Change.RequestFinished c -> ended(c);
       case Change.HoldPut c -> heldEnds.remove(c.requestId() + " " + c.key()); // made again
@@ -228,7 +234,7 @@ final class Rules {
         String hold = c.requestId() + " " + c.task().key();
         check(heldEnds.add(hold), "%s ended twice", hold);
         if (c.task().state() == TaskState.SUCCEEDED) {
-          check(mirror.everHad(c.task().key()), "%s succeeded unpublished", c.task().key());
+          check(isFresh(c.requestId(), c.task().key()), "%s succeeded unpublished", hold);
         }
       }
       case Change.TaskDefined c -> definitions.put(c.taskId(), c.definition());
@@ -255,6 +261,15 @@ final class Rules {
     }
   }
 
+  /**
+   * Whether a result that this request is told was there while the request lived, or since it was
+   * published for others. What was lost before is not to be told: it has to be made again.
+   */
+  private boolean isFresh(String request, TaskKey key) {
+    int since = Math.min(begun.getOrDefault(request, 0), publishedSince.getOrDefault(key, 0));
+    return mirror.hadSince(key, since);
+  }
+
   private void ended(Change.RequestFinished end) {
     String id = end.head().id();
     live.remove(id);
@@ -263,7 +278,7 @@ final class Rules {
     if (end.state() == RequestState.SUCCEEDED) {
       for (String root : end.head().roots()) {
         check(
-            mirror.everHad(new TaskKey(end.head().instance(), root)),
+            isFresh(id, new TaskKey(end.head().instance(), root)),
             "%s succeeded without its root %s",
             id,
             root);
@@ -276,6 +291,10 @@ final class Rules {
     Long other = byKey.put(task.key(), task.id());
     check(other == null || other == task.id(), "two live tasks of %s", task.key());
     check(!task.state().isDone(), "a task that is over is live: %s", task);
+    if (task.state() == TaskState.PUBLISHING
+        && (before == null || before.state() != TaskState.PUBLISHING)) {
+      publishedSince.put(task.key(), mirror.losses());
+    }
     check(task.spent() <= CoreOptions.DEFAULTS.maxAttempts(), "too many attempts: %s", task);
     if (task.state() == TaskState.LEASED) {
       check(task.waitsFor().isEmpty(), "leased too early: %s", task);
