@@ -86,6 +86,9 @@ final class FarmServer implements AutoCloseable {
   /** Largest gRPC message taken. Documents and archives travel as blobs; batches are 4 MiB. */
   private static final int MAX_MESSAGE_BYTES = 16 << 20;
 
+  /** All headers of a call. A token and what tools say of themselves have some hundred bytes. */
+  private static final int MAX_METADATA_BYTES = 16 << 10;
+
   /** A client multiplexes its calls; a long-polling executor holds few. */
   private static final int MAX_CALLS_PER_CONNECTION = 1000;
 
@@ -298,6 +301,7 @@ final class FarmServer implements AutoCloseable {
         .intercept(inFlight)
         .executor(Executors.newVirtualThreadPerTaskExecutor())
         .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+        .maxInboundMetadataSize(MAX_METADATA_BYTES)
         .maxConcurrentCallsPerConnection(MAX_CALLS_PER_CONNECTION)
         .maxRstFramesPerWindow(MAX_RESETS_PER_WINDOW, 30)
         // A machine that lost its power or its network sends no end of its calls.

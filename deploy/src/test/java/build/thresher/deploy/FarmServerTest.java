@@ -17,7 +17,12 @@ import io.grpc.MethodDescriptor.MethodType;
 import io.grpc.ServerMethodDefinition;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse;
+import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.MetadataUtils;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -105,6 +110,33 @@ class FarmServerTest {
       assertEquals(Status.Code.OK, call(channel, HEALTH + "/Check", MethodType.UNARY));
       channel.shutdownNow();
       assertEquals(200, get(farm, "/healthz", null));
+    }
+  }
+
+  @Test
+  void aCallWithHugeHeadersIsRefusedAndOthersGoOn() throws Exception {
+    try (FarmServer farm = start()) {
+      ManagedChannel channel =
+          NettyChannelBuilder.forTarget(farm.grpcTarget()).usePlaintext().build();
+      HealthCheckRequest ask = HealthCheckRequest.getDefaultInstance();
+      for (int bytes : new int[] {8 << 10, 1 << 20}) {
+        Metadata headers = new Metadata();
+        headers.put(Metadata.Key.of("x-much", Metadata.ASCII_STRING_MARSHALLER), "a".repeat(bytes));
+        HealthGrpc.HealthBlockingStub stub =
+            HealthGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(30, TimeUnit.SECONDS)
+                .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers));
+        if (bytes < 16 << 10) {
+          assertEquals(HealthCheckResponse.ServingStatus.SERVING, stub.check(ask).getStatus());
+        } else {
+          StatusRuntimeException refused =
+              assertThrows(StatusRuntimeException.class, () -> stub.check(ask));
+          assertFalse(
+              refused.getStatus().getCode() == Status.Code.DEADLINE_EXCEEDED, refused.toString());
+        }
+        assertEquals(Status.Code.OK, call(channel, HEALTH + "/Check", MethodType.UNARY));
+      }
+      channel.shutdownNow();
     }
   }
 
