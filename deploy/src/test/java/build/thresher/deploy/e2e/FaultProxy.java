@@ -12,7 +12,8 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * A network that misbehaves, between two real processes: everything that goes through it is
- * delayed, swallowed or broken off as it is told. Each connection has two threads of its own.
+ * delayed, swallowed, held back on one way or both, or broken off as it is told. Each connection
+ * has two threads of its own.
  */
 final class FaultProxy implements AutoCloseable {
   /** What happens to the bytes of every connection. */
@@ -21,10 +22,15 @@ final class FaultProxy implements AutoCloseable {
     /** A tenth of a second later. */
     DELAY,
     /** Taken and never delivered, and nobody is told; later bytes of the stream do not come. */
-    SWALLOW
+    SWALLOW,
+    /** What callers say waits until this is over; what they are answered passes. */
+    HOLD_CALLS,
+    /** The other way round. */
+    HOLD_ANSWERS
   }
 
   private static final int DELAY_MILLIS = 100;
+  private static final int HELD_MILLIS = 5;
 
   private final ServerSocket entrance;
   private final String host;
@@ -81,8 +87,8 @@ final class FaultProxy implements AutoCloseable {
     try (caller;
         Socket called = new Socket(host, port)) {
       open.add(called);
-      Thread back = Thread.ofVirtual().start(() -> carry(called, caller));
-      carry(caller, called);
+      Thread back = Thread.ofVirtual().start(() -> carry(called, caller, Mode.HOLD_ANSWERS));
+      carry(caller, called, Mode.HOLD_CALLS);
       back.join();
       open.remove(called);
     } catch (IOException refused) {
@@ -94,7 +100,10 @@ final class FaultProxy implements AutoCloseable {
     }
   }
 
-  private void carry(Socket from, Socket to) {
+  /**
+   * @param held the mode that stops this direction alone
+   */
+  private void carry(Socket from, Socket to, Mode held) {
     byte[] some = new byte[16 << 10];
     boolean swallowed = false;
     try (from;
@@ -104,6 +113,9 @@ final class FaultProxy implements AutoCloseable {
       for (int n = in.read(some); n >= 0; n = in.read(some)) {
         if (mode == Mode.DELAY) {
           Thread.sleep(DELAY_MILLIS);
+        }
+        while (mode == held) {
+          Thread.sleep(HELD_MILLIS);
         }
         swallowed |= mode == Mode.SWALLOW;
         if (!swallowed) {

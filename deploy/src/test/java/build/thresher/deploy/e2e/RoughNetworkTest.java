@@ -14,22 +14,19 @@ import build.thresher.v1.FarmGrpc;
 import build.thresher.v1.Request;
 import build.thresher.v1.RequestState;
 import build.thresher.v1.WaitExecutionRequest;
-import com.google.bytestream.ByteStreamGrpc;
-import com.google.bytestream.ReadRequest;
-import io.grpc.CallOptions;
-import io.grpc.ClientCall;
 import io.grpc.ManagedChannel;
-import io.grpc.Metadata;
-import io.grpc.MethodDescriptor;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -47,6 +44,9 @@ import org.junit.jupiter.api.io.TempDir;
 @ExtendWith(SharedWorld.class)
 class RoughNetworkTest {
   private static final Scope SCOPE = new Scope("default", "test");
+
+  /** A synced write of a busy machine. */
+  private static final long NOISE_NANOS = 20_000_000;
 
   private final Solved solved;
   private final FarmUnderTest farm;
@@ -78,7 +78,7 @@ class RoughNetworkTest {
 
   @Test
   void buildsEndWellOverANetworkThatDelaysSwallowsAndBreaksOff() throws Exception {
-    buildThroughFaults(3, Duration.ZERO);
+    buildThroughFaults(1, Duration.ZERO);
   }
 
   /** {@code -Dsoak.minutes} says how long. */
@@ -120,6 +120,97 @@ class RoughNetworkTest {
   }
 
   @Test
+  void noResultIsLostOrMadeTwiceThroughManyFaults() throws Exception {
+    actionsThroughFaults(100);
+  }
+
+  @Test
+  @Tag("long")
+  void noResultIsLostOrMadeTwiceThroughThousandsOfFaults() throws Exception {
+    actionsThroughFaults(2_000);
+  }
+
+  /**
+   * Clients that are always told something in the end, and what they are told stays: nobody runs
+   * such an action again, and the farm says the same of it when all is over.
+   */
+  private void actionsThroughFaults(int faults) throws Exception {
+    long seed = Long.getLong("network.seed", new Random().nextLong());
+    System.out.println("network: the same faults with -Dnetwork.seed=" + seed);
+    ManagedChannel good = farm.connect();
+    TinyActions actions = new TinyActions(good, seed + " ");
+    Map<Digest, Long> leasesWhenTold = new ConcurrentHashMap<>();
+    AtomicBoolean over = new AtomicBoolean();
+    List<ManagedChannel> rough = new ArrayList<>();
+    try (ExecutorService clients = Executors.newVirtualThreadPerTaskExecutor()) {
+      List<Future<?>> all = new ArrayList<>();
+      for (int i = 0; i < 4; i++) {
+        ManagedChannel connection = farm.connectAt(toClients.address());
+        rough.add(connection);
+        all.add(
+            clients.submit(
+                () -> {
+                  while (!over.get()) {
+                    Digest action = actions.run(connection);
+                    leasesWhenTold.put(action, leases(action));
+                  }
+                  return true;
+                }));
+      }
+      try {
+        Random random = new Random(seed);
+        for (int i = 0; i < faults; i++) {
+          oneFault(random);
+        }
+      } finally {
+        over.set(true);
+      }
+      for (Future<?> one : all) {
+        one.get();
+      }
+      for (Map.Entry<Digest, String> one : actions.told().entrySet()) {
+        Digest action = one.getKey();
+        assertEquals(one.getValue(), actions.kept(action), () -> "seed " + seed + logs());
+        assertEquals(leasesWhenTold.get(action), leases(action), "run again, seed " + seed);
+      }
+      System.out.printf(
+          "%d actions through %d faults of the network, %d calls broken off: 0 lost, 0 run after"
+              + " they had ended%n",
+          actions.told().size(), faults, actions.brokenCalls());
+      assertTrue(actions.told().size() > 4, "hardly anything ended");
+    } finally {
+      rough.forEach(ManagedChannel::shutdownNow);
+      good.shutdownNow();
+    }
+  }
+
+  /** One in thirty lasts longer than a lease. */
+  private void oneFault(Random random) throws Exception {
+    FaultProxy link = random.nextBoolean() ? toClients : toExecutors;
+    int kind = random.nextInt(5);
+    int millis = random.nextInt(30) == 0 ? 7_000 : 20 + random.nextInt(100);
+    int pause = random.nextInt(60);
+    switch (kind) {
+      case 0 -> link.reset();
+      case 1 -> link.set(FaultProxy.Mode.DELAY);
+      case 2 -> link.set(FaultProxy.Mode.HOLD_CALLS);
+      case 3 -> link.set(FaultProxy.Mode.HOLD_ANSWERS);
+      default -> link.set(FaultProxy.Mode.SWALLOW);
+    }
+    Thread.sleep(kind == 0 ? 0 : millis);
+    link.set(FaultProxy.Mode.PASS);
+    if (kind == 4) {
+      link.reset(); // what was swallowed is missing from the stream
+    }
+    Thread.sleep(pause);
+  }
+
+  /** How often an executor was given an action. */
+  private long leases(Digest action) {
+    return logs().lines().filter(l -> l.contains(action.hex()) && l.contains(": leased ")).count();
+  }
+
+  @Test
   void buildsGoOnWhileServerAndExecutorsAreRestartedOneAfterAnother() throws Exception {
     restart(3);
   }
@@ -158,41 +249,46 @@ class RoughNetworkTest {
     return client;
   }
 
+  /**
+   * Compared with what the same server takes before and afterwards, in the same run. On a machine
+   * with other work a few of 200 uploads wait for the disk or a core whatever the server does, so
+   * the bound is five times what is promised, and an upload may take {@link #NOISE_NANOS} anyway.
+   */
   @Test
-  void normalLoadIsNotHarmedByReadersThatTakeNothing() throws Exception {
+  void normalLoadIsNotHarmedByPeersThatStallOrTrickle() throws Exception {
     ManagedChannel channel = farm.connect();
-    List<ManagedChannel> stalled = new ArrayList<>();
-    try {
+    try (StalledPeers peers = new StalledPeers(farm)) {
       RemoteBlobStore store = new RemoteBlobStore(channel, "default");
       byte[] large = new byte[32 << 20];
       new Random(1).nextBytes(large);
       Digest digest = store.put(SCOPE, large);
       long[] before = uploads(store);
       long memory = farm.serverMemoryBytes();
-      for (int i = 0; i < 50; i++) {
-        ManagedChannel connection = farm.connect();
-        stalled.add(connection);
-        for (int n = 0; n < 4; n++) {
-          startAndNeverRead(
-              connection,
-              ByteStreamGrpc.getReadMethod(),
-              ReadRequest.newBuilder().setResourceName("default/blobs/" + digest).build());
-        }
-      }
+      peers.takeNothing(50, digest);
+      peers.trickle(25, digest);
+      peers.uploadHalf(25);
+      long[] meanwhile = uploads(store); // to set up so many connections is work for all
       long[] with = uploads(store);
       long grown = farm.serverMemoryBytes() - memory;
+      peers.close();
+      long[] after = uploads(store);
+      long usual = Math.max(NOISE_NANOS, Math.max(p99(before), p99(after)));
       System.out.printf(
-          "200 readers that take nothing: an upload took %.1f ms (p99 %.1f) before, %.1f ms"
-              + " (p99 %.1f) with them; the server grew by %d MiB%n",
-          median(before) / 1e6,
+          "200 readers that take nothing, 25 that trickle, 25 half uploads: p99 of an upload"
+              + " %.1f ms before, %.1f while they came, %.1f with them, %.1f afterwards (medians %.1f, %.1f, %.1f); the"
+              + " server grew by %d MiB%n",
           p99(before) / 1e6,
-          median(with) / 1e6,
+          p99(meanwhile) / 1e6,
           p99(with) / 1e6,
+          p99(after) / 1e6,
+          median(before) / 1e6,
+          median(with) / 1e6,
+          median(after) / 1e6,
           grown >> 20);
+      assertTrue(p99(with) < 7.5 * usual, "harmed");
       assertTrue(median(with) < 7.5 * median(before), "harmed");
       assertTrue(grown < 5L * (200 << 20), "grown by " + grown);
     } finally {
-      stalled.forEach(ManagedChannel::shutdownNow);
       channel.shutdownNow();
     }
   }
@@ -227,7 +323,7 @@ class RoughNetworkTest {
         }
         ManagedChannel connection = connections.getLast();
         if (i % 10 == 0) {
-          startAndNeverRead(connection, FarmGrpc.getWaitExecutionMethod(), wait);
+          StalledPeers.startAndNeverRead(connection, FarmGrpc.getWaitExecutionMethod(), wait);
         } else {
           heard.add(
               waiting.submit(
@@ -266,14 +362,6 @@ class RoughNetworkTest {
       connections.forEach(ManagedChannel::shutdownNow);
       channel.shutdownNow();
     }
-  }
-
-  private static <Q, A> void startAndNeverRead(
-      ManagedChannel channel, MethodDescriptor<Q, A> method, Q request) {
-    ClientCall<Q, A> call = channel.newCall(method, CallOptions.DEFAULT);
-    call.start(new ClientCall.Listener<>() {}, new Metadata());
-    call.sendMessage(request);
-    call.halfClose();
   }
 
   /** Sorted durations in ns. */

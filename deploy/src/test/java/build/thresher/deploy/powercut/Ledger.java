@@ -1,6 +1,7 @@
 package build.thresher.deploy.powercut;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.spack.DagHash;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
@@ -8,6 +9,12 @@ import java.util.concurrent.CopyOnWriteArrayList;
 final class Ledger {
   private final List<Entry<Digest>> blobs = new CopyOnWriteArrayList<>();
   private final List<Entry<String>> requests = new CopyOnWriteArrayList<>();
+
+  private final List<Entry<Published>> specs = new CopyOnWriteArrayList<>();
+  private final List<Entry<Digest>> results = new CopyOnWriteArrayList<>();
+
+  /** A spec that is served. */
+  record Published(String instance, DagHash hash) {}
 
   private record Entry<T>(T what, long nanos) {}
 
@@ -19,6 +26,17 @@ final class Ledger {
     requests.add(new Entry<>(id, System.nanoTime()));
   }
 
+  void specPublished(String instance, DagHash hash) {
+    specs.add(new Entry<>(new Published(instance, hash), System.nanoTime()));
+  }
+
+  /**
+   * @param action whose result {@link RecordedFarm#result} is
+   */
+  void resultKept(Digest action) {
+    results.add(new Entry<>(action, System.nanoTime()));
+  }
+
   /** All that somebody had been told before this moment. */
   List<Digest> blobsBefore(long nanos) {
     return before(blobs, nanos);
@@ -26,6 +44,14 @@ final class Ledger {
 
   List<String> requestsBefore(long nanos) {
     return before(requests, nanos);
+  }
+
+  List<Published> specsBefore(long nanos) {
+    return before(specs, nanos);
+  }
+
+  List<Digest> resultsBefore(long nanos) {
+    return before(results, nanos);
   }
 
   private static <T> List<T> before(List<Entry<T>> entries, long nanos) {

@@ -1,9 +1,12 @@
 package build.thresher.deploy.powercut;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import build.thresher.cas.actions.CompleteActionCache;
+import build.thresher.cas.api.ActionCache;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.store.RocksBlobStore;
@@ -35,7 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
  * the recorder, and Linux.
  */
 class PowerCutTest {
-  private static final int CLIENTS = 4;
+  private static final int CLIENTS = FoundMirror.INSTANCES.size();
 
   @Test
   void whatWasAcknowledgedIsThereAfterThePowerWasCut(@TempDir Path scratch) throws Exception {
@@ -61,6 +64,7 @@ class PowerCutTest {
     Random random = new Random(seed);
     List<Integer> places = places(recording, placeCount, random);
     int blobs = 0;
+    int kept = 0;
     int requests = 0;
     Path found = memory(scratch).resolve("thresher-found-" + ProcessHandle.current().pid());
     for (int place : places) {
@@ -70,7 +74,9 @@ class PowerCutTest {
         FoundAfterwards.make(recording, place, dice, found);
         long nanos = recording.steps().get(place - 1).nanos();
         try {
-          blobs += checkBlobs(found.resolve("blobs"), ledger.blobsBefore(nanos));
+          List<Digest> acknowledged = ledger.blobsBefore(nanos);
+          kept += checkStored(found, scratch.resolve("data"), ledger, acknowledged, nanos);
+          blobs += acknowledged.size();
           requests += checkRequests(found.resolve("scheduler"), ledger.requestsBefore(nanos));
         } catch (IOException | AssertionError e) {
           String how = dice == null ? "nothing unsynced left" : "some unsynced left";
@@ -80,10 +86,10 @@ class PowerCutTest {
       }
     }
     System.out.printf(
-        "%d steps, %d syncs recorded; power cut at %d places in two ways: %d blobs and %d requests"
-            + " that had been acknowledged were there%n",
-        recording.steps().size(), recording.syncs().size(), places.size(), blobs, requests);
-    assertTrue(requests > 0, "nothing was acknowledged before any cut");
+        "%d steps, %d syncs recorded; power cut at %d places in two ways: %d blobs, %d results"
+            + " and specs, and %d requests that had been acknowledged were there%n",
+        recording.steps().size(), recording.syncs().size(), places.size(), blobs, kept, requests);
+    assertTrue(kept > 0 && requests > 0, "nothing was acknowledged before any cut");
   }
 
   /** What is found is opened and thrown away: no disk has to wait for it. */
@@ -123,12 +129,13 @@ class PowerCutTest {
     try (ExecutorService clients = Executors.newVirtualThreadPerTaskExecutor()) {
       List<Future<?>> all = new ArrayList<>();
       for (int i = 0; i < CLIENTS; i++) {
+        int client = i;
         Random random = new Random(seed + i);
         all.add(
             clients.submit(
                 () -> {
                   for (int round = 0; round < rounds; round++) {
-                    farm.work(random, ledger);
+                    farm.work(random, client, round, ledger);
                   }
                   return true;
                 }));
@@ -155,21 +162,36 @@ class PowerCutTest {
     return all.subList(0, Math.min(count, all.size())).stream().sorted().toList();
   }
 
-  private static int checkBlobs(Path directory, List<Digest> acknowledged) throws IOException {
-    if (!Files.exists(directory)) {
+  /**
+   * Blobs, then results of actions and published specs, whose blobs were there before they were.
+   *
+   * @return how many of the latter
+   */
+  private static int checkStored(
+      Path found, Path data, Ledger ledger, List<Digest> acknowledged, long nanos)
+      throws IOException {
+    List<Digest> results = ledger.resultsBefore(nanos);
+    if (!Files.exists(found.resolve("blobs"))) {
       assertEquals(List.of(), acknowledged);
       return 0;
     }
     StoreOptions options = StoreOptions.DEFAULTS.withReserveBytes(0);
     Scope scope = Scope.farm("default");
-    try (RocksBlobStore store = RocksBlobStore.open(directory, options, InstantSource.system())) {
+    try (RocksBlobStore store =
+        RocksBlobStore.open(found.resolve("blobs"), options, InstantSource.system())) {
       Set<Digest> missing = store.findMissing(scope, acknowledged);
       assertEquals(Set.of(), missing, "acknowledged and lost");
       for (Digest digest : acknowledged) {
         assertEquals(digest, Digest.of(store.readAll(scope, digest)), "acknowledged and damaged");
       }
+      ActionCache cache = new CompleteActionCache(store, store.results());
+      for (Digest action : results) {
+        assertArrayEquals(
+            RecordedFarm.result(action).toByteArray(),
+            cache.find(scope, action).orElseThrow(() -> new AssertionError("lost " + action)));
+      }
+      return results.size() + FoundMirror.check(found, data, store, ledger.specsBefore(nanos));
     }
-    return acknowledged.size();
   }
 
   private static int checkRequests(Path directory, List<String> accepted) throws IOException {

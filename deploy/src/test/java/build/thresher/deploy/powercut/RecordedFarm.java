@@ -1,15 +1,23 @@
 package build.thresher.deploy.powercut;
 
+import build.bazel.remote.execution.v2.ActionCacheGrpc;
+import build.bazel.remote.execution.v2.ActionResult;
+import build.bazel.remote.execution.v2.UpdateActionResultRequest;
 import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.client.FarmEndpoint;
 import build.thresher.cas.client.RemoteBlobStore;
 import build.thresher.cas.client.WireDigests;
 import build.thresher.v1.ExecuteRequest;
 import build.thresher.v1.FarmGrpc;
+import build.thresher.v1.MirrorGrpc;
+import build.thresher.v1.PushSpecRequest;
+import build.thresher.v1.PushSpecResponse;
+import build.thresher.v1.PushSpecsRequest;
 import build.thresher.v1.SpackInputs;
 import com.google.common.io.BaseEncoding;
 import io.grpc.ManagedChannel;
@@ -26,6 +34,7 @@ import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** The assembled server under the recorder, and clients who write down what it acknowledges. */
 final class RecordedFarm implements AutoCloseable {
@@ -63,6 +72,12 @@ final class RecordedFarm implements AutoCloseable {
                 "--set",
                 "executor.local=false",
                 "--set",
+                "mirror.pushed=[" + String.join(", ", FoundMirror.INSTANCES) + "]",
+                "--set",
+                "mirror.trusted_keys={" + trustedByAll() + "}",
+                "--set",
+                "access.client_results=true",
+                "--set",
                 "grpc.listen=127.0.0.1:0",
                 "--set",
                 "http.listen=127.0.0.1:0")
@@ -86,12 +101,21 @@ final class RecordedFarm implements AutoCloseable {
     throw new AssertionError("the server did not start:\n" + Files.readString(log));
   }
 
+  private static String trustedByAll() {
+    return FoundMirror.INSTANCES.stream()
+        .map(instance -> instance + ": " + SpackSpecs.KEY)
+        .collect(Collectors.joining(", "));
+  }
+
   private static Path recording(Path scratch) {
     return scratch.resolve("recording");
   }
 
-  /** Small blobs together, one large one, one request; each noted when it was acknowledged. */
-  void work(Random random, Ledger ledger) throws IOException {
+  /**
+   * Small blobs together, one large one, a result that names them, a spec, a request; each noted
+   * when it was acknowledged.
+   */
+  void work(Random random, int client, int round, Ledger ledger) throws IOException {
     List<Blob> small = new ArrayList<>();
     for (int i = 0; i < 8; i++) {
       small.add(Blob.of(bytes(random, 1 + random.nextInt(20_000))));
@@ -105,7 +129,52 @@ final class RecordedFarm implements AutoCloseable {
       writer.commit();
     }
     ledger.blobAcknowledged(large.digest());
+
+    keepResult(small.getFirst().digest());
+    ledger.resultKept(small.getFirst().digest());
+
+    String instance = FoundMirror.INSTANCES.get(client);
+    ledger.specPublished(instance, publish(instance, round));
     ledger.requestAccepted(execute(random));
+  }
+
+  /** That of an action whose only output is the action itself, to have no need of more names. */
+  static ActionResult result(Digest action) {
+    ActionResult.Builder result = ActionResult.newBuilder();
+    result.addOutputFilesBuilder().setPath("out").setDigest(WireDigests.toWire(action));
+    return result.build();
+  }
+
+  private void keepResult(Digest action) {
+    UpdateActionResultRequest request =
+        UpdateActionResultRequest.newBuilder()
+            .setInstanceName("default")
+            .setActionDigest(WireDigests.toWire(action))
+            .setActionResult(result(action))
+            .build();
+    ActionResult unused =
+        ActionCacheGrpc.newBlockingStub(channel)
+            .withDeadlineAfter(1, TimeUnit.MINUTES)
+            .updateActionResult(request);
+  }
+
+  private DagHash publish(String instance, int round) throws IOException {
+    List<Path> manifests = SpackSpecs.manifests();
+    Path manifest = manifests.get(round % manifests.size());
+    blobs.putAll(new Scope(instance, "test"), SpackSpecs.blobsOf(manifest));
+    PushSpecResponse answer =
+        MirrorGrpc.newBlockingStub(channel)
+            .withDeadlineAfter(1, TimeUnit.MINUTES)
+            .pushSpecs(
+                PushSpecsRequest.newBuilder()
+                    .setInstanceName(instance)
+                    .addSpecs(PushSpecRequest.newBuilder().setManifest(Files.readString(manifest)))
+                    .build())
+            .getResults(0);
+    if (answer.getStatus().getCode() != 0) {
+      throw new IOException(manifest + " is refused: " + answer.getStatus().getMessage());
+    }
+    return SpackSpecs.hashOf(manifest);
   }
 
   private static byte[] bytes(Random random, int count) {
