@@ -240,6 +240,31 @@ class BadInputTest {
   }
 
   @Test
+  void anExecutorWithoutSlotsOrWithTooManyIsRefused() {
+    ScriptedExecutor executor = new ScriptedExecutor(farm, "e1");
+    for (int slots : new int[] {-1, 0, 1_025, Integer.MAX_VALUE}) {
+      StatusRuntimeException refused =
+          assertThrows(StatusRuntimeException.class, () -> executor.register(slots));
+      assertEquals(Status.Code.INVALID_ARGUMENT, refused.getStatus().getCode());
+    }
+    executor.register(1_024);
+  }
+
+  @Test
+  void theTextOfAFailureIsCutOff() {
+    try (ScriptedExecutor executor = new ScriptedExecutor(farm, "e1")) {
+      executor.run(
+          1,
+          (outcome, lease) ->
+              executor.failure(lease, FailureClass.FAILURE_RECIPE, "x".repeat(100_000)));
+      Dag dag = new Dag().node("wordy");
+      Request done = TestFarm.last(farm.client().execute(farm.request(dag, "bob").build()));
+      int length = done.getTasks(0).getFailure().getMessage().length();
+      assertTrue(length > 3_000 && length <= 4_001, length + " characters");
+    }
+  }
+
+  @Test
   void aClientThatIsGoneCancelsNothingAndFindsItsRequestAgain() {
     ManagedChannel connection = farm.connect();
     Iterator<ExecuteUpdate> updates =

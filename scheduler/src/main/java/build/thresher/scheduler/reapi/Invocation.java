@@ -20,7 +20,7 @@ import java.net.InetSocketAddress;
  * whose turn it is and what people are shown; a client that lies gains no rights.
  */
 final class Invocation {
-  private static final int MAX_NAME = 200;
+  static final int MAX_NAME = 200;
   private static final String UNNAMED = "reapi";
   private static final Context.Key<String> KEY = Context.key("invocation");
   private static final Context.Key<String> MACHINE = Context.key("machine");
@@ -70,7 +70,8 @@ final class Invocation {
     }
   }
 
-  private static String describe(byte[] header) {
+  /** What a header says of the run, in a line. */
+  static String describe(byte[] header) {
     try {
       RequestMetadata metadata = RequestMetadata.parseFrom(header);
       String tool = metadata.getToolDetails().getToolName();
@@ -84,6 +85,6 @@ final class Invocation {
 
   private static String clean(String name) {
     String cut = name.length() <= MAX_NAME ? name : name.substring(0, MAX_NAME);
-    return cut.replaceAll("\\p{Cntrl}", " ");
+    return cut.replaceAll("\\p{Cc}", " ");
   }
 }

@@ -82,6 +82,14 @@ class ActionFuzzTest extends HostileBytes {
     }
   }
 
+  @Hostile
+  void whatACallSaysOfItselfIsShortAndOfOneLine(byte[] header) {
+    String name = Invocation.describe(header);
+    assertFalse(name.isEmpty());
+    assertTrue(name.length() <= Invocation.MAX_NAME, name);
+    assertTrue(name.chars().noneMatch(Character::isISOControl), name);
+  }
+
   private static void assertBelow(String path) {
     assertFalse(path.startsWith("/") || path.indexOf('\0') >= 0, path);
     for (String part : path.split("/", -1)) {

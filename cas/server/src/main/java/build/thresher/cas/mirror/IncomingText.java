@@ -94,6 +94,6 @@ final class IncomingText {
 
   private static String printable(String text) {
     String cut = text.length() > 200 ? text.substring(0, 200) + "…" : text;
-    return cut.replaceAll("\\p{Cntrl}", "?");
+    return cut.replaceAll("\\p{Cc}", "?");
   }
 }

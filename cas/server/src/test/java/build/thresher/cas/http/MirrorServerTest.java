@@ -2,6 +2,7 @@ package build.thresher.cas.http;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.cas.api.Digest;
@@ -327,6 +328,53 @@ class MirrorServerTest {
   }
 
   @Test
+  void connectionsBeyondTheLimitWaitForOneToEnd() throws Exception {
+    MirrorHttpOptions options =
+        new MirrorHttpOptions(
+            "127.0.0.1", 0, Optional.empty(), 1, Duration.ofSeconds(30), Duration.ofSeconds(30));
+    byte[] request =
+        "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(StandardCharsets.ISO_8859_1);
+    try (MirrorServer small =
+            MirrorServer.start(
+                options,
+                mirror,
+                blobs,
+                SourceLookup.NONE,
+                (role, instance, who) -> false,
+                ImmutableMap.of());
+        Socket first = new Socket("127.0.0.1", small.port());
+        Socket second = new Socket()) {
+      first.getOutputStream().write(request);
+      assertEquals('H', first.getInputStream().read());
+      second.connect(new java.net.InetSocketAddress("127.0.0.1", small.port()));
+      second.getOutputStream().write(request);
+      second.setSoTimeout(300);
+      assertThrows(java.net.SocketTimeoutException.class, () -> second.getInputStream().read());
+      first.close();
+      second.setSoTimeout(20_000);
+      assertEquals('H', second.getInputStream().read());
+    }
+  }
+
+  @Test
+  void aBodyThatIsTooLargeIsRefusedBeforeItComes() throws Exception {
+    try (MirrorServer withDoor =
+        MirrorServer.start(
+            MirrorHttpOptions.listeningOn("127.0.0.1", 0),
+            mirror,
+            blobs,
+            SourceLookup.NONE,
+            (role, instance, who) -> false,
+            ImmutableMap.of("/door", (request, response) -> response.status(401).send()))) {
+      String begin = "PUT /door HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ";
+      String large = raw(withDoor, begin + ((64L << 30) + 1) + "\r\n\r\n");
+      assertTrue(large.startsWith("HTTP/1.1 413"), large);
+      String other = raw(withDoor, begin + "0\r\n\r\n");
+      assertTrue(other.startsWith("HTTP/1.1 401"), other);
+    }
+  }
+
+  @Test
   void whoTakesNothingOfAnAnswerIsDisconnectedAndWhoTakesLittleIsNot() throws Exception {
     Duration patience = Duration.ofSeconds(2);
     byte[] large = new byte[48 << 20]; // more than fits into the buffers of both ends
@@ -376,6 +424,10 @@ class MirrorServerTest {
 
   /** Sends bytes as they are: a client library would tidy them up. */
   private String raw(String request) throws IOException {
+    return raw(server, request);
+  }
+
+  private static String raw(MirrorServer server, String request) throws IOException {
     try (Socket socket = new Socket("127.0.0.1", server.port())) {
       socket.setSoTimeout(20_000); // the connection is closed long before, as it was asked for
       ByteArrayOutputStream answer = new ByteArrayOutputStream();
