@@ -21,6 +21,9 @@ from spack.extensions.farm.compat import tty
 
 NAME = "farm"
 
+TAKING = """Take the specs of another binary mirror into an instance of the farm that is meant for them. The farm verifies every
+signature and archive. What was interrupted goes on when it is started again. `thresher mirror import --help` says more."""
+
 
 def ask():
     """Name, url and key fingerprint, as the farm says them."""
@@ -152,6 +155,36 @@ def add(name, scope):
     trust(mirror)
     tty.msg("%s is mirror `%s`, its key %s is trusted; spack install now finds what the farm has" % (mirror["url"], name, mirror["fingerprint"]))
     return 0
+
+
+def take(args):
+    options = [option for option in ("unsigned", "json", "dry_run") if getattr(args, option)]
+    command = ["mirror", "import"] + ["--" + option.replace("_", "-") for option in options]
+    command += ["--instance=" + args.instance] if args.instance else []
+    command += ["--jobs=%d" % args.jobs] if args.jobs is not None else []
+    url, secrets = whereabouts(args.mirror)
+    return program.run(command + [url], secrets)
+
+
+def whereabouts(name):
+    """Where a mirror is, and what the program needs in its environment to read it: what Spack has configured for it."""
+    configured = spack.mirrors.mirror.MirrorCollection(binary=True)
+    if name not in configured:
+        return name, {}
+    mirror = configured[name]
+    pair = mirror.get_access_pair("fetch") or (None, None)
+    if mirror.fetch_url.startswith("s3:"):
+        secrets = {
+            "AWS_ENDPOINT_URL": mirror.get_endpoint_url("fetch"),
+            "AWS_ACCESS_KEY_ID": pair[0],
+            "AWS_SECRET_ACCESS_KEY": pair[1],
+            "AWS_SESSION_TOKEN": mirror.get_access_token("fetch"),
+        }
+    elif mirror.fetch_url.startswith("oci"):
+        secrets = {"OCI_USERNAME": pair[0], "OCI_PASSWORD": pair[1]}
+    else:
+        secrets = {}
+    return mirror.fetch_url, {variable: value for variable, value in secrets.items() if value}
 
 
 def missing(asked, url):

@@ -32,14 +32,14 @@ def environment():
     return dict(os.environ, THRESHER_COMMAND="spack farm")
 
 
-def run(arguments):
-    """Runs it on this terminal; returns its exit code."""
-    return wait(start(arguments))
+def run(arguments, variables=()):
+    """Runs it on this terminal, with more in its environment; returns its exit code."""
+    return wait(start(arguments, variables))
 
 
-def start(arguments, **options):
+def start(arguments, variables=(), **options):
     sys.stdout.flush()
-    return subprocess.Popen(command() + arguments, env=environment(), **options)
+    return subprocess.Popen(command() + arguments, env=dict(environment(), **dict(variables)), **options)
 
 
 def wait(process):

@@ -78,6 +78,13 @@ def setup_parser(subparser):
     add.add_argument("name", nargs="?", default=mirror.NAME)
     add.add_argument("--scope", help="configuration scope to change")
     mirror_sub.add_parser("list", help="show the farm's mirror and its key")
+    taking = mirror_sub.add_parser("import", help="take another mirror into the farm", description=mirror.TAKING)
+    taking.add_argument("mirror", help="name of a mirror that Spack has configured, a directory, or a URL")
+    taking.add_argument("--instance", help="instance of the farm that takes it (default: the farm's first)")
+    taking.add_argument("--unsigned", action="store_true", help="leave signatures aside; only for instances that take unsigned specs")
+    taking.add_argument("-j", "--jobs", type=int, default=None, metavar="N", help="files of the mirror that are read at a time")
+    taking.add_argument("--json", action="store_true", help="one JSON object a line")
+    taking.add_argument("--dry-run", action="store_true", help="only list what the mirror has")
 
 
 def setup_sources(sources):
@@ -145,7 +152,9 @@ def farm(parser, args):
         return mirror.add(args.name, args.scope)
     if command == "mirror" and args.mirror_command == "list":
         return program.run(["mirror", "list"])
-    tty.die("spack farm needs a subcommand: install, sources, status, requests, wait, logs, cancel, mirror add or mirror list")
+    if command == "mirror" and args.mirror_command == "import":
+        return mirror.take(args)
+    tty.die("spack farm needs a subcommand: install, sources, status, requests, wait, logs, cancel, mirror add, mirror list or mirror import")
 
 
 def farm_install(args):

@@ -55,6 +55,13 @@ final class MirrorImportCommand implements Callable<Integer> {
       description = "One JSON object a line: hash, spec, fate, bytes, and why it failed.")
   private boolean json;
 
+  @Option(
+      names = "--unsigned",
+      description =
+          "Leave signatures aside, for mirrors whose keys nobody here trusts: only into an instance that"
+              + " takes unsigned specs (mirror.unsigned). Archives are verified all the same.")
+  private boolean unsigned;
+
   @Option(names = "--dry-run", description = "Only list what the mirror has.")
   private boolean dryRun;
 
@@ -90,7 +97,8 @@ final class MirrorImportCommand implements Callable<Integer> {
               mirror,
               new RemoteBlobStore(channel, instance),
               MirrorGrpc.newBlockingStub(channel),
-              instance)
+              instance,
+              !unsigned)
           .run(
               specs,
               jobs,

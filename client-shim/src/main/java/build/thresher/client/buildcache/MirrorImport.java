@@ -49,11 +49,17 @@ public final class MirrorImport {
 
   /**
    * @param instance of the farm; one that takes what others built
+   * @param signatures whether they are handed over; without them the instance has to take unsigned
+   *     specs
    */
   public MirrorImport(
-      Mirror mirror, BlobStore store, MirrorGrpc.MirrorBlockingStub farm, String instance) {
+      Mirror mirror,
+      BlobStore store,
+      MirrorGrpc.MirrorBlockingStub farm,
+      String instance,
+      boolean signatures) {
     this.mirror = mirror;
-    this.reader = new SpecReader(mirror);
+    this.reader = new SpecReader(mirror, signatures);
     this.uploads = new BlobUploads(mirror, store, new Scope(instance, "import"));
     this.farm = farm;
     this.instance = instance;

@@ -16,9 +16,14 @@ import java.util.Optional;
 /** What a mirror says of its specs. Nothing of it is verified here. Threading: any thread. */
 final class SpecReader {
   private final Mirror mirror;
+  private final boolean signatures;
 
-  SpecReader(Mirror mirror) {
+  /**
+   * @param signatures whether they are handed over with the specs that have one
+   */
+  SpecReader(Mirror mirror, boolean signatures) {
     this.mirror = mirror;
+    this.signatures = signatures;
   }
 
   /**
@@ -43,9 +48,9 @@ final class SpecReader {
           digest(part.path("checksum").asText(), part.path("contentLength").asLong(-1), spec);
       blobs.put(digest, Mirror.blobPath(digest.hex()));
     }
-    String text = new String(manifest, StandardCharsets.UTF_8);
     return new Described(
-        PushSpecRequest.newBuilder().setManifest(text).build(), ImmutableMap.copyOf(blobs));
+        PushSpecRequest.newBuilder().setManifest(handedOver(manifest)).build(),
+        ImmutableMap.copyOf(blobs));
   }
 
   private Described legacy(Spec spec) throws IOException {
@@ -56,11 +61,16 @@ final class SpecReader {
     Digest archive = digest(checksum, sizeOf(path), spec);
     LegacySpec legacy =
         LegacySpec.newBuilder()
-            .setSpecFile(new String(text, StandardCharsets.UTF_8))
+            .setSpecFile(handedOver(text))
             .setArchive(WireDigests.toWire(archive))
             .build();
     return new Described(
         PushSpecRequest.newBuilder().setLegacySpec(legacy).build(), ImmutableMap.of(archive, path));
+  }
+
+  private String handedOver(byte[] text) {
+    String all = new String(text, StandardCharsets.UTF_8);
+    return signatures ? all : ClearSigned.content(all);
   }
 
   /** An index does not say whether a spec is signed. */

@@ -90,7 +90,7 @@ class MirrorTransferTest {
   }
 
   @Test
-  void anExportIsAMirrorThatCanBeImported() throws Exception {
+  void anExportIsAMirrorThatIsBroughtUpToDate() throws Exception {
     assertEquals(0, take("review", fixture("v3-unsigned")).exit());
     assertEquals(0, take("review", fixture("v2-unsigned")).exit());
     Path out = dir.resolve("out");
@@ -106,10 +106,6 @@ class MirrorTransferTest {
     assertArrayEquals(
         index, Files.readAllBytes(out.resolve("v3/manifests/index/index.manifest.json")));
     assertEquals(blobs, count(out.resolve("blobs")));
-    // Its manifests are signed by the farm, which the other instance does not trust.
-    Processes.Ended copied = take("copy", out.toString());
-    assertEquals(1, copied.exit(), copied.output());
-    assertTrue(copied.output().contains("is not trusted here"), copied.output());
   }
 
   @Test
