@@ -5,11 +5,13 @@ Ends with the command's exit code. An empty TEXT is never typed on.
 """
 import os
 import pty
+import signal
 import sys
 
 text, command = sys.argv[1].encode(), sys.argv[2:]
 child, terminal = pty.fork()
 if child == 0:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored in what a shell has started in the background
     os.execvp(command[0], command)
 shown, typed = b"", not text
 while True:

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
@@ -67,6 +68,7 @@ class OciTest {
   }
 
   @Test
+  @Tag("long")
   void spackOneOnePushesListsAndInstalls(@TempDir Path directory) throws Exception {
     Path older = Path.of(System.getProperty("user.home"), "spack-1.1");
     assumeTrue(Files.isExecutable(older.resolve("bin/spack")), "SKIPPED: no Spack 1.1 found");
