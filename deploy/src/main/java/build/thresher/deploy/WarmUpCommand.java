@@ -94,8 +94,10 @@ final class WarmUpCommand implements Callable<Integer> {
                   "mirror.unsigned=[warm-up]"));
       writeMirror(directory.resolve("mirror"));
       try (FarmServer farm = FarmServer.start(config)) {
-        return runClient(farm.grpcTarget(), token, writePlan(directory))
-            + work(config, farm, token);
+        int asked = runClient(farm.grpcTarget(), token, writePlan(directory));
+        return "start".equals(System.getenv("THRESHER_WARM_UP"))
+            ? asked
+            : asked + work(config, farm, token);
       }
     } finally {
       MoreFiles.deleteRecursively(directory, RecursiveDeleteOption.ALLOW_INSECURE);

@@ -121,7 +121,7 @@ class RoughNetworkTest {
 
   @Test
   void noResultIsLostOrMadeTwiceThroughManyFaults() throws Exception {
-    actionsThroughFaults(100);
+    actionsThroughFaults(50);
   }
 
   @Test
