@@ -1,6 +1,7 @@
 package build.thresher.scheduler.reapi;
 
 import build.bazel.remote.execution.v2.RequestMetadata;
+import build.thresher.cas.api.Printable;
 import build.thresher.scheduler.core.ClientName;
 import build.thresher.scheduler.shell.Caller;
 import com.google.protobuf.InvalidProtocolBufferException;
@@ -85,6 +86,6 @@ final class Invocation {
 
   private static String clean(String name) {
     String cut = name.length() <= MAX_NAME ? name : name.substring(0, MAX_NAME);
-    return cut.replaceAll("\\p{Cc}", " ");
+    return Printable.of(cut, MAX_NAME);
   }
 }

@@ -16,7 +16,7 @@ import build.thresher.cas.api.CorruptBlobException;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.DigestMismatchException;
 import build.thresher.cas.api.Scope;
-import com.google.common.collect.Iterables;
+import com.google.common.collect.Lists;
 import com.google.protobuf.UnsafeByteOperations;
 import io.grpc.Channel;
 import io.grpc.Status;
@@ -69,7 +69,8 @@ public final class RemoteBlobStore implements BlobStore {
   @Override
   public Set<Digest> findMissing(Scope scope, Collection<Digest> wanted) throws IOException {
     Set<Digest> missing = new LinkedHashSet<>();
-    for (List<Digest> page : Iterables.partition(new LinkedHashSet<>(wanted), FIND_MISSING_PAGE)) {
+    for (List<Digest> page :
+        Lists.partition(List.copyOf(new LinkedHashSet<>(wanted)), FIND_MISSING_PAGE)) {
       FindMissingBlobsRequest.Builder request =
           FindMissingBlobsRequest.newBuilder()
               .setInstanceName(instanceName)

@@ -12,7 +12,7 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.WireDigests;
-import com.google.common.collect.Iterables;
+import com.google.common.collect.Lists;
 import com.google.protobuf.InvalidProtocolBufferException;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -111,7 +111,7 @@ public final class NamedBlobs {
   }
 
   private void ask() throws IOException {
-    for (List<Digest> some : Iterables.partition(unasked, ASKED_TOGETHER)) {
+    for (List<Digest> some : Lists.partition(List.copyOf(unasked), ASKED_TOGETHER)) {
       for (Digest missing : blobs.findMissing(scope, some)) {
         throw new BlobNotFoundException(missing);
       }

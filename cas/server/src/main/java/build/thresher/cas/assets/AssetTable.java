@@ -8,7 +8,7 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.WireDigests;
 import build.thresher.cas.store.ResultTable;
 import build.thresher.store.v1.AssetRecord;
-import com.google.common.collect.Iterables;
+import com.google.common.collect.Lists;
 import com.google.protobuf.InvalidProtocolBufferException;
 import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;
@@ -86,7 +86,7 @@ public final class AssetTable implements PushedAssets {
     for (Name name : names) {
       Set<Digest> all = requireAll(scope, name.kind(), record.build());
       if (expiresAt.isPresent()) {
-        for (List<Digest> some : Iterables.partition(all, LEASED_TOGETHER)) {
+        for (List<Digest> some : Lists.partition(List.copyOf(all), LEASED_TOGETHER)) {
           blobs.lease(scope, some, until);
         }
         table.put(key(scope, name), record.build().toByteArray(), until);
