@@ -10,6 +10,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
 /**
  * A library that makes calls of a process fail that change files below one directory, as a bad or
@@ -20,10 +24,14 @@ public final class DiskFaults {
   public static final int ENOSPC = 28;
   public static final int ALL = 1_000_000;
 
-  private final Path library;
+  private static final int SIDE_BY_SIDE = 4;
 
-  private DiskFaults(Path library) {
+  private final Path library;
+  private final ChildJvm jvm;
+
+  private DiskFaults(Path library, ChildJvm jvm) {
     this.library = library;
+    this.jvm = jvm;
   }
 
   /**
@@ -67,7 +75,7 @@ public final class DiskFaults {
       System.out.println("no C compiler: " + e.getMessage());
     }
     assumeTrue(compiled, "SKIPPED: calls cannot be made to fail without a C compiler (cc)");
-    return new DiskFaults(library);
+    return new DiskFaults(library, ChildJvm.with(scratch));
   }
 
   /**
@@ -78,6 +86,42 @@ public final class DiskFaults {
   public record Ran(int exit, List<String> said, String errors) {
     public boolean failed() {
       return errors.contains("fault: ");
+    }
+  }
+
+  /** What a test does with one plan. */
+  @FunctionalInterface
+  public interface Trial {
+    /**
+     * @param scratch an empty directory of this plan's own
+     * @return whether a call failed
+     */
+    boolean of(Plan plan, Path scratch) throws Exception;
+  }
+
+  /**
+   * Each plan once, some side by side: most of a trial waits for processes to start and for disks.
+   *
+   * @return in how many of them a call failed
+   */
+  public int each(List<Plan> plans, Path scratch, Trial trial) throws Exception {
+    try (ExecutorService several = Executors.newFixedThreadPool(SIDE_BY_SIDE)) {
+      List<Future<Boolean>> all = new ArrayList<>();
+      for (Plan plan : plans) {
+        Path own = Files.createDirectory(scratch.resolve("plan-" + all.size()));
+        all.add(several.submit(() -> trial.of(plan, own)));
+      }
+      int failed = 0;
+      for (int i = 0; i < plans.size(); i++) {
+        try {
+          failed += all.get(i).get() ? 1 : 0;
+        } catch (ExecutionException e) {
+          several.shutdownNow();
+          throw new AssertionError("with the plan " + plans.get(i), e.getCause());
+        }
+      }
+      System.out.println(plans.size() + " plans of failing calls, in " + failed + " a call failed");
+      return failed;
     }
   }
 
@@ -93,19 +137,8 @@ public final class DiskFaults {
       throws IOException, InterruptedException {
     Path out = scratch.resolve("out");
     Path err = scratch.resolve("err");
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-Xmx256m",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                System.getProperty("java.class.path"),
-                program.getName()));
-    command.addAll(arguments);
     ProcessBuilder builder =
-        new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
+        jvm.of(program, arguments).redirectOutput(out.toFile()).redirectError(err.toFile());
     builder.environment().putAll(environment(root, armed, plan));
     int exit = builder.start().waitFor();
     return new Ran(exit, Files.readAllLines(out), Files.readString(err));

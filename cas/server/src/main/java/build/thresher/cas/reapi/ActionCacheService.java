@@ -64,6 +64,11 @@ public final class ActionCacheService extends ActionCacheGrpc.ActionCacheImplBas
 
   private ActionResult withInline(Scope scope, ActionResult result, GetActionResultRequest request)
       throws IOException {
+    if (!request.getInlineStdout()
+        && !request.getInlineStderr()
+        && request.getInlineOutputFilesCount() == 0) {
+      return result;
+    }
     long room = MAX_ANSWER_BYTES - result.getSerializedSize();
     ActionResult.Builder answer = result.toBuilder();
     if (request.getInlineStdout() && result.getStdoutRaw().isEmpty() && result.hasStdoutDigest()) {

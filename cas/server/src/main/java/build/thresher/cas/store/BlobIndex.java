@@ -21,6 +21,9 @@ final class BlobIndex {
   /** More are looked up by several threads at once, each this many. */
   private static final int LOOKED_UP_TOGETHER = 1_000;
 
+  /** So many are looked for in memory first. */
+  private static final int FEW = 16;
+
   private final Database database;
   private final NativeReads reads;
   private final AtomicBoolean closed = new AtomicBoolean();
@@ -40,19 +43,31 @@ final class BlobIndex {
     if (digests.isEmpty()) {
       return List.of();
     }
+    List<byte @Nullable []> found = null;
+    if (digests.size() <= FEW) {
+      found =
+          reads.getFromMemory(database.metadata, digests.stream().map(Digest::hashBytes).toList());
+    }
+    if (found == null) {
+      found = lookUp(digests);
+    }
+    List<@Nullable BlobRecord> records = new ArrayList<>(digests.size());
+    for (int i = 0; i < digests.size(); i++) {
+      records.add(record(digests.get(i), found.get(i)));
+    }
+    return records;
+  }
+
+  private List<byte @Nullable []> lookUp(List<Digest> digests) throws IOException {
     List<Callable<List<byte[]>>> lookups = new ArrayList<>();
     for (List<Digest> some : Lists.partition(digests, LOOKED_UP_TOGETHER)) {
       List<byte[]> keys = some.stream().map(Digest::hashBytes).toList();
       List<ColumnFamilyHandle> families = Collections.nCopies(keys.size(), database.metadata);
       lookups.add(() -> database.db.multiGetAsList(families, keys));
     }
-    List<byte[]> found = new ArrayList<>(digests.size());
+    List<byte @Nullable []> found = new ArrayList<>(digests.size());
     reads.callAll(lookups).forEach(found::addAll);
-    List<@Nullable BlobRecord> records = new ArrayList<>(digests.size());
-    for (int i = 0; i < digests.size(); i++) {
-      records.add(record(digests.get(i), found.get(i)));
-    }
-    return records;
+    return found;
   }
 
   /**

@@ -55,7 +55,7 @@ final class BlobReads {
                 BlobIndex.inline(digest, stored.value(), (int) offset, (int) length));
         case FILE ->
             new CheckedFileStream(
-                files.openForRead(digest, index),
+                files.read(digest, index, offset, length),
                 BlobIndex.fileChecksums(digest, stored.value()),
                 digest.sizeBytes(),
                 offset,

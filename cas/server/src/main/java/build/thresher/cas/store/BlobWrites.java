@@ -80,9 +80,11 @@ final class BlobWrites {
     return largeWriter(atMostBytes, null, path, 0, done -> Files.deleteIfExists(done));
   }
 
-  private static FileChannel openAt(Path path, long offset) throws StoreUnavailableException {
+  private SequentialFile openAt(Path path, long offset) throws StoreUnavailableException {
     try {
-      return PartialUploads.openAt(path, offset);
+      return offset == 0
+          ? files.create(path)
+          : new SequentialFile(path, PartialUploads.openAt(path, offset), null);
     } catch (IOException e) {
       throw new StoreUnavailableException("there is no file for the upload: " + e.getMessage(), e);
     }
@@ -117,11 +119,11 @@ final class BlobWrites {
       LargeBlobWriter.Ending ending)
       throws IOException {
     Room.Reservation reservation = reserve.reserve(atMostBytes);
-    FileChannel file = null;
+    SequentialFile file = null;
     boolean opened = false;
     try {
       file = openAt(path, offset);
-      NamingBlobWriter writer =
+      LargeBlobWriter writer =
           new LargeBlobWriter(
               atMostBytes,
               expected,
@@ -133,6 +135,9 @@ final class BlobWrites {
                   ending.end(done);
                 }
               });
+      if (offset > 0) {
+        writer.readBack();
+      }
       opened = true;
       return writer;
     } finally {

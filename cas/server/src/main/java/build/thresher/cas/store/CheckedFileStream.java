@@ -3,14 +3,13 @@ package build.thresher.cas.store;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 
 /**
  * A range of a large blob, read a block at a time; each block is checked before a byte of it is
  * given out. Used by one thread at a time.
  */
 final class CheckedFileStream extends InputStream {
-  private final FileChannel file;
+  private final FileBytes file;
   private final BlockChecksums checksums;
   private final long sizeBytes;
   private final OnDamage onDamage;
@@ -24,7 +23,7 @@ final class CheckedFileStream extends InputStream {
   }
 
   CheckedFileStream(
-      FileChannel file,
+      FileBytes file,
       BlockChecksums checksums,
       long sizeBytes,
       long offset,
@@ -82,7 +81,7 @@ final class CheckedFileStream extends InputStream {
 
   /** Reads one block into a buffer and checks it. */
   static void readBlock(
-      FileChannel file, BlockChecksums checksums, long sizeBytes, int index, ByteBuffer block)
+      FileBytes file, BlockChecksums checksums, long sizeBytes, int index, ByteBuffer block)
       throws IOException, DamagedException {
     long start = (long) index * BlockChecksums.BLOCK_BYTES;
     block.clear().limit((int) Math.min(BlockChecksums.BLOCK_BYTES, sizeBytes - start));

@@ -5,10 +5,8 @@ import build.thresher.cas.api.StoreUnavailableException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -35,6 +33,7 @@ public final class CompressedForms {
 
   private final @Nullable Path dir;
   private final long maxBytes;
+  private final DirectFiles direct;
   private final Map<Digest, Kept> kept = new LinkedHashMap<>(16, 0.75f, true);
   private long keptBytes;
   private long nextFile;
@@ -44,41 +43,43 @@ public final class CompressedForms {
   /** A form, open. */
   public record Form(InputStream bytes, long sizeBytes) {}
 
-  private CompressedForms(@Nullable Path dir, long maxBytes) {
+  private CompressedForms(@Nullable Path dir, long maxBytes, DirectFiles direct) {
     this.dir = dir;
     this.maxBytes = maxBytes;
+    this.direct = direct;
   }
 
   /** Keeps none. */
   public static CompressedForms none() {
-    return new CompressedForms(null, 0);
+    return new CompressedForms(null, 0, DirectFiles.none());
   }
 
   /**
    * @param dir a directory of its own; what is in it is deleted
    * @param maxBytes of all forms together; 0: keeps none
+   * @param direct as in {@link StoreOptions}
    */
-  public static CompressedForms open(Path dir, long maxBytes) throws IOException {
+  public static CompressedForms open(Path dir, long maxBytes, boolean direct) throws IOException {
     Files.createDirectories(dir);
     try (Stream<Path> left = Files.list(dir)) {
       for (Path file : (Iterable<Path>) left::iterator) {
         Files.delete(file);
       }
     }
-    return new CompressedForms(dir, maxBytes);
+    return new CompressedForms(dir, maxBytes, direct ? DirectFiles.in(dir) : DirectFiles.none());
   }
 
   /** The form of a blob, or null. The caller closes it. */
   public @Nullable Form read(Digest blob) {
     Kept found;
-    FileChannel file;
+    FileBytes file;
     synchronized (this) {
       found = kept.get(blob);
       if (found == null) {
         return null;
       }
       try {
-        file = FileChannel.open(found.file(), StandardOpenOption.READ);
+        file = direct.read(found.file(), 0, found.sizeBytes());
       } catch (IOException e) {
         forget(blob, found, e);
         return null;
@@ -153,7 +154,7 @@ public final class CompressedForms {
     private final Digest blob;
     private final BlockChecksums.Builder checksums = new BlockChecksums.Builder();
     private @Nullable Path path;
-    private @Nullable FileChannel file;
+    private @Nullable SequentialFile file;
     private long sizeBytes;
 
     private Recorder(Digest blob, @Nullable Path path) {
@@ -173,16 +174,13 @@ public final class CompressedForms {
         return;
       }
       try {
-        FileChannel out = file;
+        SequentialFile out = file;
         if (out == null) {
-          out = FileChannel.open(to, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+          out = direct.create(to);
           file = out;
         }
         checksums.update(bytes);
-        ByteBuffer rest = bytes.duplicate();
-        while (rest.hasRemaining()) {
-          out.write(rest);
-        }
+        out.write(bytes.duplicate());
       } catch (IOException e) {
         log.warn("a compressed form cannot be written and is not kept blob={}", blob, e);
         close();
@@ -192,11 +190,12 @@ public final class CompressedForms {
     /** All was written, and whoever decoded it got the blob. */
     public void keep() {
       Path whole = path;
-      FileChannel out = file;
+      SequentialFile out = file;
       if (whole == null || out == null) {
         return;
       }
       try {
+        out.flush();
         out.close();
         path = null;
         CompressedForms.this.keep(blob, new Kept(whole, sizeBytes, checksums.build()));
@@ -209,7 +208,7 @@ public final class CompressedForms {
     public void close() {
       Path unfinished = path;
       path = null;
-      try (FileChannel out = file) {
+      try (SequentialFile out = file) {
         if (out != null && unfinished != null) {
           delete(unfinished);
         }

@@ -25,20 +25,25 @@ final class LargeBlobFiles {
   private final Path quarantine;
   private final Disk disk;
   private final WriteGate gate;
+  private final DirectFiles direct;
   private final AtomicLong nextTemporary = new AtomicLong();
 
-  private LargeBlobFiles(Path dir, Disk disk, WriteGate gate) {
+  private LargeBlobFiles(Path dir, Disk disk, WriteGate gate, DirectFiles direct) {
     this.blobs = dir.resolve("blobs");
     this.temporary = dir.resolve("tmp");
     this.quarantine = dir.resolve("quarantine");
     this.disk = disk;
     this.gate = gate;
+    this.direct = direct;
   }
 
   /** Makes the directories, durably, and removes what a crash left half written. */
-  static LargeBlobFiles open(Path dir, Disk disk, WriteGate gate) throws IOException {
-    LargeBlobFiles files = new LargeBlobFiles(dir, disk, gate);
-    Files.createDirectories(files.temporary);
+  static LargeBlobFiles open(Path dir, Disk disk, WriteGate gate, boolean direct)
+      throws IOException {
+    Path temporary = Files.createDirectories(dir.resolve("tmp"));
+    LargeBlobFiles files =
+        new LargeBlobFiles(
+            dir, disk, gate, direct ? DirectFiles.in(temporary) : DirectFiles.none());
     Files.createDirectories(files.quarantine);
     Files.createDirectories(files.blobs);
     if (Files.notExists(files.blobs.resolve("ff"))) {
@@ -63,6 +68,11 @@ final class LargeBlobFiles {
 
   Path newTemporary() {
     return temporary.resolve(Long.toString(nextTemporary.incrementAndGet()));
+  }
+
+  /** An empty file, made anew. */
+  SequentialFile create(Path path) throws IOException {
+    return direct.create(path);
   }
 
   /** Moves a whole, verified file under its name; on return file and name are on disk. */
@@ -95,11 +105,27 @@ final class LargeBlobFiles {
     try {
       return FileChannel.open(path(digest), StandardOpenOption.READ);
     } catch (NoSuchFileException e) {
-      if (index.record(digest) == null) {
-        throw new BlobNotFoundException(digest);
-      }
-      throw new DamagedException(-1, "its file is gone");
+      throw gone(digest, index);
     }
+  }
+
+  /** The same for a range of it, from front to back. */
+  FileBytes read(Digest digest, BlobIndex index, long offset, long length)
+      throws IOException, DamagedException {
+    int block = BlockChecksums.BLOCK_BYTES;
+    long end = (offset + length + block - 1) / block * block;
+    try {
+      return direct.read(path(digest), offset / block * block, Math.min(end, digest.sizeBytes()));
+    } catch (NoSuchFileException e) {
+      throw gone(digest, index);
+    }
+  }
+
+  private static DamagedException gone(Digest digest, BlobIndex index) throws IOException {
+    if (index.record(digest) == null) {
+      throw new BlobNotFoundException(digest);
+    }
+    return new DamagedException(-1, "its file is gone");
   }
 
   void delete(Digest digest) throws IOException {

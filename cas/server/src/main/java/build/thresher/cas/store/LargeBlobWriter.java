@@ -17,7 +17,7 @@ final class LargeBlobWriter implements NamingBlobWriter {
   private final long atMostBytes;
   private final @Nullable Digest expected;
   private final Path path;
-  private final FileChannel file;
+  private final SequentialFile file;
   private final Target target;
   private final MessageDigest sha256 = Digest.sha256();
   private final BlockChecksums.Builder checksums = new BlockChecksums.Builder();
@@ -47,24 +47,21 @@ final class LargeBlobWriter implements NamingBlobWriter {
       long atMostBytes,
       @Nullable Digest expected,
       Path path,
-      FileChannel file,
+      SequentialFile file,
       Target target,
-      Ending ending)
-      throws IOException {
+      Ending ending) {
     this.atMostBytes = atMostBytes;
     this.expected = expected;
     this.path = path;
     this.file = file;
     this.target = target;
     this.ending = ending;
-    if (file.size() > 0) {
-      readBack();
-    }
   }
 
-  private void readBack() throws IOException {
+  /** Counts what stands in the file already. */
+  void readBack() throws IOException {
     ByteBuffer block = ByteBuffer.allocate(BlockChecksums.BLOCK_BYTES);
-    while (file.read(block.clear()) >= 0) {
+    while (file.channel().read(block.clear()) >= 0) {
       count(block.flip());
     }
   }
@@ -86,17 +83,19 @@ final class LargeBlobWriter implements NamingBlobWriter {
     }
     count(bytes);
     try {
-      while (bytes.hasRemaining()) {
-        file.write(bytes);
-      }
+      file.write(bytes);
     } catch (IOException e) {
-      // Nothing was promised yet, so this write fails alone; with room again the next succeeds.
       broken = true;
-      throw new StoreUnavailableException(
-          "%s cannot be written: %s"
-              .formatted(expected == null ? "a blob" : "blob " + expected, e.getMessage()),
-          e);
+      throw cannotBeWritten(e);
     }
+  }
+
+  /** Nothing was promised yet, so this write fails alone; with room again the next succeeds. */
+  private StoreUnavailableException cannotBeWritten(IOException e) {
+    return new StoreUnavailableException(
+        "%s cannot be written: %s"
+            .formatted(expected == null ? "a blob" : "blob " + expected, e.getMessage()),
+        e);
   }
 
   @Override
@@ -121,7 +120,12 @@ final class LargeBlobWriter implements NamingBlobWriter {
     if (expected != null && !actual.equals(expected)) {
       throw new DigestMismatchException(expected, actual.toString());
     }
-    target.publish(actual, file, path, checksums.build());
+    try {
+      file.flush();
+    } catch (IOException e) {
+      throw cannotBeWritten(e);
+    }
+    target.publish(actual, file.channel(), path, checksums.build());
   }
 
   @Override
@@ -131,11 +135,22 @@ final class LargeBlobWriter implements NamingBlobWriter {
     }
     ended = true;
     try (file) {
-      if (broken || position == 0) {
+      boolean worthKeeping = !broken && position > 0;
+      if (!worthKeeping || !isWhole()) {
         Files.deleteIfExists(path);
       }
     } finally {
       ending.end(path);
+    }
+  }
+
+  /** Whether all that arrived is in the file. */
+  private boolean isWhole() {
+    try {
+      file.flush();
+      return true;
+    } catch (IOException e) {
+      return false;
     }
   }
 }

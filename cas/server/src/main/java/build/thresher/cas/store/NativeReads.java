@@ -11,18 +11,64 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.jspecify.annotations.Nullable;
+import org.rocksdb.ColumnFamilyHandle;
+import org.rocksdb.ReadOptions;
+import org.rocksdb.ReadTier;
+import org.rocksdb.RocksDB;
+import org.rocksdb.RocksDBException;
 
 /**
- * A bounded pool of platform threads for calls into RocksDB, which would pin the carriers of
- * virtual threads. A closed pool has no call running, so that the database can be closed after it.
+ * Reads of RocksDB. What it has in memory is looked up by the caller, which costs less than to wake
+ * somebody; what may wait for the disk is read by a bounded pool of platform threads, because it
+ * would pin the carriers of virtual threads. When closed, no call runs, so that the database can be
+ * closed after it. Any thread.
  */
 final class NativeReads implements AutoCloseable {
+  private final RocksDB db;
+  private final ReadOptions inMemory = new ReadOptions().setReadTier(ReadTier.BLOCK_CACHE_TIER);
   private final ExecutorService threads;
 
-  NativeReads(int count) {
+  /** Shared by those who look into memory themselves; whoever closes has it alone. */
+  private final ReadWriteLock inUse = new ReentrantReadWriteLock();
+
+  private boolean closed;
+
+  NativeReads(RocksDB db, int count) {
+    this.db = db;
     this.threads =
         Executors.newFixedThreadPool(
             count, Thread.ofPlatform().daemon().name("blob-reader-", 0).factory());
+  }
+
+  /** One value, or null where there is none. */
+  byte @Nullable [] get(ColumnFamilyHandle family, byte[] key) throws IOException {
+    List<byte @Nullable []> found = getFromMemory(family, List.of(key));
+    return found == null
+        ? this.<byte @Nullable []>call(() -> db.get(family, key))
+        : found.getFirst();
+  }
+
+  /** Their values, null where there is none; null for all when one may be on disk only. */
+  @Nullable List<byte @Nullable []> getFromMemory(ColumnFamilyHandle family, List<byte[]> keys)
+      throws IOException {
+    inUse.readLock().lock();
+    try {
+      if (closed) {
+        throw new StoreUnavailableException("the store is closed", null);
+      }
+      List<byte @Nullable []> values = new ArrayList<>(keys.size());
+      for (byte[] key : keys) {
+        values.add(db.get(family, inMemory, key));
+      }
+      return values;
+    } catch (RocksDBException e) {
+      return null; // It says "incomplete"; of any other trouble those who read the disk are told.
+    } finally {
+      inUse.readLock().unlock();
+    }
   }
 
   <T> T call(Callable<T> read) throws IOException {
@@ -67,5 +113,12 @@ final class NativeReads implements AutoCloseable {
   @Override
   public void close() {
     Threads.end(threads);
+    inUse.writeLock().lock();
+    try {
+      closed = true;
+      inMemory.close();
+    } finally {
+      inUse.writeLock().unlock();
+    }
   }
 }

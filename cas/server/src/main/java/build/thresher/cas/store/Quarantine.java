@@ -6,7 +6,6 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.store.BlobIndex.Stored;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
@@ -118,7 +117,7 @@ final class Quarantine {
   private void requireSoundFile(Digest digest, BlockChecksums checksums, Progress progress)
       throws IOException, DamagedException {
     ByteBuffer block = ByteBuffer.allocate(BlockChecksums.BLOCK_BYTES);
-    try (FileChannel file = files.openForRead(digest, index)) {
+    try (FileBytes file = FileBytes.of(files.openForRead(digest, index))) {
       for (int i = 0; i < checksums.blocks(); i++) {
         CheckedFileStream.readBlock(file, checksums, digest.sizeBytes(), i, block);
         progress.read(block.limit());

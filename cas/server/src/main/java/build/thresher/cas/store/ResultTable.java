@@ -41,8 +41,7 @@ public final class ResultTable {
 
   /** The value that was put last; counts as a use of it. */
   public Optional<byte[]> find(byte[] key) throws IOException {
-    byte @Nullable [] found =
-        reads.<byte @Nullable []>call(() -> database.db.get(database.results, key));
+    byte @Nullable [] found = reads.get(database.results, key);
     if (found == null) {
       return Optional.empty();
     }

@@ -32,9 +32,9 @@ import org.slf4j.LoggerFactory;
  * reported, and repaired by its next upload. After the first failed sync the store serves reads
  * only. One process owns the directory.
  *
- * <p>Threading: any number of threads; calls block. RocksDB is asked on the threads of {@link
- * NativeReads} and written by the one of {@link GroupCommitter}. Locks: {@link DigestLocks}, held
- * while a large blob's file and metadata change together.
+ * <p>Threading: any number of threads; calls block. RocksDB is asked through {@link NativeReads}
+ * and written by the one of {@link GroupCommitter}. Locks: {@link DigestLocks}, held while a large
+ * blob's file and metadata change together.
  */
 public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore {
   private static final Logger log = LoggerFactory.getLogger(RocksBlobStore.class);
@@ -73,7 +73,7 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
     this.database = database;
     this.committer = committer;
     DigestLocks locks = new DigestLocks();
-    NativeReads nativeReads = new NativeReads(options.readThreads());
+    NativeReads nativeReads = new NativeReads(database.db, options.readThreads());
     lastUse = new LastUse(clock, options.lifetime(), committer, gate);
     index = new BlobIndex(database, nativeReads);
     Quarantine quarantine = new Quarantine(committer, index, files, locks);
@@ -127,7 +127,7 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
     boolean opened = false;
     try {
       WriteGate gate = new WriteGate();
-      LargeBlobFiles files = LargeBlobFiles.open(dir, disk, gate);
+      LargeBlobFiles files = LargeBlobFiles.open(dir, disk, gate, options.direct());
       database = Database.open(dir.resolve("db"), options);
       GroupCommitter committer = new GroupCommitter(database, disk, gate);
       Room room =
@@ -135,7 +135,8 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
               dir,
               options.reserveBytes(),
               options.maxBytes(),
-              () -> committer.statistics().bytes());
+              () -> committer.statistics().bytes(),
+              System::nanoTime);
       PartialUploads partial = PartialUploads.open(dir, clock);
       RocksBlobStore store =
           new RocksBlobStore(

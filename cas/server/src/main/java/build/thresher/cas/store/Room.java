@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Room in the store and on its file system. Writes reserve what they will need and are refused
@@ -14,21 +15,33 @@ import java.util.function.LongSupplier;
  * database and whoever shares the disk can go on; freed room is seen at once.
  */
 final class Room {
+  /** What the file system said is believed so long, where there is so much more than is needed. */
+  private static final long BELIEVED_NANOS = 10_000_000;
+
+  private static final long PLENTY_BYTES = 256L << 20;
+
   private final FileStore fileSystem;
   private final long reserveBytes;
   private final long maxBytes;
   private final LongSupplier heldBytes;
+  private final LongSupplier nanoTime;
+  private volatile @Nullable Asked lately;
   private final AtomicLong reservedBytes = new AtomicLong();
+
+  /** What the file system said. */
+  private record Asked(long usableBytes, long atNanos) {}
 
   /**
    * @param maxBytes sum of the blobs' sizes that may not be exceeded
    * @param heldBytes the sum now
    */
-  Room(Path dir, long reserveBytes, long maxBytes, LongSupplier heldBytes) throws IOException {
+  Room(Path dir, long reserveBytes, long maxBytes, LongSupplier heldBytes, LongSupplier nanoTime)
+      throws IOException {
     this.fileSystem = Files.getFileStore(dir);
     this.reserveBytes = reserveBytes;
     this.maxBytes = maxBytes;
     this.heldBytes = heldBytes;
+    this.nanoTime = nanoTime;
   }
 
   /** Room for one write; close it when the bytes are in place or given up. */
@@ -57,7 +70,7 @@ final class Room {
   Reservation reserve(long bytes) throws IOException {
     long others = reservedBytes.getAndAdd(bytes);
     Reservation reservation = new Reservation(bytes);
-    long usable = fileSystem.getUsableSpace();
+    long usable = usableBytes(bytes, others);
     long held = heldBytes.getAsLong();
     // Subtractions: a claimed size may be anything up to Long.MAX_VALUE.
     boolean full = maxBytes - held - others < bytes;
@@ -71,6 +84,19 @@ final class Room {
                   .formatted(bytes, usable, others, reserveBytes));
     }
     return reservation;
+  }
+
+  /** To ask costs as much as a small write's own work. */
+  private long usableBytes(long wanted, long others) throws IOException {
+    long now = nanoTime.getAsLong();
+    Asked asked = lately;
+    if (asked == null
+        || now - asked.atNanos() > BELIEVED_NANOS
+        || asked.usableBytes() - reserveBytes - others - PLENTY_BYTES < wanted) {
+      asked = new Asked(fileSystem.getUsableSpace(), now);
+      lately = asked;
+    }
+    return asked.usableBytes();
   }
 
   /** What should go to stay below nine tenths of the size; 0 where it is. */

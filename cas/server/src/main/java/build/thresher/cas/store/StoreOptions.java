@@ -12,6 +12,7 @@ import java.time.Duration;
  * @param scrubBytesPerSecond how fast blobs are read to find damage; 0: not at all
  * @param readThreads threads that ask RocksDB; its calls would pin virtual threads
  * @param blockCacheBytes memory for RocksDB's block cache
+ * @param direct large blobs go past the page cache, where the file system can do that
  */
 public record StoreOptions(
     int largeBlobBytes,
@@ -20,12 +21,13 @@ public record StoreOptions(
     Duration lifetime,
     long scrubBytesPerSecond,
     int readThreads,
-    long blockCacheBytes) {
+    long blockCacheBytes,
+    boolean direct) {
 
   /** The border is measured: see docs/adr/0002-blobs-in-rocksdb-and-files.md. */
   public static final StoreOptions DEFAULTS =
       new StoreOptions(
-          256 << 10, 1L << 30, Long.MAX_VALUE, Duration.ofHours(6), 4L << 20, 8, 32L << 20);
+          256 << 10, 1L << 30, Long.MAX_VALUE, Duration.ofHours(6), 4L << 20, 8, 32L << 20, true);
 
   public StoreOptions {
     if (largeBlobBytes < 1 || largeBlobBytes > 16 << 20) {
@@ -44,7 +46,14 @@ public record StoreOptions(
 
   public StoreOptions withLargeBlobBytes(int bytes) {
     return new StoreOptions(
-        bytes, reserveBytes, maxBytes, lifetime, scrubBytesPerSecond, readThreads, blockCacheBytes);
+        bytes,
+        reserveBytes,
+        maxBytes,
+        lifetime,
+        scrubBytesPerSecond,
+        readThreads,
+        blockCacheBytes,
+        direct);
   }
 
   public StoreOptions withReserveBytes(long bytes) {
@@ -55,7 +64,8 @@ public record StoreOptions(
         lifetime,
         scrubBytesPerSecond,
         readThreads,
-        blockCacheBytes);
+        blockCacheBytes,
+        direct);
   }
 
   public StoreOptions withMaxBytes(long bytes) {
@@ -66,7 +76,8 @@ public record StoreOptions(
         lifetime,
         scrubBytesPerSecond,
         readThreads,
-        blockCacheBytes);
+        blockCacheBytes,
+        direct);
   }
 
   public StoreOptions withLifetime(Duration guaranteed) {
@@ -77,11 +88,31 @@ public record StoreOptions(
         guaranteed,
         scrubBytesPerSecond,
         readThreads,
-        blockCacheBytes);
+        blockCacheBytes,
+        direct);
   }
 
   public StoreOptions withScrubBytesPerSecond(long bytes) {
     return new StoreOptions(
-        largeBlobBytes, reserveBytes, maxBytes, lifetime, bytes, readThreads, blockCacheBytes);
+        largeBlobBytes,
+        reserveBytes,
+        maxBytes,
+        lifetime,
+        bytes,
+        readThreads,
+        blockCacheBytes,
+        direct);
+  }
+
+  public StoreOptions withDirect(boolean past) {
+    return new StoreOptions(
+        largeBlobBytes,
+        reserveBytes,
+        maxBytes,
+        lifetime,
+        scrubBytesPerSecond,
+        readThreads,
+        blockCacheBytes,
+        past);
   }
 }

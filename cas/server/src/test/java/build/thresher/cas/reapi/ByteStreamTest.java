@@ -45,6 +45,11 @@ final class ByteStreamTest {
   private static final Scope SCOPE = new Scope(ReapiServer.INSTANCE, "test");
   private static final int BORDER = 128 << 10;
 
+  /**
+   * What of a large upload that runs goes into its file together, and is then seen from outside.
+   */
+  private static final int WRITTEN = 512 << 10;
+
   @TempDir Path temp;
   private RocksBlobStore store;
   private ReapiServer server;
@@ -56,7 +61,8 @@ final class ByteStreamTest {
             temp.resolve("store"),
             StoreOptions.DEFAULTS.withReserveBytes(0).withLargeBlobBytes(BORDER),
             InstantSource.system());
-    server = new ReapiServer(store, CompressedForms.open(temp.resolve("compressed"), 8 << 20));
+    server =
+        new ReapiServer(store, CompressedForms.open(temp.resolve("compressed"), 8 << 20, true));
   }
 
   @AfterEach
@@ -139,17 +145,15 @@ final class ByteStreamTest {
   void aWriteThatBrokeOffGoesOnAfterARestart() throws Exception {
     byte[] blob = random(1_000_000);
     String name = plain(blob);
-    UploadStream first = write(name).send(0, blob, 0, 300_000, false);
-    awaitReceived(name, 300_000);
-    first.send(300_000, blob, 300_000, 300_001, false);
-    awaitReceived(name, 300_001);
+    UploadStream first = write(name).send(0, blob, 0, WRITTEN, false);
+    awaitReceived(name, WRITTEN);
     first.breakOff();
     close();
     open();
-    assertEquals(300_001, status(name).getCommittedSize());
+    assertEquals(WRITTEN, status(name).getCommittedSize());
     assertFalse(status(name).getComplete());
     assertFalse(store.contains(SCOPE, Digest.of(blob)));
-    assertEquals(blob.length, write(name).sendAll(blob, 300_001, 100_000).committed());
+    assertEquals(blob.length, write(name).sendAll(blob, WRITTEN, 100_000).committed());
     assertArrayEquals(blob, read("blobs/" + Digest.of(blob), 0, 0));
     assertTrue(status(name).getComplete());
     assertEquals(blob.length, status(name).getCommittedSize());
@@ -158,42 +162,42 @@ final class ByteStreamTest {
 
   @Test
   void aClientMayGoBackBehindWhatArrivedButNotBeyondIt() throws Exception {
-    byte[] blob = random(400_000);
+    byte[] blob = random(1_000_000);
     String name = plain(blob);
-    UploadStream first = write(name).send(0, blob, 0, 200_000, false);
-    awaitReceived(name, 200_000);
+    UploadStream first = write(name).send(0, blob, 0, WRITTEN, false);
+    awaitReceived(name, WRITTEN);
     first.breakOff();
     refused(
         Status.Code.INVALID_ARGUMENT,
-        () -> write(name).send(200_001, blob, 200_001, blob.length, true).committed());
-    assertEquals(200_000, status(name).getCommittedSize());
+        () -> write(name).send(WRITTEN + 1, blob, WRITTEN + 1, blob.length, true).committed());
+    assertEquals(WRITTEN, status(name).getCommittedSize());
     assertEquals(blob.length, write(name).sendAll(blob, 150_000, 70_000).committed());
     assertArrayEquals(blob, read("blobs/" + Digest.of(blob), 0, 0));
   }
 
   @Test
   void aLaterStreamOfTheSameUploadTakesItOver() throws Exception {
-    byte[] blob = random(400_000);
+    byte[] blob = random(1_000_000);
     String name = plain(blob);
-    UploadStream first = write(name).send(0, blob, 0, 200_000, false);
-    awaitReceived(name, 200_000);
-    UploadStream second = write(name).sendAll(blob, 200_000, 50_000);
+    UploadStream first = write(name).send(0, blob, 0, WRITTEN, false);
+    awaitReceived(name, WRITTEN);
+    UploadStream second = write(name).sendAll(blob, WRITTEN, 50_000);
     refused(Status.Code.ABORTED, first::committed);
     assertEquals(blob.length, second.committed());
   }
 
   @Test
   void whatArrivedEarlierIsBelievedNoMoreThanTheRest() throws Exception {
-    byte[] blob = random(400_000);
+    byte[] blob = random(1_000_000);
     String name = plain(blob);
     byte[] wrong = blob.clone();
     wrong[17]++;
-    UploadStream first = write(name).send(0, wrong, 0, 200_000, false);
-    awaitReceived(name, 200_000);
+    UploadStream first = write(name).send(0, wrong, 0, WRITTEN, false);
+    awaitReceived(name, WRITTEN);
     first.breakOff();
     refused(
         Status.Code.INVALID_ARGUMENT,
-        () -> write(name).sendAll(blob, 200_000, 200_000).committed());
+        () -> write(name).sendAll(blob, WRITTEN, 200_000).committed());
     assertEquals(0, status(name).getCommittedSize());
     assertEquals(0, partialFiles());
     assertEquals(blob.length, write(name).sendAll(blob, 0, 200_000).committed());

@@ -10,6 +10,7 @@ import com.google.common.collect.ImmutableList;
 import io.grpc.BindableService;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
+import io.grpc.ServerServiceDefinition;
 import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -55,8 +56,8 @@ final class ReapiServer implements AutoCloseable {
         NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0))
             .executor(Executors.newVirtualThreadPerTaskExecutor())
             .maxInboundMessageSize(16 << 20)
-            .addService(new ContentAddressableStorageService(store, INSTANCES))
-            .addService(new ByteStreamService(store, forms, LiveStreams.NONE, INSTANCES))
+            .addService(uncopied(new ContentAddressableStorageService(store, INSTANCES)))
+            .addService(uncopied(new ByteStreamService(store, forms, LiveStreams.NONE, INSTANCES)))
             .addService(new CapabilitiesService(INSTANCES, updates, ExecutionOffer.NONE))
             .addService(
                 new ActionCacheService(
@@ -71,5 +72,9 @@ final class ReapiServer implements AutoCloseable {
   public void close() {
     channel.shutdownNow();
     server.shutdownNow();
+  }
+
+  private static ServerServiceDefinition uncopied(BindableService service) {
+    return UncopiedRequests.of(service.bindService());
   }
 }

@@ -41,49 +41,48 @@ final class DiskFaultsTest {
 
   @Test
   void nothingAcknowledgedIsLostWhereTheDiskFails() throws Exception {
-    run(
+    List<Plan> plans = new ArrayList<>(everyCall(3));
+    plans.addAll(
         List.of(
             new Plan("fsync", EIO, 0, 1),
             new Plan("fsync", EIO, 25, 1),
             new Plan("fsync", EIO, 40, ALL),
-            new Plan("write", EIO, 3, 1),
+            new Plan("write", EIO, 0, 1),
             new Plan("write", EIO, 60, ALL),
             new Plan("write", ENOSPC, 17, ALL),
-            new Plan("create", ENOSPC, 2, ALL),
-            new Plan("rename", EIO, 1, 1)));
+            new Plan("create", ENOSPC, 0, ALL),
+            new Plan("rename", EIO, 0, 1)));
+    run(plans);
   }
 
   @Test
   @Tag("long")
   void nothingAcknowledgedIsLostWhereverTheDiskFails() throws Exception {
+    run(everyCall(0, 1, 2, 5, 10, 20, 50));
+  }
+
+  /** Once and for good, with each error, after so many calls that went well. */
+  private static List<Plan> everyCall(int... afters) {
     List<Plan> plans = new ArrayList<>();
     for (String call : List.of("fsync", "write", "create", "rename", "grow")) {
       for (int error : new int[] {EIO, ENOSPC}) {
-        for (int after : new int[] {0, 1, 2, 5, 10, 20, 50}) {
+        for (int after : afters) {
           plans.add(new Plan(call, error, after, 1));
           plans.add(new Plan(call, error, after, ALL));
         }
       }
     }
-    run(plans);
+    return plans;
   }
 
   private void run(List<Plan> plans) throws Exception {
     DiskFaults library = DiskFaults.compile(temp);
-    int faults = 0;
-    for (int i = 0; i < plans.size(); i++) {
-      try {
-        faults += run(plans.get(i), library, Files.createDirectory(temp.resolve("run-" + i)));
-      } catch (AssertionError | IOException e) {
-        throw new AssertionError("with the plan " + plans.get(i), e);
-      }
-    }
-    System.out.println(plans.size() + " plans of failing calls, in " + faults + " a call failed");
-    assertTrue(faults > plans.size() / 2, "hardly any call failed");
+    int failed = library.each(plans, temp, (plan, scratch) -> run(plan, library, scratch));
+    assertTrue(failed > plans.size() / 2, "hardly any call failed");
   }
 
-  /** 1 where a call failed, 0 where the writer did not come to it. */
-  private static int run(Plan plan, DiskFaults library, Path scratch) throws Exception {
+  /** Whether a call failed; the writer does not come to each. */
+  private static boolean run(Plan plan, DiskFaults library, Path scratch) throws Exception {
     Path dir = scratch.resolve("store");
     Path armed = scratch.resolve("armed");
     List<String> arguments = List.of(dir.toString(), armed.toString());
@@ -109,7 +108,7 @@ final class DiskFaultsTest {
       assertTrue(said.contains("takes writes: true"));
     }
     findAll(dir, acknowledged);
-    return failed ? 1 : 0;
+    return failed;
   }
 
   private static void findAll(Path dir, Map<Long, String> acknowledged) throws IOException {

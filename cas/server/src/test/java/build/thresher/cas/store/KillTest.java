@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.testing.ChildJvm;
 import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,10 +53,11 @@ final class KillTest {
     ArrayDeque<Set<Long>> byKill = new ArrayDeque<>();
     int acknowledged = 0;
     Path dir = temp.resolve("store");
+    ChildJvm jvm = ChildJvm.with(temp);
     for (int kill = 0; kill < kills; kill++) {
       Map<Long, String> ledger = new LinkedHashMap<>();
       int acknowledgements = 1 + random.nextInt(200);
-      Process writer = start(dir, kill * 1_000_000L);
+      Process writer = start(jvm, dir, kill * 1_000_000L);
       try (BufferedReader acks = writer.inputReader(StandardCharsets.UTF_8)) {
         String line = acks.readLine();
         while (line != null) {
@@ -90,14 +91,10 @@ final class KillTest {
     assertTrue(acknowledged >= kills);
   }
 
-  private static Process start(Path dir, long firstSeed) throws Exception {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx512m"));
-    command.add("-XX:TieredStopAtLevel=1"); // most of it is start
-    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
-    command.addAll(List.of(KilledWriter.class.getName(), dir.toString(), "" + firstSeed));
-    return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+  private static Process start(ChildJvm jvm, Path dir, long firstSeed) throws Exception {
+    return jvm.of(KilledWriter.class, List.of(dir.toString(), "" + firstSeed))
+        .redirectError(ProcessBuilder.Redirect.INHERIT)
+        .start();
   }
 
   private static void check(Path dir, Map<Long, String> ledger, Set<Long> old) throws Exception {

@@ -23,6 +23,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -30,6 +32,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.WriteBatchWithIndex;
@@ -199,6 +203,86 @@ final class RocksBlobStoreTest extends BlobStoreContract {
     }
     assertEquals(0, filesBelow(dir.resolve("tmp")));
     assertEquals(2, store.statistics().blobs());
+  }
+
+  /** Around the sizes of blocks, buffers and their pairs; the second read is another way. */
+  @ParameterizedTest(name = "past the page cache: {0}")
+  @ValueSource(booleans = {true, false})
+  void filesOfAnySizeComeBackWhole(boolean direct) throws Exception {
+    store.close();
+    store = RocksBlobStore.open(dir, OPTIONS.withDirect(direct), clock);
+    Random random = new Random(17);
+    for (int border : new int[] {LARGE, 512 << 10, 1 << 20, 3 << 19, 2 << 20}) {
+      for (int more : new int[] {-4_097, -1, 0, 1, 65_537}) {
+        byte[] bytes = random(border + more, border + more);
+        Digest digest = Digest.of(bytes);
+        try (BlobWriter writer = store.write(SCOPE, digest)) {
+          for (int from = 0; from < bytes.length; ) {
+            int n = Math.min(1 + random.nextInt(300_000), bytes.length - from);
+            writer.write(ByteBuffer.wrap(bytes, from, n));
+            from += n;
+          }
+          writer.commit();
+        }
+        assertArrayEquals(bytes, store.readAll(SCOPE, digest));
+        assertArrayEquals(bytes, store.readAll(SCOPE, digest));
+        int offset = random.nextInt(bytes.length);
+        int length = random.nextInt(bytes.length - offset);
+        try (InputStream in = store.read(SCOPE, digest, offset, length)) {
+          assertArrayEquals(Arrays.copyOfRange(bytes, offset, offset + length), in.readAllBytes());
+        }
+      }
+    }
+  }
+
+  /** More writers and readers than there are buffers, each at the same time. */
+  @Test
+  void whoeverGetsNoBuffersIsServedWithout() throws Exception {
+    List<byte[]> blobs = new ArrayList<>();
+    List<BlobWriter> writers = new ArrayList<>();
+    for (int i = 0; i < 40; i++) {
+      byte[] bytes = random(700_001, 2_000 + i);
+      blobs.add(bytes);
+      writers.add(store.write(SCOPE, Digest.of(bytes)));
+      writers.getLast().write(ByteBuffer.wrap(bytes, 0, 600_000));
+    }
+    for (int i = 0; i < 40; i++) {
+      try (BlobWriter writer = writers.get(i)) {
+        writer.write(ByteBuffer.wrap(blobs.get(i), 600_000, 100_001));
+        writer.commit();
+      }
+    }
+    List<InputStream> readers = new ArrayList<>();
+    for (byte[] blob : blobs) {
+      readers.add(store.read(SCOPE, Digest.of(blob), 0, blob.length));
+      assertEquals(blob[0] & 0xff, readers.getLast().read());
+    }
+    for (int i = 0; i < 40; i++) {
+      try (InputStream in = readers.get(i)) {
+        assertArrayEquals(
+            Arrays.copyOfRange(blobs.get(i), 1, blobs.get(i).length), in.readAllBytes());
+      }
+    }
+  }
+
+  @Test
+  void allThatArrivedOfALargeUploadIsKept() throws Exception {
+    byte[] bytes = random(2_000_000, 18);
+    Digest digest = Digest.of(bytes);
+    int arrived = 0;
+    for (int next : new int[] {1, 524_288, 700_001, 700_002, 1_999_999}) {
+      try (BlobWriter writer = store.resume(SCOPE, digest, "broken", arrived)) {
+        writer.write(ByteBuffer.wrap(bytes, arrived, next - arrived));
+      }
+      arrived = next;
+      reopen();
+      assertEquals(arrived, store.received("broken"));
+    }
+    try (BlobWriter writer = store.resume(SCOPE, digest, "broken", arrived)) {
+      writer.write(ByteBuffer.wrap(bytes, arrived, 1));
+      writer.commit();
+    }
+    assertArrayEquals(bytes, store.readAll(SCOPE, digest));
   }
 
   /** With a name or without one, at any offset, closed or cut off by the server's end. */
