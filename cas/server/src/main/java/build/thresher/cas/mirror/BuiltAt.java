@@ -8,13 +8,18 @@ import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where an archive was built, found out from itself: the farm knows it of what it built, and of
- * nothing else. {@link ArchiveChecker} holds the archive to it afterwards.
+ * Where an archive was built: the farm knows it of what it built, and other archives say it of
+ * themselves.
+ *
+ * @param prefix below the install root
  */
 record BuiltAt(String installRoot, String prefix) {
   private static final String FACTS = "/.spack/binary_distribution";
 
-  /** Null when the archive does not say; reads to where it stands. */
+  /**
+   * Of an archive in whatever order. Null when it does not say; reads to where it stands. {@link
+   * ArchiveChecker} holds the archive to it afterwards.
+   */
   static @Nullable BuiltAt of(InputStream archive, long maxUnpackedBytes) throws IOException {
     try (InputStream unpacked =
         new BufferedInputStream(
@@ -32,7 +37,7 @@ record BuiltAt(String installRoot, String prefix) {
         | TarReader.TarException
         | ZipException
         | EOFException
-        | RelocationFacts.BrokenException e) {
+        | BrokenRuleException e) {
       return null; // the checker says which rule it breaks
     }
   }

@@ -1,6 +1,7 @@
 package build.thresher.cas.mirror;
 
 import build.thresher.cas.api.BlobStore;
+import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
@@ -9,6 +10,7 @@ import build.thresher.cas.api.spack.SpecNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a built spec must be before a mirror shows it: of the instance's root, of a kind that Spack
@@ -41,14 +43,18 @@ final class BuiltSpecChecker {
     }
   }
 
-  /** Reads archive and document. Returns the document. */
-  SpecDocument check(String instance, BuiltSpec built) throws ArchiveRefusedException, IOException {
-    SpecNode node = built.node();
+  /** What is held to the rules. */
+  record Sound(SpecDocument document, BuiltAt builtAt) {}
+
+  /** Reads archive and document. */
+  Sound check(String instance, OfferedSpec offered) throws ArchiveRefusedException, IOException {
+    SpecNode node = offered.node();
     requireKnown(
         "archive",
-        built.archiveMediaType(),
-        MediaTypes.ARCHIVES.contains(built.archiveMediaType()));
-    requireKnown("spec", built.specMediaType(), MediaTypes.SPECS.contains(built.specMediaType()));
+        offered.archiveMediaType(),
+        MediaTypes.ARCHIVES.contains(offered.archiveMediaType()));
+    requireKnown(
+        "spec", offered.specMediaType(), MediaTypes.SPECS.contains(offered.specMediaType()));
     if (!PACKAGE_NAME.matcher(node.name()).matches()
         || !VERSION.matcher(node.version()).matches()) {
       throw new ArchiveRefusedException(
@@ -58,15 +64,40 @@ final class BuiltSpecChecker {
     boolean pushed = options.pushed().containsKey(instance);
     SpecChecker specs = new SpecChecker(node, pushed ? SpecChecker.PUSHED : SpecChecker.BUILT);
     SpecDocument document;
-    try (InputStream in = blobs.read(scope, built.spec(), 0, Long.MAX_VALUE)) {
+    try (InputStream in = blobs.read(scope, offered.spec(), 0, Long.MAX_VALUE)) {
       document = specs.checkBlob(in);
     }
-    byte[] inside;
-    try (InputStream in = blobs.read(scope, built.archive(), 0, Long.MAX_VALUE)) {
-      inside = new ArchiveChecker(built, options).check(in);
+    return new Sound(document, builtAt(scope, offered, specs));
+  }
+
+  /** Reads the archive, once but for those whose entries are in another order than Spack's. */
+  private BuiltAt builtAt(Scope scope, OfferedSpec offered, SpecChecker specs)
+      throws ArchiveRefusedException, IOException {
+    ArchiveChecker checker = new ArchiveChecker(offered, specs, offered.builtAt(), options);
+    try (InputStream in = blobs.read(scope, offered.archive(), 0, Long.MAX_VALUE)) {
+      return checker.check(in);
+    } catch (ArchiveRefusedException e) {
+      if (offered.builtAt() != null) {
+        throw e;
+      }
+      BuiltAt elsewhere = saidBy(scope, offered.archive());
+      if (elsewhere == null && checker.prefix() == null) {
+        throw new ArchiveRefusedException(
+            e.getMessage() + "; it is no whole archive of Spack 0.22 or newer");
+      }
+      if (elsewhere == null || elsewhere.prefix().equals(checker.prefix())) {
+        throw e;
+      }
+      try (InputStream in = blobs.read(scope, offered.archive(), 0, Long.MAX_VALUE)) {
+        return new ArchiveChecker(offered, specs, elsewhere, options).check(in);
+      }
     }
-    specs.check(".spack/spec.json", inside);
-    return document;
+  }
+
+  private @Nullable BuiltAt saidBy(Scope scope, Digest archive) throws IOException {
+    try (InputStream in = blobs.read(scope, archive, 0, Long.MAX_VALUE)) {
+      return BuiltAt.of(in, options.maxUnpackedBytes(archive.sizeBytes()));
+    }
   }
 
   private static void requireKnown(String what, String mediaType, boolean known)

@@ -5,7 +5,6 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
-import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecFormatException;
@@ -109,24 +108,22 @@ final class IncomingSpec {
   }
 
   /** Whether it may be shown. */
-  void check(MirrorOptions options) {
+  void check() {
     Candidate found = candidate;
     if (found == null) {
       return;
     }
     try {
-      BuiltAt builtAt = builtAt(found.archive().digest(), options);
       checked =
           mirror.check(
               instance,
-              new BuiltSpec(
+              new OfferedSpec(
                   found.node(),
                   found.archive().digest(),
                   found.archive().mediaType(),
                   found.spec().digest(),
                   found.spec().mediaType(),
-                  builtAt.installRoot(),
-                  builtAt.prefix(),
+                  null,
                   provenance(found.said())));
     } catch (ArchiveRefusedException | IOException | IllegalArgumentException e) {
       result = new Refused(e);
@@ -190,21 +187,6 @@ final class IncomingSpec {
           "it is not signed, and the instance `" + instance + "` takes signed specs only");
     }
     return new Verified(text, "");
-  }
-
-  private BuiltAt builtAt(Digest archive, MirrorOptions options)
-      throws ArchiveRefusedException, IOException {
-    long limit = options.maxUnpackedBytes(archive.sizeBytes());
-    try (InputStream in = blobs.read(Scope.farm(instance), archive, 0, Long.MAX_VALUE)) {
-      BuiltAt found = BuiltAt.of(in, limit);
-      if (found == null) {
-        throw new ArchiveRefusedException(
-            "the archive "
-                + archive
-                + " does not say where it was built: it is no whole archive of Spack 0.22 or newer");
-      }
-      return found;
-    }
   }
 
   private byte[] unpackedSpec(Digest spec) throws ArchiveRefusedException, IOException {

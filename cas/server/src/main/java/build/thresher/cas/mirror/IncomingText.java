@@ -1,6 +1,7 @@
 package build.thresher.cas.mirror;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.api.Printable;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
@@ -19,6 +20,7 @@ final class IncomingText {
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .build();
+  private static final int MAX_SHOWN = 200;
   private static final Pattern SHA256 = Pattern.compile("[0-9a-f]{64}");
 
   private IncomingText() {}
@@ -39,7 +41,7 @@ final class IncomingText {
         } else {
           throw new ArchiveRefusedException(
               "the manifest names a blob of the media type `%s`, which no spec has"
-                  .formatted(printable(part.mediaType())));
+                  .formatted(Printable.of(part.mediaType(), MAX_SHOWN)));
         }
       }
       requireThat(
@@ -82,7 +84,8 @@ final class IncomingText {
       return JSON.readTree(text);
     } catch (JsonProcessingException e) {
       throw new ArchiveRefusedException(
-          "the manifest or spec file is no JSON text: " + printable(e.getOriginalMessage()));
+          "the manifest or spec file is no JSON text: "
+              + Printable.of(e.getOriginalMessage(), MAX_SHOWN));
     }
   }
 
@@ -90,10 +93,5 @@ final class IncomingText {
     if (!holds) {
       throw new ArchiveRefusedException(otherwise);
     }
-  }
-
-  private static String printable(String text) {
-    String cut = text.length() > 200 ? text.substring(0, 200) + "…" : text;
-    return cut.replaceAll("\\p{Cc}", "?");
   }
 }

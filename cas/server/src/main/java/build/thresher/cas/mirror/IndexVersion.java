@@ -1,25 +1,14 @@
 package build.thresher.cas.mirror;
 
+import com.google.common.collect.ImmutableList;
+
 /**
- * The versions of Spack's database that an index is written in. The index manifest lists one blob
- * of each, and every Spack picks its own; a second version is one more constant here.
+ * A version of Spack's database that an index is written in. The index manifest lists one blob of
+ * each, and every Spack picks its own.
  */
-enum IndexVersion {
-  DB_V8("8", "application/vnd.spack.db.v8+json");
+record IndexVersion(String version, String mediaType) {
+  static final IndexVersion DB_V8 = new IndexVersion("8", "application/vnd.spack.db.v8+json");
 
-  private final String version;
-  private final String mediaType;
-
-  IndexVersion(String version, String mediaType) {
-    this.version = version;
-    this.mediaType = mediaType;
-  }
-
-  String version() {
-    return version;
-  }
-
-  String mediaType() {
-    return mediaType;
-  }
+  /** Those that mirrors serve. */
+  static final ImmutableList<IndexVersion> SERVED = ImmutableList.of(DB_V8);
 }

@@ -7,12 +7,12 @@ import build.thresher.cas.api.NamingBlobStore;
 import build.thresher.cas.api.NamingBlobWriter;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
+import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,12 +36,19 @@ final class IndexWriter {
   private static final int FEW = 2000;
 
   private final String instance;
+  private final ImmutableList<IndexVersion> versions;
   private final MirrorDb db;
   private final NamingBlobStore blobs;
   private final SupersededIndices superseded;
   private final Scope scope;
 
-  IndexWriter(String instance, MirrorDb db, NamingBlobStore blobs, SupersededIndices superseded) {
+  IndexWriter(
+      String instance,
+      ImmutableList<IndexVersion> versions,
+      MirrorDb db,
+      NamingBlobStore blobs,
+      SupersededIndices superseded) {
+    this.versions = versions;
     this.instance = instance;
     this.db = db;
     this.blobs = blobs;
@@ -156,7 +163,7 @@ final class IndexWriter {
     if (now.sameAs(before.entries())) {
       return before;
     }
-    Map<IndexVersion, Digest> texts = new EnumMap<>(IndexVersion.class);
+    ImmutableMap.Builder<IndexVersion, Digest> texts = ImmutableMap.builder();
     for (Map.Entry<IndexVersion, Digest> text : before.texts().entrySet()) {
       IndexVersion version = text.getKey();
       try (InputStream in = blobs.read(scope, text.getValue(), 0, Long.MAX_VALUE)) {
@@ -164,7 +171,7 @@ final class IndexWriter {
         texts.put(version, store(version, now, out -> writeNext(out, now, fresh, older)));
       }
     }
-    return new Written(now, ImmutableMap.copyOf(texts));
+    return new Written(now, texts.buildOrThrow());
   }
 
   private static void writeNext(
@@ -201,11 +208,11 @@ final class IndexWriter {
           held.add(node);
         });
     IndexEntries entries = merge(uncounted, List.of(), references, content);
-    Map<IndexVersion, Digest> texts = new EnumMap<>(IndexVersion.class);
-    for (IndexVersion version : IndexVersion.values()) {
+    ImmutableMap.Builder<IndexVersion, Digest> texts = ImmutableMap.builder();
+    for (IndexVersion version : versions) {
       texts.put(version, store(version, entries, out -> writeFirst(out, entries, listed, held)));
     }
-    return new Written(entries, ImmutableMap.copyOf(texts));
+    return new Written(entries, texts.buildOrThrow());
   }
 
   private void writeFirst(IndexText out, IndexEntries entries, SortedSet<DagHash> listed, Held held)

@@ -46,7 +46,7 @@ public final class KeyRotation implements AutoCloseable {
   }
 
   /** A key that is served. */
-  public record Key(String fingerprint, State state) {}
+  public record Key(String fingerprint, KeyType type, State state) {}
 
   /**
    * How far specs are signed anew; both numbers are 0 when no rotation is under way.
@@ -75,7 +75,7 @@ public final class KeyRotation implements AutoCloseable {
     for (Signer signer : there.key().all()) {
       State other = progress == null ? State.ANNOUNCED : State.LEAVES;
       boolean signs = signer.equals(there.key().signer());
-      keys.add(new Key(signer.fingerprint(), signs ? State.SIGNS : other));
+      keys.add(new Key(signer.fingerprint(), signer.type(), signs ? State.SIGNS : other));
     }
     return progress == null
         ? new Status(keys.build(), 0, 0)

@@ -48,18 +48,18 @@ final class MirrorIndex {
 
   MirrorIndex(
       String instance,
-      MirrorDb db,
       NamingBlobStore blobs,
       MirrorOptions options,
       InstantSource clock,
       SupersededIndices superseded,
+      IndexWriter writer,
       IndexContent.Source source) {
     this.instance = instance;
     this.blobs = blobs;
     this.options = options;
     this.clock = clock;
     this.superseded = superseded;
-    this.writer = new IndexWriter(instance, db, blobs, superseded);
+    this.writer = writer;
     this.source = source;
   }
 

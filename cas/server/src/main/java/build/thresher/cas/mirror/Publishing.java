@@ -72,14 +72,16 @@ final class Publishing {
     Optional<PublishedSpec> winner = whole(instance, mirror, built.node().hash());
     return winner.isPresent()
         ? winner.get()
-        : publish(instance, mirror, List.of(check(instance, mirror, built))).getFirst();
+        : publish(instance, mirror, List.of(check(instance, mirror, OfferedSpec.of(built))))
+            .getFirst();
   }
 
   /** Holds a result to the rules, and signs it; nothing is shown yet. */
-  Checked check(String instance, InstanceMirror mirror, BuiltSpec built)
+  Checked check(String instance, InstanceMirror mirror, OfferedSpec offered)
       throws ArchiveRefusedException, IOException {
-    SpecDocument document = checker.check(instance, built);
-    SpecNode node = built.node();
+    BuiltSpecChecker.Sound sound = checker.check(instance, offered);
+    SpecDocument document = sound.document();
+    SpecNode node = offered.node();
     List<IndexNode> nodes = new ArrayList<>();
     for (SpecNode each : document.nodes().values()) {
       nodes.add(IndexNode.of(document, each));
@@ -90,13 +92,13 @@ final class Publishing {
                 node.hash(),
                 node.name(),
                 node.version(),
-                built.archive(),
-                built.spec(),
-                built.prefix()),
-            built.archiveMediaType(),
-            built.specMediaType(),
-            built.installRoot(),
-            ImmutableMap.copyOf(built.provenance()),
+                offered.archive(),
+                offered.spec(),
+                sound.builtAt().prefix()),
+            offered.archiveMediaType(),
+            offered.specMediaType(),
+            sound.builtAt().installRoot(),
+            ImmutableMap.copyOf(offered.provenance()),
             clock.instant(),
             "");
     Signer signer = mirror.key().signer();

@@ -133,7 +133,7 @@ public final class PushedSpecs {
     if (!made.isEmpty()) {
       blobs.putAll(Scope.farm(instance), made);
     }
-    each(all, one -> one.check(options));
+    each(all, IncomingSpec::check);
     List<IncomingSpec> good = new ArrayList<>();
     List<Checked> checked = new ArrayList<>();
     for (IncomingSpec one : all) {

@@ -21,20 +21,11 @@ final class RelocationFacts {
 
   private final Map<?, ?> facts;
 
-  /** Says which rule it breaks, to be put after the archive's name. */
-  static final class BrokenException extends Exception {
-    private static final long serialVersionUID = 1L;
-
-    BrokenException(String message) {
-      super(message);
-    }
-  }
-
   private RelocationFacts(Map<?, ?> facts) {
     this.facts = facts;
   }
 
-  static RelocationFacts parse(byte[] yaml) throws BrokenException {
+  static RelocationFacts parse(byte[] yaml) throws BrokenRuleException {
     LoaderOptions limits = new LoaderOptions();
     limits.setCodePointLimit(MAX_BYTES);
     limits.setNestingDepthLimit(MAX_DEPTH);
@@ -47,25 +38,25 @@ final class RelocationFacts {
         return new RelocationFacts(facts);
       }
     } catch (RuntimeException e) { // of YAML, and of whatever reads its numbers, dates and base64
-      throw new BrokenException("has a .spack/binary_distribution that cannot be read");
+      throw new BrokenRuleException("has a .spack/binary_distribution that cannot be read");
     }
-    throw new BrokenException("has a .spack/binary_distribution that is no mapping");
+    throw new BrokenRuleException("has a .spack/binary_distribution that is no mapping");
   }
 
   /** The root of the install tree that it was built in. */
-  String installRoot() throws BrokenException {
+  String installRoot() throws BrokenRuleException {
     if (facts.get("buildpath") instanceof String root) {
       return root;
     }
-    throw new BrokenException("does not say in .spack/binary_distribution where it was built");
+    throw new BrokenRuleException("does not say in .spack/binary_distribution where it was built");
   }
 
   /** Where it was built. */
-  void requireBuiltAt(String installRoot, String prefix) throws BrokenException {
+  void requireBuiltAt(String installRoot, String prefix) throws BrokenRuleException {
     Object root = facts.get("buildpath");
     Object relative = facts.get("relative_prefix");
     if (!installRoot.equals(root) || !prefix.equals(root + "/" + relative)) {
-      throw new BrokenException(
+      throw new BrokenRuleException(
           "says in .spack/binary_distribution that it was built at `%s/%s`, but holds %s"
               .formatted(root, relative, prefix));
     }
@@ -76,18 +67,19 @@ final class RelocationFacts {
    *
    * @param list {@code relocate_textfiles}, {@code relocate_binaries} or {@code relocate_links}
    */
-  void requireEach(String list, String kind, Predicate<String> holds) throws BrokenException {
+  void requireEach(String list, String kind, Predicate<String> holds) throws BrokenRuleException {
     Object names = facts.get(list);
     if (names == null) {
       return;
     }
     if (!(names instanceof List<?> all)) {
-      throw new BrokenException("has a .spack/binary_distribution whose " + list + " is no list");
+      throw new BrokenRuleException(
+          "has a .spack/binary_distribution whose " + list + " is no list");
     }
     for (Object name : all) {
       // A name like 12 or 1.0 is read as a number.
       if (!(name instanceof String || name instanceof Number) || !holds.test(name.toString())) {
-        throw new BrokenException(
+        throw new BrokenRuleException(
             "wants Spack to rewrite `%s` (%s in .spack/binary_distribution), which is no %s in it"
                 .formatted(name, list, kind));
       }

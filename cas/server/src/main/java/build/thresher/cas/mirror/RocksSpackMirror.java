@@ -141,8 +141,8 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
    * As {@link Publishing#check}, for an archive of any root. The caller has made sure that the
    * instance takes it.
    */
-  Checked check(String instance, BuiltSpec built) throws ArchiveRefusedException, IOException {
-    return publishing.check(instance, require(instance), built);
+  Checked check(String instance, OfferedSpec offered) throws ArchiveRefusedException, IOException {
+    return publishing.check(instance, require(instance), offered);
   }
 
   /** As {@link Publishing#publish(String, InstanceMirror, List)}. */
@@ -332,7 +332,8 @@ public final class RocksSpackMirror implements SpackMirror, AutoCloseable {
 
   /** An index of this instance, of which the source says what stands in it. */
   MirrorIndex index(String instance, IndexContent.Source source) {
-    return new MirrorIndex(instance, db, blobs, options, clock, superseded, source);
+    IndexWriter writer = new IndexWriter(instance, IndexVersion.SERVED, db, blobs, superseded);
+    return new MirrorIndex(instance, blobs, options, clock, superseded, writer, source);
   }
 
   /** Lets go of the indices that nobody can expect to read any more. */

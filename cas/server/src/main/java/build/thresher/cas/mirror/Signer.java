@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.security.KeyPairGenerator;
 import java.security.NoSuchAlgorithmException;
 import java.time.InstantSource;
 import java.util.Date;
@@ -25,7 +24,6 @@ import org.bouncycastle.bcpg.ArmoredOutputStream;
 import org.bouncycastle.bcpg.BCPGOutputStream;
 import org.bouncycastle.bcpg.HashAlgorithmTags;
 import org.bouncycastle.bcpg.PublicKeyAlgorithmTags;
-import org.bouncycastle.bcpg.PublicKeyPacket;
 import org.bouncycastle.bcpg.sig.KeyFlags;
 import org.bouncycastle.openpgp.PGPException;
 import org.bouncycastle.openpgp.PGPKeyPair;
@@ -42,22 +40,18 @@ import org.bouncycastle.openpgp.operator.bc.BcKeyFingerprintCalculator;
 import org.bouncycastle.openpgp.operator.bc.BcPBESecretKeyDecryptorBuilder;
 import org.bouncycastle.openpgp.operator.bc.BcPGPContentSignerBuilder;
 import org.bouncycastle.openpgp.operator.bc.BcPGPDigestCalculatorProvider;
-import org.bouncycastle.openpgp.operator.jcajce.JcaPGPKeyPair;
 
 /**
  * The key of a mirror. It is made at first start, kept in a directory that only the server's user
  * can enter, and never leaves this class; what leaves are signatures and the public key.
  *
- * <p>RSA of 3072 bits and SHA-512, version 4: as strong as gpg's own default, and every gpg that
- * Spack meets can verify it, CentOS 7's included. A key of 4096 bits takes up to ten seconds to
- * make, which nobody wants at a first start.
+ * <p>Keys and signatures are of version 4, the hash function is SHA-512.
  *
  * <p>Threading: any thread.
  */
 public final class Signer {
   private static final String FILE = "signing-key.pgp";
   private static final String NEXT_FILE = "next-signing-key.pgp";
-  static final int RSA_BITS = 3072;
 
   private final PGPPublicKey publicKey;
   private final PGPPrivateKey privateKey;
@@ -75,25 +69,22 @@ public final class Signer {
     this.clock = clock;
   }
 
-  /** Opens the key in this directory, or makes one of 3072 bits (about a second, once). */
-  public static Signer open(Path dir, String userId, InstantSource clock) throws IOException {
-    return open(dir, userId, clock, RSA_BITS);
-  }
-
-  static Signer open(Path dir, String userId, InstantSource clock, int rsaBits) throws IOException {
-    return openOrMake(dir, FILE, userId, clock, rsaBits);
+  /** Opens the key in this directory, or makes one of this type (RSA: about a second, once). */
+  public static Signer open(Path dir, String userId, InstantSource clock, KeyType type)
+      throws IOException {
+    return openOrMake(dir, FILE, userId, clock, type);
   }
 
   /** The key that will take the place of the one in this directory. */
   static Optional<Signer> next(Path dir, InstantSource clock) throws IOException {
     return Files.exists(dir.resolve(NEXT_FILE))
-        ? Optional.of(openOrMake(dir, NEXT_FILE, "", clock, RSA_BITS))
+        ? Optional.of(read(dir.resolve(NEXT_FILE), clock))
         : Optional.empty();
   }
 
-  static Signer makeNext(Path dir, String userId, InstantSource clock, int rsaBits)
+  static Signer makeNext(Path dir, String userId, InstantSource clock, KeyType type)
       throws IOException {
-    return openOrMake(dir, NEXT_FILE, userId, clock, rsaBits);
+    return openOrMake(dir, NEXT_FILE, userId, clock, type);
   }
 
   /** The next key is the key; once done, nothing more to do. */
@@ -104,30 +95,30 @@ public final class Signer {
   }
 
   private static Signer openOrMake(
-      Path dir, String name, String userId, InstantSource clock, int rsaBits) throws IOException {
+      Path dir, String name, String userId, InstantSource clock, KeyType type) throws IOException {
     SyncedDirectories.create(dir);
     Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwx------"));
     Path file = dir.resolve(name);
-    try {
-      if (!Files.exists(file)) {
-        write(dir, file, generate(userId, clock, rsaBits));
+    if (!Files.exists(file)) {
+      try {
+        write(dir, file, generate(userId, clock, type));
+      } catch (PGPException | NoSuchAlgorithmException e) {
+        throw new IOException("this Java cannot make the signing key, " + type, e);
       }
-      return new Signer(read(file), clock);
-    } catch (NoSuchAlgorithmException e) {
-      throw new IOException("this Java has no RSA, which the signing key needs", e);
-    } catch (PGPException e) {
-      throw new IOException(
-          "the signing key "
-              + file
-              + " cannot be read; restore it from a backup, or move it away"
-              + " so that a new one is made (clients must then trust the new key)",
-          e);
     }
+    return read(file, clock);
   }
 
   /** 40 upper-case hexadecimal characters. */
   public String fingerprint() {
     return HexFormat.of().formatHex(publicKey.getFingerprint()).toUpperCase(Locale.ROOT);
+  }
+
+  /** Of what kind it is, whatever is made today. */
+  public KeyType type() {
+    return publicKey.getAlgorithm() == PublicKeyAlgorithmTags.EDDSA_LEGACY
+        ? KeyType.ED25519
+        : KeyType.RSA;
   }
 
   /** The public key, ASCII-armored, as {@code gpg --import} wants it. */
@@ -161,8 +152,7 @@ public final class Signer {
   private PGPSignature sign(String text) throws PGPException {
     PGPSignatureGenerator generator =
         new PGPSignatureGenerator(
-            new BcPGPContentSignerBuilder(
-                PublicKeyAlgorithmTags.RSA_GENERAL, HashAlgorithmTags.SHA512),
+            new BcPGPContentSignerBuilder(publicKey.getAlgorithm(), HashAlgorithmTags.SHA512),
             publicKey);
     generator.init(PGPSignature.CANONICAL_TEXT_DOCUMENT, privateKey);
     PGPSignatureSubpacketGenerator hashed = new PGPSignatureSubpacketGenerator();
@@ -177,16 +167,9 @@ public final class Signer {
     return generator.generate();
   }
 
-  private static PGPSecretKeyRing generate(String userId, InstantSource clock, int rsaBits)
+  private static PGPSecretKeyRing generate(String userId, InstantSource clock, KeyType type)
       throws PGPException, NoSuchAlgorithmException {
-    KeyPairGenerator rsa = KeyPairGenerator.getInstance("RSA");
-    rsa.initialize(rsaBits);
-    PGPKeyPair pair =
-        new JcaPGPKeyPair(
-            PublicKeyPacket.VERSION_4,
-            PublicKeyAlgorithmTags.RSA_GENERAL,
-            rsa.generateKeyPair(),
-            Date.from(clock.instant()));
+    PGPKeyPair pair = type.make(clock.instant());
     PGPSignatureSubpacketGenerator hashed = new PGPSignatureSubpacketGenerator();
     hashed.setKeyFlags(false, KeyFlags.SIGN_DATA | KeyFlags.CERTIFY_OTHER);
     return new PGPKeyRingGenerator(
@@ -197,7 +180,7 @@ public final class Signer {
             hashed.generate(),
             null,
             new BcPGPContentSignerBuilder(
-                PublicKeyAlgorithmTags.RSA_GENERAL, HashAlgorithmTags.SHA512),
+                pair.getPublicKey().getAlgorithm(), HashAlgorithmTags.SHA512),
             null)
         .generateSecretKeyRing();
   }
@@ -226,10 +209,21 @@ public final class Signer {
     }
   }
 
-  private static PGPSecretKeyRing read(Path file) throws IOException, PGPException {
-    return new PGPSecretKeyRing(
-        PGPUtil.getDecoderStream(new ByteArrayInputStream(Files.readAllBytes(file))),
-        new BcKeyFingerprintCalculator());
+  private static Signer read(Path file, InstantSource clock) throws IOException {
+    try {
+      return new Signer(
+          new PGPSecretKeyRing(
+              PGPUtil.getDecoderStream(new ByteArrayInputStream(Files.readAllBytes(file))),
+              new BcKeyFingerprintCalculator()),
+          clock);
+    } catch (PGPException e) {
+      throw new IOException(
+          "the signing key "
+              + file
+              + " cannot be read; restore it from a backup, or move it away"
+              + " so that a new one is made (clients must then trust the new key)",
+          e);
+    }
   }
 
   private static byte[] armored(PGPPublicKey key) throws IOException {

@@ -30,8 +30,12 @@ public interface Signers {
     throw new IOException("the key of `" + instance + "` is not this server's to change");
   }
 
-  /** A key for each instance, in a directory of its own below this one, made when first asked. */
-  static Signers inDirectory(Path dir, String userId, InstantSource clock) {
-    return new SignersInDirectory(dir, userId, clock, Signer.RSA_BITS);
+  /**
+   * A key for each instance, in a directory of its own below this one, made when first asked.
+   *
+   * @param type of the keys that are made
+   */
+  static Signers inDirectory(Path dir, String userId, InstantSource clock, KeyType type) {
+    return new SignersInDirectory(dir, userId, clock, type);
   }
 }

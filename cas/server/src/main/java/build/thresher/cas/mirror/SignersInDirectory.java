@@ -6,12 +6,12 @@ import java.time.InstantSource;
 import java.util.Optional;
 
 /** Keys as files. */
-record SignersInDirectory(Path dir, String userId, InstantSource clock, int rsaBits)
+record SignersInDirectory(Path dir, String userId, InstantSource clock, KeyType type)
     implements Signers {
 
   @Override
   public Signer of(String instance) throws IOException {
-    return Signer.open(directory(instance), userId, clock, rsaBits);
+    return Signer.open(directory(instance), userId, clock, type);
   }
 
   @Override
@@ -21,7 +21,7 @@ record SignersInDirectory(Path dir, String userId, InstantSource clock, int rsaB
 
   @Override
   public Signer makeNext(String instance) throws IOException {
-    return Signer.makeNext(directory(instance), userId, clock, rsaBits);
+    return Signer.makeNext(directory(instance), userId, clock, type);
   }
 
   @Override

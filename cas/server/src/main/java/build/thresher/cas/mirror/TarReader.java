@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +38,8 @@ final class TarReader {
 
   private static final Set<Integer> LONG_NUMBERS = Set.of(124, 136);
 
+  private static final Pattern OCTAL = Pattern.compile(" *[0-7]{0,12} *");
+  private static final Pattern DECIMAL = Pattern.compile("[0-9]{1,18}");
   private static final String POSIX = "ustar\00000";
   private static final String GNU = "ustar  \0";
   private static final Set<String> PAX_KEYS =
@@ -67,7 +70,15 @@ final class TarReader {
    * @param linkName "" where there is none
    * @param owned whether it belongs to somebody else than root
    */
-  record Entry(String name, char type, int mode, long sizeBytes, String linkName, boolean owned) {}
+  record Entry(String name, char type, int mode, long sizeBytes, String linkName, boolean owned) {
+
+    /** Of directories, some writers put one behind the name. */
+    Entry withoutSlash() {
+      return name.endsWith("/")
+          ? new Entry(name.substring(0, name.length() - 1), type, mode, sizeBytes, linkName, owned)
+          : this;
+    }
+  }
 
   /** It is no tar file, or one that could be read in two ways. */
   static final class TarException extends IOException {
@@ -282,13 +293,13 @@ final class TarReader {
 
   private long octal(int offset, int length) throws TarException {
     String field = text(offset, length);
-    requireThat(field.matches(" *[0-7]{0,12} *"), "has a header with a number that is none");
+    requireThat(OCTAL.matcher(field).matches(), "has a header with a number that is none");
     String digits = field.strip();
     return digits.isEmpty() ? 0 : Long.parseLong(digits, 8);
   }
 
   private static long decimal(String digits) throws TarException {
-    requireThat(digits.matches("[0-9]{1,18}"), "has a PAX header with a number that is none");
+    requireThat(DECIMAL.matcher(digits).matches(), "has a PAX header with a number that is none");
     return Long.parseLong(digits);
   }
 

@@ -42,6 +42,7 @@ import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.time.InstantSource;
+import java.util.Locale;
 import java.util.NoSuchElementException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -179,7 +180,10 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
         ListKeysResponse.newBuilder().setSignedAnew(status.signedAnew()).setToSign(status.toSign());
     for (KeyRotation.Key key : status.keys()) {
       response.addKeys(
-          SigningKey.newBuilder().setFingerprint(key.fingerprint()).setState(wire(key.state())));
+          SigningKey.newBuilder()
+              .setFingerprint(key.fingerprint())
+              .setType(key.type().name().toLowerCase(Locale.ROOT))
+              .setState(wire(key.state())));
     }
     return response.build();
   }

@@ -79,7 +79,7 @@ class CrashPointTest {
       }
       List<Checked> together = new ArrayList<>();
       for (BuiltSpec built : all.subList(5, 7)) {
-        together.add(mirror.check(INSTANCE, built));
+        together.add(mirror.check(INSTANCE, OfferedSpec.of(built)));
       }
       mirror.publish(INSTANCE, together);
       together.forEach(each -> acknowledged.add(each.hash()));

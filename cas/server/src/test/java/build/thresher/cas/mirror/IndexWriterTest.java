@@ -12,6 +12,10 @@ import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.mirror.IndexWriter.Written;
 import build.thresher.cas.mirror.PushedSpecs.ManifestText;
 import build.thresher.cas.mirror.SyntheticMirror.Pushed;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.google.common.collect.ImmutableList;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -34,15 +38,20 @@ class IndexWriterTest {
 
   @TempDir Path dir;
   private MirrorOnDisk at;
+  private SupersededIndices none;
   private IndexWriter writer;
 
   @BeforeEach
   void open() throws Exception {
     at = MirrorOnDisk.open(dir, INSTANCE);
-    SupersededIndices none =
+    none =
         new SupersededIndices(
             at.mirror().db(), at.blobs(), at.mirror().options(), InstantSource.system());
-    writer = new IndexWriter(INSTANCE, at.mirror().db(), at.blobs(), none);
+    writer = writer(IndexVersion.SERVED);
+  }
+
+  private IndexWriter writer(ImmutableList<IndexVersion> versions) {
+    return new IndexWriter(INSTANCE, versions, at.mirror().db(), at.blobs(), none);
   }
 
   @AfterEach
@@ -110,6 +119,40 @@ class IndexWriterTest {
     assertNotEquals(text(before), text(after));
     assertEquals(text(writer.write(null, content(listed))), text(after));
     assertTrue(at.blobs().contains(SCOPE, text(after)));
+  }
+
+  /** As it will be when Spack's database changes: every Spack finds the text that it can read. */
+  @Test
+  void twoVersionsStandInOneManifestAndFollowOnThemselves() throws Exception {
+    IndexVersion next = new IndexVersion("9", "application/vnd.spack.db.v9+json");
+    IndexWriter both = writer(ImmutableList.of(IndexVersion.DB_V8, next));
+    InstantSource clock = InstantSource.system();
+    MirrorOptions options = at.mirror().options().withIndexInterval(Duration.ZERO);
+    TreeSet<DagHash> listed = new TreeSet<>();
+    MirrorIndex index =
+        new MirrorIndex(INSTANCE, at.blobs(), options, clock, none, both, () -> content(listed));
+    List<Pushed> specs = SyntheticMirror.dag("a");
+    for (Pushed each : specs.subList(0, 2)) {
+      push(each);
+      listed.addAll(at.mirror().require(INSTANCE).nodes());
+      index.changed();
+      JsonNode parts = new ObjectMapper().readTree(index.manifest().bytes()).path("data");
+      assertEquals(2, parts.size());
+      List<String> texts = new ArrayList<>();
+      for (JsonNode part : parts) {
+        String mediaType = part.path("mediaType").asText();
+        long bytes = part.path("contentLength").asLong();
+        Digest digest = Digest.parse(part.path("checksum").asText(), bytes);
+        Served.StoredBlob found = index.find(MirrorIndex.nameOf(digest));
+        assertEquals(new Served.StoredBlob(digest, mediaType), found);
+        String version = mediaType.replaceAll("\\D", "");
+        String text = new String(at.blobs().readAll(SCOPE, digest), StandardCharsets.UTF_8);
+        assertTrue(text.contains("\"version\":\"" + version + "\""), text);
+        assertTrue(text.contains(listed.first().text()), text);
+        texts.add(text.replaceFirst("\"version\":\"\\d\"", ""));
+      }
+      assertEquals(texts.getFirst(), texts.getLast());
+    }
   }
 
   private static Digest text(Written index) {

@@ -24,6 +24,7 @@ class KeyRotationTest {
 
   @TempDir Path dir;
   private final MemoryBlobStore blobs = new MemoryBlobStore();
+  private KeyType made = KeyType.ED25519;
   private Signers signers;
   private RocksSpackMirror mirror;
   private KeyRotation rotation;
@@ -31,7 +32,7 @@ class KeyRotationTest {
   @BeforeEach
   void open() throws Exception {
     signers =
-        new SignersInDirectory(dir.resolve("keys"), "test farm", InstantSource.system(), 2048);
+        new SignersInDirectory(dir.resolve("keys"), "test farm", InstantSource.system(), made);
     mirror =
         RocksSpackMirror.open(
             dir.resolve("db"),
@@ -103,6 +104,10 @@ class KeyRotationTest {
 
   @Test
   void everyManifestVerifiesBeforeWhileAndAfterTheKeyChanges() throws Exception {
+    close();
+    made = KeyType.RSA;
+    open();
+    requireSignedBy(KeyType.ED25519);
     String old = mirror.fingerprint("default");
     trustServedKeys();
     requireVerified();
@@ -115,6 +120,7 @@ class KeyRotationTest {
     String now = mirror.fingerprint("default");
     assertFalse(now.equals(old));
     requireVerified();
+    requireSignedBy(KeyType.RSA);
     close();
     deleteKnownKeys();
     open();
@@ -122,6 +128,22 @@ class KeyRotationTest {
     assertEquals(now, mirror.fingerprint("default"));
     trustServedKeys();
     requireVerified();
+    close();
+    made = KeyType.ED25519;
+    open();
+    requireSignedBy(KeyType.RSA);
+    rotation.announce("default");
+    trustServedKeys();
+    rotation.rotate("default");
+    awaitOneKey();
+    requireSignedBy(KeyType.ED25519);
+    requireVerified();
+  }
+
+  private void requireSignedBy(KeyType type) {
+    assertEquals(
+        List.of(type),
+        rotation.status("default").keys().stream().map(KeyRotation.Key::type).toList());
   }
 
   /** A client that never saw the old key. */

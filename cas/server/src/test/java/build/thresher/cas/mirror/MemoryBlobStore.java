@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 public final class MemoryBlobStore implements NamingBlobStore {
   private final Map<Digest, byte[]> blobs = new HashMap<>();
   private final Map<Digest, Integer> pins = new HashMap<>();
+  private final Map<Digest, Integer> reads = new HashMap<>();
   private final Map<Digest, Instant> leases = new HashMap<>();
 
   @Override
@@ -42,6 +43,7 @@ public final class MemoryBlobStore implements NamingBlobStore {
     if (bytes == null) {
       throw new BlobNotFoundException(digest);
     }
+    reads.merge(digest, 1, Integer::sum);
     if (offset < 0 || offset > bytes.length || length < 0) {
       throw new IllegalArgumentException("range " + offset + "+" + length);
     }
@@ -93,6 +95,11 @@ public final class MemoryBlobStore implements NamingBlobStore {
 
   public synchronized int pins(Digest digest) {
     return pins.getOrDefault(digest, 0);
+  }
+
+  /** How often somebody began to read it. */
+  public synchronized int reads(Digest digest) {
+    return reads.getOrDefault(digest, 0);
   }
 
   @Override

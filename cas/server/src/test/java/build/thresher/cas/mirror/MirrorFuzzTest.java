@@ -126,7 +126,7 @@ class MirrorFuzzTest extends HostileBytes {
       facts.requireEach("relocate_textfiles", "regular file", name -> true);
       facts.requireEach("relocate_links", "symbolic link", name -> true);
       facts.requireBuiltAt("/root", "/root/a");
-    } catch (RelocationFacts.BrokenException e) {
+    } catch (BrokenRuleException e) {
       return;
     }
   }
@@ -214,8 +214,8 @@ class MirrorFuzzTest extends HostileBytes {
     MirrorPath.parse(path)
         .ifPresent(
             parsed -> {
-              if (parsed instanceof MirrorPath.BlobPath(var name)) {
-                String hex = name.hex();
+              if (parsed instanceof MirrorPath.BlobPath blob) {
+                String hex = blob.name().hex();
                 assertEquals("blobs/sha256/" + hex.substring(0, 2) + "/" + hex, path);
               }
               assertFalse(path.contains("/../"), path);

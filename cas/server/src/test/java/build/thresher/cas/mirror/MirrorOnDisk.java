@@ -34,8 +34,8 @@ record MirrorOnDisk(
     implements AutoCloseable {
   static final String INDEX = "v3/manifests/index/index.manifest.json";
 
-  /** A third of the real length: else most of what is measured would be RSA. */
-  static final int RSA_BITS = 1024;
+  /** Else most of what is measured would be RSA. */
+  private static final KeyType KEYS = KeyType.ED25519;
 
   private static final Pattern CHECKSUM = Pattern.compile("\"checksum\":\"([0-9a-f]{64})\"");
 
@@ -49,7 +49,7 @@ record MirrorOnDisk(
         MirrorOptions.of(ImmutableMap.of())
             .withPushed(
                 ImmutableMap.copyOf(Maps.toMap(ImmutableSet.copyOf(instances), i -> anybody)));
-    Signers signers = new SignersInDirectory(dir.resolve("signer"), "benchmark", clock, RSA_BITS);
+    Signers signers = new SignersInDirectory(dir.resolve("signer"), "benchmark", clock, KEYS);
     RocksSpackMirror mirror =
         RocksSpackMirror.open(dir.resolve("mirror"), blobs, signers, mirrorOptions, clock);
     Pins pins = Pins.open(mirror);

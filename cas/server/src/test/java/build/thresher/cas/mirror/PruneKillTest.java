@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.store.RocksBlobStore;
+import build.thresher.testing.ChildJvm;
 import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
@@ -36,10 +36,11 @@ class PruneKillTest {
     long seed = Long.getLong("thresher.seed", System.nanoTime());
     System.out.println("replay with -Dthresher.seed=" + seed);
     Random random = new Random(seed);
+    ChildJvm jvm = ChildJvm.with(dir);
     for (int kill = 0; kill < kills; kill++) {
       // The first seven lines say that everything was published once.
       int left = 7 + random.nextInt(30);
-      Process pruner = start();
+      Process pruner = start(jvm);
       try (BufferedReader lines = pruner.inputReader(StandardCharsets.UTF_8)) {
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
           if (--left == 0) {
@@ -73,13 +74,9 @@ class PruneKillTest {
     }
   }
 
-  private Process start() throws Exception {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx512m"));
-    command.addAll(List.of("-XX:TieredStopAtLevel=1"));
-    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
-    command.addAll(List.of(KilledPruner.class.getName(), dir.toString()));
-    return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+  private Process start(ChildJvm jvm) throws Exception {
+    return jvm.of(KilledPruner.class, List.of(dir.toString()))
+        .redirectError(ProcessBuilder.Redirect.DISCARD)
+        .start();
   }
 }

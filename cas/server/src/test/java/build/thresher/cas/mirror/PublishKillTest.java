@@ -6,10 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
 import build.thresher.cas.store.RocksBlobStore;
+import build.thresher.testing.ChildJvm;
 import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -33,7 +33,7 @@ class PublishKillTest {
 
   @Test
   void whatWasPublishedSurvivesKillsAndNothingIsTorn() throws Exception {
-    kill(5);
+    kill(50);
   }
 
   @Test
@@ -46,9 +46,10 @@ class PublishKillTest {
     long seed = Long.getLong("thresher.seed", System.nanoTime());
     System.out.println("replay with -Dthresher.seed=" + seed);
     Random random = new Random(seed);
+    ChildJvm jvm = ChildJvm.with(dir);
     for (int kill = 0; kill < kills; kill++) {
-      int left = 1 + random.nextInt(60);
-      Process publisher = start(kill * 7 % INSTANCES);
+      int left = 1 + random.nextInt(25);
+      Process publisher = start(jvm, kill * 7 % INSTANCES);
       try (BufferedReader lines = publisher.inputReader(StandardCharsets.UTF_8)) {
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
           if (line.matches("i\\d+ [a-z2-7]{32}")) {
@@ -88,14 +89,10 @@ class PublishKillTest {
     }
   }
 
-  private Process start(int firstInstance) throws Exception {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx512m"));
-    command.addAll(List.of("-XX:TieredStopAtLevel=1"));
-    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
-    command.addAll(List.of(KilledPublisher.class.getName(), dir.toString()));
-    command.addAll(List.of("" + INSTANCES, "" + firstInstance));
-    return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+  private Process start(ChildJvm jvm, int firstInstance) throws Exception {
+    List<String> arguments = List.of(dir.toString(), "" + INSTANCES, "" + firstInstance);
+    return jvm.of(KilledPublisher.class, arguments)
+        .redirectError(ProcessBuilder.Redirect.DISCARD)
+        .start();
   }
 }

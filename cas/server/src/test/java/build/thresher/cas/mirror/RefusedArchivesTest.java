@@ -1,6 +1,7 @@
 package build.thresher.cas.mirror;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,7 +9,11 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
+import build.thresher.cas.mirror.MirrorOptions.PushRules;
+import build.thresher.cas.mirror.PushedSpecs.ManifestText;
+import build.thresher.cas.mirror.PushedSpecs.Outcome;
 import build.thresher.cas.mirror.RawTar.Member;
+import com.google.common.collect.ImmutableMap;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.InstantSource;
@@ -34,12 +39,14 @@ import org.junit.jupiter.params.provider.MethodSource;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class RefusedArchivesTest {
   private static final String NAME = "fl-app";
+  private static final String PUSHED = "pushed";
   private static final Scope SCOPE = Scope.farm("default");
 
   private final MemoryBlobStore blobs = new MemoryBlobStore();
   private BuiltSpec built;
   private String prefix;
   private RocksSpackMirror mirror;
+  private PushedSpecs pushed;
 
   @BeforeAll
   void open(@TempDir Path dir) throws Exception {
@@ -49,7 +56,10 @@ class RefusedArchivesTest {
     MirrorOptions options =
         new MirrorOptions(
             d.installRoots(),
-            d.pushed(),
+            Stream.of(PUSHED, "in-order", "in-another-order")
+                .collect(
+                    ImmutableMap.toImmutableMap(
+                        i -> i, i -> new PushRules(TrustedKeys.NONE, true))),
             2 << 20,
             d.maxRatio(),
             200,
@@ -59,6 +69,7 @@ class RefusedArchivesTest {
     mirror =
         RocksSpackMirror.open(
             dir.resolve("db"), blobs, TestKeys.signers(dir), options, InstantSource.system());
+    pushed = new PushedSpecs(mirror, blobs, options);
   }
 
   @AfterAll
@@ -408,7 +419,23 @@ class RefusedArchivesTest {
   }
 
   private void requireRefused(byte[] archive, String message) throws Exception {
-    requireRefused(with(blobs.put(SCOPE, archive), built.spec()), message);
+    BuiltSpec bad = with(blobs.put(SCOPE, archive), built.spec());
+    requireRefused(bad, message);
+    ArchiveRefusedException e =
+        assertThrows(ArchiveRefusedException.class, () -> push(PUSHED, bad));
+    String said = String.valueOf(e.getMessage());
+    assertTrue(said.contains(message), said);
+    assertEquals(0, mirror.size(PUSHED));
+  }
+
+  /** As somebody who pushes it, who does not say where it was built. */
+  private Outcome push(String instance, BuiltSpec spec) throws Exception {
+    Manifest manifest =
+        new Manifest(
+            List.of(
+                new Manifest.Part(spec.archive(), spec.archiveMediaType(), "gzip"),
+                new Manifest.Part(spec.spec(), spec.specMediaType(), "gzip")));
+    return pushed.take(instance, new ManifestText(manifest.json()), "x").outcome();
   }
 
   private void requireRefused(BuiltSpec bad, String message) {
@@ -443,12 +470,12 @@ class RefusedArchivesTest {
   @Test
   void everyEntryCutOffAnywhereIsRefused() throws Exception {
     byte[] whole = SpackFixture.blob(built.archive());
-    for (int length = 0; length < whole.length; length += 97) {
+    for (int length = 97; length < whole.length; length += 97) {
       requireRefused(Arrays.copyOf(whole, length), "is not a whole gzip file");
     }
     requireRefused(Arrays.copyOf(whole, whole.length - 1), "is not a whole gzip file");
     byte[] tar = original().tar();
-    for (int length = 0; length < tar.length - 1024 - 512 * 17; length += 1531) {
+    for (int length = 1531; length < tar.length - 1024 - 512 * 17; length += 1531) {
       requireRefused(RawTar.gzip(Arrays.copyOf(tar, length)), "is not a whole gzip file");
     }
   }
@@ -546,6 +573,46 @@ class RefusedArchivesTest {
     mirror.publish("other", honest);
     assertEquals(1, blobs.pins(honest.archive()));
     assertEquals(1, mirror.size("other"));
+  }
+
+  @Test
+  void anArchiveInSpacksOrderIsReadOnceAndAnyOtherIsTakenToo() throws Exception {
+    BuiltSpec inOrder = with(blobs.put(SCOPE, RawTar.gzip(original().tar())), built.spec());
+    assertEquals(Outcome.PUBLISHED, push("in-order", inOrder));
+    assertEquals(1, blobs.reads(inOrder.archive()));
+    RawTar tar = original();
+    int below = tar.members.indexOf(tar.find(prefix)) + 1;
+    String early = prefix + "/+early";
+    RawTar first =
+        new RawTar()
+            .append('5', early, "")
+            .append('0', early + "/file", "")
+            .append('5', early + "/.spack", "")
+            .append('0', early + "/.spack/spec.json", "");
+    tar.members.addAll(below, first.members);
+    BuiltSpec otherwise = with(blobs.put(SCOPE, RawTar.gzip(tar.tar())), built.spec());
+    assertEquals(Outcome.PUBLISHED, push("in-another-order", otherwise));
+  }
+
+  @Test
+  void aPathThatATerminalWouldObeyIsNoPlaceToBeBuiltAt() {
+    for (String unfit : List.of("\n", "\u001b[2J", "\u009b2J", "\u202e")) {
+      BuiltSpec bad =
+          new BuiltSpec(
+              built.node(),
+              built.archive(),
+              built.archiveMediaType(),
+              built.spec(),
+              built.specMediaType(),
+              built.installRoot(),
+              built.prefix() + unfit,
+              built.provenance());
+      ArchiveRefusedException e =
+          assertThrows(ArchiveRefusedException.class, () -> mirror.publish("default", bad));
+      String said = String.valueOf(e.getMessage());
+      assertTrue(said.contains("is no plain absolute path"), said);
+      assertFalse(said.contains(unfit), "the message has it");
+    }
   }
 
   private static byte[] concat(byte[] a, byte[] b) {

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.InstantSource;
 
-/** Keys of 2048 bits, which take less time to make. */
+/** Keys of the kind that takes no time to make. */
 public final class TestKeys {
   private TestKeys() {}
 
@@ -16,6 +16,6 @@ public final class TestKeys {
 
   static Signer open(Path dir, String name) throws IOException {
     return Signer.open(
-        dir.resolve("keys").resolve(name), "test farm", InstantSource.system(), 2048);
+        dir.resolve("keys").resolve(name), "test farm", InstantSource.system(), KeyType.ED25519);
   }
 }

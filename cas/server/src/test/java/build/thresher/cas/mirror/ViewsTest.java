@@ -57,7 +57,8 @@ class ViewsTest {
             d.indexRetention(),
             d.supersededBytes());
     Signers signers =
-        new SignersInDirectory(dir.resolve("keys"), "test farm", InstantSource.system(), 2048);
+        new SignersInDirectory(
+            dir.resolve("keys"), "test farm", InstantSource.system(), KeyType.ED25519);
     mirror =
         RocksSpackMirror.open(dir.resolve("db"), blobs, signers, options, InstantSource.system());
     views = Views.open(mirror);

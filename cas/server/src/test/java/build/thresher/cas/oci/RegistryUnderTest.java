@@ -6,6 +6,7 @@ import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.http.SourceLookup;
+import build.thresher.cas.mirror.KeyType;
 import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.MirrorOptions.PushRules;
 import build.thresher.cas.mirror.PushedSpecs;
@@ -60,7 +61,7 @@ final class RegistryUnderTest implements AutoCloseable {
     MirrorOptions options =
         MirrorOptions.of(ImmutableMap.of("built", SpackFixture.INSTALL_ROOT))
             .withPushed(ImmutableMap.of("release", signed, "review", unsigned, "closed", unsigned));
-    Signers signers = Signers.inDirectory(dir.resolve("keys"), "test", clock);
+    Signers signers = Signers.inDirectory(dir.resolve("keys"), "test", clock, KeyType.ED25519);
     mirror = RocksSpackMirror.open(dir.resolve("mirror"), blobs, signers, options, clock);
     AccessCheck access =
         (role, instance, who) ->

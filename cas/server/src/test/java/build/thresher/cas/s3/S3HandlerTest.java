@@ -12,6 +12,7 @@ import build.thresher.cas.http.AccessCheck;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.http.SourceLookup;
+import build.thresher.cas.mirror.KeyType;
 import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.MirrorOptions.PushRules;
 import build.thresher.cas.mirror.PushedSpecs;
@@ -75,7 +76,7 @@ class S3HandlerTest {
         RocksSpackMirror.open(
             dir.resolve("mirror"),
             blobs,
-            Signers.inDirectory(dir.resolve("keys"), "test", clock),
+            Signers.inDirectory(dir.resolve("keys"), "test", clock, KeyType.ED25519),
             options,
             clock);
     S3Handler s3 =
