@@ -43,6 +43,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -202,6 +206,47 @@ class ActionRunTest {
       assertEquals(ImmutableList.of(action.toString()), third.head().cached());
       requests.submit(submit("u", action, true));
       assertEquals(1, executor.lease(1, 5).size(), "who skips the lookup gets a run");
+    }
+  }
+
+  /**
+   * The core takes events by the batch, so that some of these requests are in one with the end of
+   * the action that they ask for.
+   */
+  @Test
+  void whoAsksInTheMomentOfTheEndIsNotMadeToWaitForASecondRunEither() throws Exception {
+    try (TestFarm farm = new TestFarm(directory);
+        ScriptedExecutor executor = new ScriptedExecutor(farm, "e");
+        ExecutorService askers = Executors.newFixedThreadPool(8)) {
+      executor.register(1);
+      Requests requests = farm.requests();
+      Digest output = farm.text("output");
+      for (int i = 0; i < 10; i++) {
+        Digest action = farm.text("action " + i);
+        String id = "r" + i;
+        requests.submit(submit(id, action, false));
+        Lease lease = executor.lease(1, 5).getFirst();
+        AtomicBoolean ended = new AtomicBoolean();
+        List<Future<?>> asking = new ArrayList<>();
+        for (int asker = 0; asker < 8; asker++) {
+          String own = id + " " + asker + " ";
+          asking.add(
+              askers.submit(
+                  () -> {
+                    int asked = 0;
+                    while (!ended.get()) {
+                      requests.submit(submit(own + asked++, action, false));
+                    }
+                    return asked;
+                  }));
+        }
+        executor.stub.complete(result(executor, lease, 0, output));
+        ended.set(true);
+        for (Future<?> one : asking) {
+          one.get();
+        }
+        assertEquals(List.of(), executor.lease(1, 0), "run again: " + action);
+      }
     }
   }
 

@@ -100,9 +100,17 @@ public final class CoreLoop implements AutoCloseable {
 
   /** Lets an event happen; returns when its consequences are stored. */
   public Reply apply(Event event) throws UnavailableException, InterruptedException {
+    return await(begin(event));
+  }
+
+  /**
+   * Lets an event happen; the reply comes when its consequences are stored. What follows it runs on
+   * the loop's thread and must not block.
+   */
+  public CompletableFuture<Reply> begin(Event event) {
     CompletableFuture<Reply> reply = new CompletableFuture<>();
     enqueue(new Item.Apply(event, reply));
-    return await(reply);
+    return reply;
   }
 
   /** Lets an event happen; nobody waits for it. */

@@ -12,8 +12,6 @@ import build.thresher.scheduler.core.Effect;
 import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.SpackWork;
 import build.thresher.scheduler.core.TaskKey;
-import build.thresher.scheduler.core.TaskSnapshot;
-import build.thresher.scheduler.core.TaskState;
 import build.thresher.scheduler.store.TaskStore;
 import com.google.common.cache.Cache;
 import com.google.common.cache.CacheBuilder;
@@ -44,7 +42,11 @@ public final class Effects implements CoreLoop.Surroundings {
   private final Consumer<Event> undelivered;
   private final InstantSource wall;
 
-  /** Actions that succeeded a moment ago, which a client may have looked for in vain before. */
+  /**
+   * Actions whose results went into the cache a moment ago, where a client may have looked in vain
+   * before. Known from the time that they begin to go there: the next request for one may be in the
+   * same batch as the end of the publication, whose effects nobody has run by then.
+   */
   private final Cache<TaskKey, Boolean> justRan =
       CacheBuilder.newBuilder().expireAfterWrite(LOOKUP_MEMORY).maximumSize(100_000).build();
 
@@ -125,12 +127,6 @@ public final class Effects implements CoreLoop.Surroundings {
         && actionCache.find(Scope.farm(key.instance()), work.action()).isPresent();
   }
 
-  private void noteEnd(TaskSnapshot task) {
-    if (task.state() == TaskState.SUCCEEDED && task.ending().outputs() instanceof ActionOutputs) {
-      justRan.put(task.key(), true);
-    }
-  }
-
   @Override
   public void run(Effect effect) {
     switch (effect) {
@@ -141,11 +137,13 @@ public final class Effects implements CoreLoop.Surroundings {
           e.grants().forEach(grant -> undelivered.accept(new Event.Undelivered(grant.fence())));
         }
       }
-      case Effect.Publish e -> publisher.accept(e);
-      case Effect.TaskChanged e -> {
-        noteEnd(e.task());
-        watchers.tell(e);
+      case Effect.Publish e -> {
+        if (e.outputs() instanceof ActionOutputs) {
+          justRan.put(e.definition().key(), true);
+        }
+        publisher.accept(e);
       }
+      case Effect.TaskChanged e -> watchers.tell(e);
       case Effect.RequestFinished e -> watchers.finished(e.request());
     }
   }

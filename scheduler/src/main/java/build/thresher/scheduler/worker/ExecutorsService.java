@@ -174,10 +174,14 @@ public final class ExecutorsService extends ExecutorsGrpc.ExecutorsImplBase {
 
   static void checkKnown(Reply reply, ExecutorId id) throws StatusException {
     if (reply instanceof Reply.UnknownExecutor) {
-      throw Status.NOT_FOUND
-          .withDescription("executor " + id.name() + " is not registered; register first")
-          .asException();
+      throw unknown(id);
     }
+  }
+
+  static StatusException unknown(ExecutorId id) {
+    return Status.NOT_FOUND
+        .withDescription("executor " + id.name() + " is not registered; register first")
+        .asException();
   }
 
   static StatusException invalid(String message) {

@@ -7,6 +7,7 @@ import build.thresher.scheduler.core.Event;
 import build.thresher.scheduler.core.ExecutorId;
 import build.thresher.scheduler.core.Failure;
 import build.thresher.scheduler.core.FailureClass;
+import build.thresher.scheduler.core.Reply;
 import build.thresher.scheduler.shell.CoreLoop;
 import build.thresher.scheduler.shell.Polls;
 import build.thresher.scheduler.spack.Losses;
@@ -17,14 +18,17 @@ import build.thresher.v1.LeaseRequest;
 import build.thresher.v1.LeaseResponse;
 import com.google.common.collect.ImmutableList;
 import io.grpc.Status;
+import io.grpc.StatusException;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -84,8 +88,9 @@ final class LongPoll {
     long waitNanos = wait.compareTo(MAX_WAIT) > 0 ? MAX_WAIT.toNanos() : wait.toNanos();
     ExecutorId id = new ExecutorId(request.getExecutor(), request.getIncarnation());
     try {
-      ExecutorsService.checkKnown(
-          core.apply(new Event.LeaseAsk(poll.id(), id, names, Math.max(0, waitNanos))), id);
+      CompletableFuture<Reply> unused =
+          core.begin(new Event.LeaseAsk(poll.id(), id, names, Math.max(0, waitNanos)))
+              .whenComplete((reply, failure) -> refuse(poll, id, reply, failure));
       ImmutableList<Effect.Grant> grants = poll.answer().get();
       if (call.isCancelled()) {
         grants.forEach(grant -> core.post(new Event.Undelivered(grant.fence())));
@@ -99,12 +104,25 @@ final class LongPoll {
     } catch (CancellationException e) {
       throw Status.CANCELLED.withCause(e).asException();
     } catch (ExecutionException e) {
+      if (e.getCause() instanceof StatusException refused) {
+        throw refused;
+      }
       throw Status.UNAVAILABLE
           .withDescription("the scheduler loads its state; ask again")
           .withCause(e)
           .asException();
     } finally {
       polls.end(poll);
+    }
+  }
+
+  /** What the core says at once is no news but where it refuses: one wait for both answers. */
+  private static void refuse(
+      Polls.Poll poll, ExecutorId id, @Nullable Reply reply, @Nullable Throwable failure) {
+    if (failure != null) {
+      poll.answer().completeExceptionally(failure);
+    } else if (reply instanceof Reply.UnknownExecutor) {
+      poll.answer().completeExceptionally(ExecutorsService.unknown(id));
     }
   }
 

@@ -10,7 +10,6 @@ import build.thresher.scheduler.store.RocksTaskStore;
 import build.thresher.scheduler.store.TaskStore;
 import build.thresher.testing.DiskFaults;
 import build.thresher.testing.DiskFaults.Plan;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,45 +27,41 @@ class TaskStoreFaultsTest {
 
   @Test
   void whatWasAcceptedIsThereWhereTheDiskFailsAndItGoesOnWhenTheDiskDoes() throws Exception {
-    run(
-        List.of(
-            new Plan("fsync", EIO, 5, 1),
-            new Plan("fsync", EIO, 3, ALL),
-            new Plan("write", ENOSPC, 7, 9)));
+    List<Plan> plans = new ArrayList<>(everyCall(new int[] {4}, 1));
+    plans.add(new Plan("fsync", EIO, 3, ALL));
+    plans.add(new Plan("write", ENOSPC, 7, 9));
+    run(plans);
   }
 
   @Test
   @Tag("long")
   void whatWasAcceptedIsThereWhereverTheDiskFails() throws Exception {
+    run(everyCall(new int[] {0, 1, 4, 15}, 1, 4, ALL));
+  }
+
+  /** With each error, after so many calls that went well. */
+  private static List<Plan> everyCall(int[] afters, int... counts) {
     List<Plan> plans = new ArrayList<>();
     for (String call : List.of("fsync", "write", "create", "rename", "grow")) {
       for (int error : new int[] {EIO, ENOSPC}) {
-        for (int after : new int[] {0, 1, 4, 15}) {
-          for (int count : new int[] {1, 4, ALL}) {
+        for (int after : afters) {
+          for (int count : counts) {
             plans.add(new Plan(call, error, after, count));
           }
         }
       }
     }
-    run(plans);
+    return plans;
   }
 
   private void run(List<Plan> plans) throws Exception {
     DiskFaults faults = DiskFaults.compile(temp);
-    int failed = 0;
-    for (int i = 0; i < plans.size(); i++) {
-      try {
-        failed += run(plans.get(i), faults, Files.createDirectory(temp.resolve("run-" + i)));
-      } catch (AssertionError e) {
-        throw new AssertionError("with the plan " + plans.get(i), e);
-      }
-    }
-    System.out.println(plans.size() + " plans of failing calls, in " + failed + " a call failed");
+    int failed = faults.each(plans, temp, (plan, scratch) -> run(plan, faults, scratch));
     assertTrue(failed > 0, "no call failed");
   }
 
-  /** 1 where a call failed, 0 where the scheduler did not come to it. */
-  private static int run(Plan plan, DiskFaults faults, Path scratch) throws Exception {
+  /** Whether a call failed; the scheduler does not come to each. */
+  private static boolean run(Plan plan, DiskFaults faults, Path scratch) throws Exception {
     Path dir = scratch.resolve("tasks");
     Path armed = scratch.resolve("armed");
     List<String> arguments =
@@ -91,6 +86,6 @@ class TaskStoreFaultsTest {
         }
       }
     }
-    return failed ? 1 : 0;
+    return failed;
   }
 }

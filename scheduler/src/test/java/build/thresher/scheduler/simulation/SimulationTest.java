@@ -30,7 +30,7 @@ class SimulationTest {
     if (only != null) {
       System.out.println(Simulation.storm(only, PACKAGES, ORDERS));
     } else {
-      storms(Integer.getInteger("simulation.histories", 60));
+      storms(Integer.getInteger("simulation.histories", 100));
     }
   }
 
