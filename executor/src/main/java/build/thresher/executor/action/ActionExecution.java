@@ -59,6 +59,7 @@ public final class ActionExecution implements Closeable {
    *
    * @param worker the executor's name, for results
    * @param owner whom actions run as
+   * @param directories of his, for each action
    */
   record Surroundings(
       String worker,
@@ -67,6 +68,7 @@ public final class ActionExecution implements Closeable {
       DirectoryMemory memory,
       Sandbox sandbox,
       Owner owner,
+      UntouchedDirectories directories,
       Images images,
       ActionOptions options,
       InstantSource clock) {}
@@ -90,22 +92,19 @@ public final class ActionExecution implements Closeable {
     try {
       phase.accept("fetching inputs");
       times.fetching();
-      Action action = read(task.action(), Action.parser(), "Action");
-      ActionCommand command =
-          ActionCommand.of(read(digest(action.getCommandDigest()), Command.parser(), "Command"));
-      acquireImage(phase);
-      ActionSandbox prepared = prepare(command, digest(action.getInputRootDigest()));
+      Prepared prepared = Patience.whileUnavailable(kill, () -> prepare(phase));
       if (kill.isKilled()) {
         return new ActionReport(new Abandoned(), SandboxResult.Usage.NONE);
       }
       phase.accept("running");
       times.running();
       SandboxResult result =
-          here.sandbox().run(prepared.spec(), slot.stdout()::append, slot.stderr()::append, kill);
+          here.sandbox()
+              .run(prepared.sandbox().spec(), slot.stdout()::append, slot.stderr()::append, kill);
       phase.accept("uploading");
       ended.run();
       times.uploading();
-      return ended(command, prepared, result, kill);
+      return ended(prepared.command(), prepared.sandbox(), result, kill);
     } catch (MissingInputsException e) {
       return new ActionReport(
           new Failed(FailureClass.FAILURE_INPUT, sentence(e), e.missing()),
@@ -122,11 +121,23 @@ public final class ActionExecution implements Closeable {
   /** Where images are configured not to matter, the property is only for finding an executor. */
   private void acquireImage(Consumer<String> phase) throws IOException, InterruptedException {
     Optional<String> name = task.properties().first(ActionSandbox.IMAGE);
-    if (name.isPresent()
+    if (image.isEmpty()
+        && name.isPresent()
         && !PlatformProperties.names(here.options().properties(), ActionSandbox.IMAGE)) {
       phase.accept("fetching the image");
       image = Optional.of(here.images().acquire(scope, name.get()));
     }
+  }
+
+  private record Prepared(ActionCommand command, ActionSandbox sandbox) {}
+
+  /** May be called again after it failed. */
+  private Prepared prepare(Consumer<String> phase) throws IOException, InterruptedException {
+    Action action = read(task.action(), Action.parser(), "Action");
+    ActionCommand command =
+        ActionCommand.of(read(digest(action.getCommandDigest()), Command.parser(), "Command"));
+    acquireImage(phase);
+    return new Prepared(command, prepare(command, digest(action.getInputRootDigest())));
   }
 
   private ActionSandbox prepare(ActionCommand command, Digest inputs) throws IOException {
@@ -144,6 +155,7 @@ public final class ActionExecution implements Closeable {
         command,
         made.path(),
         image.map(ImageCache.Root::path),
+        here.directories().take(slot.own().resolve("tmp")),
         slot,
         here.owner(),
         here.options());

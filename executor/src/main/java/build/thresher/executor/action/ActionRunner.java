@@ -47,7 +47,8 @@ public final class ActionRunner implements Closeable {
     ContentCache cache =
         new ContentCache(
             directory.resolve("files"), options.cacheBytes(), new FileFetcher(store, owner));
-    InputRoots roots = roots(directory, cache, owner);
+    UntouchedDirectories directories = new UntouchedDirectories(owner, clock);
+    InputRoots roots = roots(directory, cache, owner, directories);
     log.info(
         "actions: {}; network {}",
         roots.describe(),
@@ -60,6 +61,7 @@ public final class ActionRunner implements Closeable {
             new DirectoryMemory(REMEMBERED_DIRECTORY_BYTES),
             sandbox,
             owner,
+            directories,
             new Images(
                 images,
                 store,
@@ -71,10 +73,12 @@ public final class ActionRunner implements Closeable {
             clock));
   }
 
-  private static InputRoots roots(Path directory, ContentCache cache, Owner owner)
+  private static InputRoots roots(
+      Path directory, ContentCache cache, Owner owner, UntouchedDirectories directories)
       throws IOException {
     if (owner.uid() < 0) {
-      return new CopiedRoots(cache, owner, directory, "overlays need an executor that is root");
+      return new CopiedRoots(
+          cache, owner, directories, directory, "overlays need an executor that is root");
     }
     Kernel kernel = new Kernel();
     Path scratch = directory.resolve("probe");
@@ -83,12 +87,12 @@ public final class ActionRunner implements Closeable {
     try {
       OverlayRoots.probe(kernel, scratch);
     } catch (IOException e) {
-      return new CopiedRoots(cache, owner, directory, String.valueOf(e.getMessage()));
+      return new CopiedRoots(cache, owner, directories, directory, String.valueOf(e.getMessage()));
     }
     return new FittingRoots(
         new OverlayRoots(
-            kernel, new RootLayers(directory.resolve("roots"), cache, kernel, owner), owner),
-        new CopiedRoots(cache, owner, directory, "they are small"));
+            kernel, new RootLayers(directory.resolve("roots"), cache, kernel, owner), directories),
+        new CopiedRoots(cache, owner, directories, directory, "they are small"));
   }
 
   /**
@@ -96,6 +100,11 @@ public final class ActionRunner implements Closeable {
    */
   public ActionExecution execution(ActionTask task, ActionSlot slot) {
     return new ActionExecution(surroundings, task, slot);
+  }
+
+  /** Clears what an action had in its {@link ActionSlot#OWN}: the next one finds all as new. */
+  public void clear(Path path) throws IOException {
+    surroundings.directories().clear(path);
   }
 
   @Override

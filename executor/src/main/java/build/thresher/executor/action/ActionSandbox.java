@@ -35,6 +35,7 @@ record ActionSandbox(SandboxSpec spec) {
    *
    * @param root of the inputs; writable, the action's own
    * @param image what is to be seen of a file system besides the inputs; empty: the host's programs
+   * @param temporary the action's {@code /tmp}
    * @param slot for what else the action needs
    */
   static ActionSandbox prepare(
@@ -42,6 +43,7 @@ record ActionSandbox(SandboxSpec spec) {
       ActionCommand command,
       Path root,
       Optional<Path> image,
+      Path temporary,
       ActionSlot slot,
       Owner owner,
       ActionOptions options)
@@ -65,7 +67,7 @@ record ActionSandbox(SandboxSpec spec) {
     if (!chroot) {
       binds.add(Bind.writable(root, ROOT));
     }
-    binds.add(Bind.writable(owner.directory(slot.own().resolve("tmp")), "/tmp"));
+    binds.add(Bind.writable(temporary, "/tmp"));
     String working = command.workingDirectory();
     Duration wall = task.timeout().filter(asked -> asked.isPositive()).orElse(options.timeout());
     Resources asked = Resources.of(task.properties());
@@ -89,7 +91,6 @@ record ActionSandbox(SandboxSpec spec) {
             chroot
                 ? Optional.of(Bind.writable(root, "/"))
                 : image.map(unpacked -> Bind.readOnly(unpacked, "/")),
-            options.network() && task.properties().isOn(NETWORK),
-            Optional.of(slot.status())));
+            options.network() && task.properties().isOn(NETWORK)));
   }
 }

@@ -15,15 +15,8 @@ public record ActionSlot(String name, Path directory, BuildLog stdout, BuildLog 
   /** Name of what is the executor's but for what lies in it. */
   public static final String OWN = "own";
 
-  /** Name of a file in which the sandbox says whether the command was started. */
-  public static final String STATUS = "status";
-
   /** What the action itself writes; its size is limited. */
   Path own() {
     return directory.resolve(OWN);
-  }
-
-  Path status() {
-    return directory.resolve(STATUS);
   }
 }

@@ -16,11 +16,15 @@ import java.util.Set;
 final class CopiedRoots implements InputRoots {
   private final ContentCache cache;
   private final Owner owner;
+  private final UntouchedDirectories directories;
   private final String description;
 
-  CopiedRoots(ContentCache cache, Owner owner, Path work, String why) throws IOException {
+  CopiedRoots(
+      ContentCache cache, Owner owner, UntouchedDirectories directories, Path work, String why)
+      throws IOException {
     this.cache = cache;
     this.owner = owner;
+    this.directories = directories;
     FileStore files = Files.getFileStore(work);
     boolean shares = Set.of("xfs", "btrfs", "bcachefs", "zfs").contains(files.type());
     this.description =
@@ -39,7 +43,7 @@ final class CopiedRoots implements InputRoots {
     Set<FileKey> files = tree.files();
     cache.acquire(scope, files);
     try {
-      Path path = owner.directory(directory.resolve("root"));
+      Path path = directories.take(directory.resolve("root"));
       new RootWriter(tree, owner, this::copy).fill(root, path);
       return new InputRoot() {
         @Override

@@ -15,12 +15,12 @@ import java.util.List;
 final class OverlayRoots implements InputRoots {
   private final Kernel kernel;
   private final RootLayers layers;
-  private final Owner owner;
+  private final UntouchedDirectories directories;
 
-  OverlayRoots(Kernel kernel, RootLayers layers, Owner owner) {
+  OverlayRoots(Kernel kernel, RootLayers layers, UntouchedDirectories directories) {
     this.kernel = kernel;
     this.layers = layers;
-    this.owner = owner;
+    this.directories = directories;
   }
 
   /**
@@ -57,7 +57,7 @@ final class OverlayRoots implements InputRoots {
       throws IOException {
     RootLayers.Use use = layers.acquire(scope, root, loader);
     try {
-      Path upper = owner.directory(directory.resolve("root"));
+      Path upper = directories.take(directory.resolve("root"));
       Path beside = directory.resolveSibling(directory.getFileName() + "-overlay");
       FileTrees.createReadable(beside);
       Path work = FileTrees.createReadable(beside.resolve("work"));

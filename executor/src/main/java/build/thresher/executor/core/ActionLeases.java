@@ -67,6 +67,11 @@ final class ActionLeases {
     }
   }
 
+  /** What an action had for itself, when it is over. */
+  void clear(Path path) throws IOException {
+    runner.clear(path);
+  }
+
   private ActionReport run(
       ActionExecution execution,
       RunningLease running,

@@ -5,6 +5,7 @@ import build.bazel.remote.asset.v1.FetchBlobResponse;
 import build.bazel.remote.asset.v1.FetchGrpc;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.StoreUnavailableException;
 import build.thresher.cas.client.SourceQuestion;
 import build.thresher.cas.client.WireDigests;
 import build.thresher.cas.client.WireTimes;
@@ -12,6 +13,7 @@ import build.thresher.executor.inputs.RemoteSources;
 import build.thresher.executor.inputs.SourceFile;
 import build.thresher.executor.inputs.SourceUnavailableException;
 import io.grpc.Channel;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
@@ -27,7 +29,8 @@ final class FetchedSources implements RemoteSources {
   }
 
   @Override
-  public Digest fetch(Scope scope, SourceFile source) throws SourceUnavailableException {
+  public Digest fetch(Scope scope, SourceFile source)
+      throws SourceUnavailableException, StoreUnavailableException {
     FetchBlobRequest request = request(scope, source);
     FetchBlobResponse response;
     try {
@@ -36,6 +39,10 @@ final class FetchedSources implements RemoteSources {
               .withDeadlineAfter(LIMIT.plusMinutes(1).toSeconds(), TimeUnit.SECONDS)
               .fetchBlob(request);
     } catch (StatusRuntimeException e) {
+      if (e.getStatus().getCode() == Status.Code.UNAVAILABLE) {
+        throw new StoreUnavailableException(
+            "the farm was asked for a source: " + e.getMessage(), e);
+      }
       throw unavailable(source, String.valueOf(e.getStatus().getDescription()), e);
     }
     if (response.getStatus().getCode() != 0) {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -23,10 +24,15 @@ final class HostCommand {
         .findFirst();
   }
 
-  /** What the program says, on either stream; "" when it cannot be run. */
+  /**
+   * What the program says, on either stream; "" when it cannot be run. A name is looked up as
+   * {@link #find} does and not in the executor's own PATH, where it may be another program.
+   */
   static String output(List<String> command) {
     try {
-      ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+      List<String> found = new ArrayList<>(command);
+      find(command.getFirst()).ifPresent(program -> found.set(0, program.toString()));
+      ProcessBuilder builder = new ProcessBuilder(found).redirectErrorStream(true);
       builder.environment().clear();
       builder.environment().put("PATH", String.join(":", DIRECTORIES));
       builder.environment().put("LC_ALL", "C");

@@ -116,9 +116,7 @@ final class HostTools {
       }
       String prefix =
           program.get().startsWith("/usr/local") ? "/usr/local" : "/usr"; // /bin is /usr/bin
-      List<String> command = new ArrayList<>(tool.command());
-      command.set(0, program.get().toString());
-      String text = HostCommand.output(command);
+      String text = HostCommand.output(tool.command());
       Matcher matcher = tool.version().matcher(text);
       if (!matcher.find()) {
         continue;

@@ -181,7 +181,7 @@ final class LeaseRunner {
       return;
     }
     try {
-      work.giveBack(directory);
+      work.giveBack(directory, actions::clear);
     } catch (IOException e) {
       log.warn("{} cannot be cleared: {}", directory, e.toString());
     }

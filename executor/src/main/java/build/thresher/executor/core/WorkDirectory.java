@@ -154,8 +154,10 @@ final class WorkDirectory implements Closeable {
    * Removes all that a build left. What is of the executor alone in the directory of an action
    * serves the next one: to make and remove directories takes the file system longer than all else
    * that is done for a small action.
+   *
+   * @param actions clears what was the action's
    */
-  void giveBack(Path build) throws IOException {
+  void giveBack(Path build, Clearing actions) throws IOException {
     if (!Files.isDirectory(build.resolve(ActionSlot.OWN), LinkOption.NOFOLLOW_LINKS)) {
       FileTrees.delete(build);
       return;
@@ -163,14 +165,19 @@ final class WorkDirectory implements Closeable {
     for (Path child : children(build)) {
       if (child.endsWith(ActionSlot.OWN)) {
         for (Path written : children(child)) {
-          FileTrees.delete(written);
+          actions.clear(written);
         }
-      } else if (!child.endsWith(ActionSlot.STATUS)) {
+      } else {
         FileTrees.delete(child);
       }
     }
     Path kept = own.resolve("spare").resolve(build.getFileName());
     spare.add(Files.move(build, kept, StandardCopyOption.ATOMIC_MOVE));
+  }
+
+  /** Makes something as if no action had seen it, or removes it. */
+  interface Clearing {
+    void clear(Path path) throws IOException;
   }
 
   private static List<Path> children(Path directory) throws IOException {

@@ -2,6 +2,7 @@ package build.thresher.executor.inputs;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.StoreUnavailableException;
 
 /** Asks the farm to bring a source into the store. */
 @FunctionalInterface
@@ -10,6 +11,8 @@ public interface RemoteSources {
    * Returns the name under which the store holds the source.
    *
    * @throws SourceUnavailableException when it cannot be had from anywhere
+   * @throws StoreUnavailableException when the farm does not answer
    */
-  Digest fetch(Scope scope, SourceFile source) throws SourceUnavailableException;
+  Digest fetch(Scope scope, SourceFile source)
+      throws SourceUnavailableException, StoreUnavailableException;
 }

@@ -8,9 +8,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Uploads again what a store that is away for a moment did not take: what hours have built is not
- * lost because the server restarts when it is done. Ends when the build is killed, and after some
- * ten minutes. Stateless; blocks.
+ * Asks again a store that is away for a moment, for inputs and with outputs: a server that restarts
+ * costs no build an attempt, and what hours have built is not lost. Ends when the build is killed,
+ * and after some ten minutes. Stateless; blocks.
  */
 public final class Patience {
   private static final Logger log = LoggerFactory.getLogger(Patience.class);
@@ -21,26 +21,42 @@ public final class Patience {
   private Patience() {}
 
   /** What can be done again from its start. */
-  public interface Upload<T> {
-    T attempt() throws IOException;
+  public interface Attempt<T> {
+    T run() throws IOException, InterruptedException;
+  }
+
+  /** The same, with no result. */
+  public interface Step {
+    void run() throws IOException, InterruptedException;
+  }
+
+  /** Attempts it until the store is there for it. */
+  public static void whileUnavailable(KillSwitch kill, Step step)
+      throws IOException, InterruptedException {
+    Attempt<Boolean> attempt =
+        () -> {
+          step.run();
+          return true;
+        };
+    whileUnavailable(kill, attempt);
   }
 
   /**
    * The result of the first attempt that the store is there for.
    *
-   * @param kill of the build that is uploaded
+   * @param kill of the build that it is for
    */
-  public static <T> T whileUnavailable(KillSwitch kill, Upload<T> upload)
+  public static <T> T whileUnavailable(KillSwitch kill, Attempt<T> attempt)
       throws IOException, InterruptedException {
     Duration pause = FIRST;
     for (int tries = 1; ; tries++) {
       try {
-        return upload.attempt();
+        return attempt.run();
       } catch (StoreUnavailableException e) {
         if (tries == TRIES || kill.await(pause.toNanos())) {
           throw e;
         }
-        log.info("uploading is tried again: {}", e.getMessage());
+        log.info("tried again: {}", e.getMessage());
         pause = pause.compareTo(LAST) < 0 ? pause.multipliedBy(2) : LAST;
       }
     }

@@ -71,7 +71,6 @@ public final class Bubblewrap {
         ceilings.openFiles(MAX_OPEN_FILES),
         group.doors(),
         seccompFilter,
-        spec.status(),
         commandLine(spec, limitInside ? Optional.of(processes) : Optional.empty()));
   }
 
@@ -84,9 +83,7 @@ public final class Bubblewrap {
     namespaces(argv);
     // Read at once, other than by --seccomp: until the launcher has written it, nothing happens.
     argv.addAll(List.of("--add-seccomp-fd", "9"));
-    if (spec.status().isPresent()) {
-      argv.addAll(List.of("--json-status-fd", "8"));
-    }
+    argv.addAll(List.of("--json-status-fd", "8"));
     if (spec.root().isEmpty()) {
       argv.addAll(hostView);
     }

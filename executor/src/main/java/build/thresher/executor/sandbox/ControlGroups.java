@@ -82,6 +82,9 @@ public abstract sealed class ControlGroups implements AutoCloseable
     /** Empty where the group does not measure. */
     Optional<Usage> usage(Duration wall) throws IOException;
 
+    /** The build is over by itself and was measured: once closed, the group may serve another. */
+    default void ended() throws IOException {}
+
     @Override
     void close() throws IOException;
   }

@@ -13,7 +13,6 @@ import java.util.Optional;
  * @param doors of control groups to enter, see {@link ControlGroups.Group#doors}
  * @param filter of system calls, read from descriptor 9 when all else is set; empty: one that
  *     allows all
- * @param status written by bubblewrap, as descriptor 8
  */
 record Launch(
     boolean oneOutput,
@@ -24,7 +23,6 @@ record Launch(
     long mostOpenFiles,
     List<Path> doors,
     Optional<Path> filter,
-    Optional<Path> status,
     List<String> command) {
   Launch {
     doors = List.copyOf(doors);

@@ -41,22 +41,41 @@ final class Launcher implements Closeable {
   private volatile boolean ended;
 
   private record Pending(
-      CompletableFuture<Started> started, CompletableFuture<Integer> exit, boolean oneOutput) {}
+      CompletableFuture<Started> started,
+      CompletableFuture<Optional<Outputs>> outputs,
+      CompletableFuture<Exit> exit) {
+    boolean isOver() {
+      return outputs.isDone() && exit.isDone();
+    }
+  }
 
   /**
    * A process that runs, or ran.
    *
    * @param handle the process itself, while it runs: to look it up takes a moment
-   * @param output what it writes, for the caller to read to the end and close
-   * @param errors the same for its standard error, if that is apart
-   * @param exit its exit code, or 128 and the number of the signal that ended it; fails when the
-   *     launcher ended before it
+   * @param outputs known once it has written something; nothing when nobody wrote and nobody can
+   *     any more. What follows runs on the thread that hears the launcher, and must not block.
+   * @param exit how it ended; this and the outputs fail when the launcher ended before it
    */
   record Started(
       Supplier<Optional<ProcessHandle>> handle,
-      InputStream output,
-      Optional<InputStream> errors,
-      CompletableFuture<Integer> exit) {}
+      CompletableFuture<Optional<Outputs>> outputs,
+      CompletableFuture<Exit> exit) {}
+
+  /**
+   * How a process ended.
+   *
+   * @param code its exit code, or 128 and the number of the signal that ended it
+   * @param ran whether bubblewrap could start the command
+   */
+  record Exit(int code, boolean ran) {}
+
+  /**
+   * What a process writes, for the caller to read to the end and close.
+   *
+   * @param errors its standard error, if that is apart
+   */
+  record Outputs(InputStream output, Optional<InputStream> errors) {}
 
   private Launcher(Process process) {
     this.process = process;
@@ -95,7 +114,8 @@ final class Launcher implements Closeable {
   Started start(Launch launch) throws IOException, InterruptedException {
     String name = Long.toString(names.incrementAndGet());
     Pending mine =
-        new Pending(new CompletableFuture<>(), new CompletableFuture<>(), launch.oneOutput());
+        new Pending(
+            new CompletableFuture<>(), new CompletableFuture<>(), new CompletableFuture<>());
     pending.put(name, mine);
     try {
       send(fields(name, launch));
@@ -120,10 +140,15 @@ final class Launcher implements Closeable {
   /** Nobody waits for it any more. */
   private static void abandon(Started process) {
     process.handle().get().ifPresent(ProcessHandle::destroyForcibly);
+    CompletableFuture<Void> unused =
+        process.outputs().thenAccept(outputs -> outputs.ifPresent(Launcher::closeAll));
+  }
+
+  private static void closeAll(Outputs outputs) {
     try {
-      process.output().close();
-      if (process.errors().isPresent()) {
-        process.errors().get().close();
+      outputs.output().close();
+      if (outputs.errors().isPresent()) {
+        outputs.errors().get().close();
       }
     } catch (IOException e) {
       log.warn("the output of a sandbox cannot be closed", e);
@@ -143,7 +168,6 @@ final class Launcher implements Closeable {
                 Long.toString(launch.openFiles()),
                 Long.toString(launch.mostOpenFiles()),
                 launch.filter().map(Path::toString).orElse(""),
-                launch.status().map(Path::toString).orElse(""),
                 Integer.toString(launch.doors().size())));
     launch.doors().forEach(door -> fields.add(door.toString()));
     fields.addAll(launch.command());
@@ -191,32 +215,44 @@ final class Launcher implements Closeable {
       return;
     }
     switch (words[0]) {
-      case "started" -> started(words[1], who, words[2].split(" ", -1));
-      case "ended" -> {
-        pending.remove(words[1]);
-        who.exit().complete(Integer.parseInt(words[2]));
-      }
+      case "started" -> who.started().complete(started(who, Long.parseLong(words[2])));
+      case "output" -> output(words[1], who, words[2].split(" ", -1));
+      case "quiet" -> who.outputs().complete(Optional.empty());
+      case "ended" -> who.exit().complete(exit(words[2].split(" ", -1)));
       default -> who.started().completeExceptionally(new IOException(words[2]));
+    }
+    if (who.isOver()) {
+      pending.remove(words[1]);
     }
   }
 
-  private void started(String name, Pending who, String[] numbers) {
-    long pid = Long.parseLong(numbers[0]);
-    Supplier<Optional<ProcessHandle>> handle = () -> child(pid, who.exit());
+  private static Exit exit(String[] numbers) {
+    return new Exit(Integer.parseInt(numbers[0]), numbers[1].equals("1"));
+  }
+
+  private Started started(Pending who, long pid) {
+    return new Started(() -> child(pid, who.exit()), who.outputs(), who.exit());
+  }
+
+  private void output(String name, Pending who, String[] descriptors) {
     try {
-      InputStream output = open(numbers[1]);
+      InputStream output = open(descriptors[0]);
       Optional<InputStream> errors =
-          who.oneOutput() ? Optional.empty() : Optional.of(open(numbers[2]));
+          descriptors[1].equals("-1") ? Optional.empty() : Optional.of(open(descriptors[1]));
       send(List.of("taken", name));
-      who.started().complete(new Started(handle, output, errors, who.exit()));
+      who.outputs().complete(Optional.of(new Outputs(output, errors)));
     } catch (IOException e) {
-      handle.get().ifPresent(ProcessHandle::destroyForcibly);
-      who.started().completeExceptionally(e);
+      // Nobody reads, so that it could block for ever.
+      CompletableFuture<Void> unused =
+          who.started()
+              .thenAccept(
+                  process -> process.handle().get().ifPresent(ProcessHandle::destroyForcibly));
+      who.outputs().completeExceptionally(e);
     }
   }
 
   /** The number may be another process's when ours has ended. */
-  private Optional<ProcessHandle> child(long pid, CompletableFuture<Integer> exit) {
+  private Optional<ProcessHandle> child(long pid, CompletableFuture<Exit> exit) {
     return exit.isDone()
         ? Optional.empty()
         : ProcessHandle.of(pid)
@@ -234,6 +270,7 @@ final class Launcher implements Closeable {
         (name, who) -> {
           pending.remove(name);
           who.started().completeExceptionally(why);
+          who.outputs().completeExceptionally(why);
           who.exit().completeExceptionally(why);
         });
   }

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -102,15 +103,12 @@ public final class Sandbox implements AutoCloseable {
       Launcher.Started process = launcher().start(bubblewrap.launch(spec, group, errors.isEmpty()));
       ProcessTree tree = new ProcessTree(process.handle());
       AtomicReference<IOException> outputFailure = new AtomicReference<>();
-      List<Future<?>> pumping = new ArrayList<>();
-      pumping.add(pumps.submit(() -> drain(process.output(), output, outputFailure, kill)));
-      if (errors.isPresent()) {
-        pumping.add(
-            pumps.submit(
-                () -> drain(process.errors().orElseThrow(), errors.get(), outputFailure, kill)));
-      }
+      CompletableFuture<List<Future<?>>> pumping =
+          process
+              .outputs()
+              .thenApply(outputs -> pumps(outputs, output, errors, outputFailure, kill));
       End end;
-      int exitCode;
+      Launcher.Exit exit;
       try {
         end = watch(spec, process, tree, group.limitsMemory(), kill, start);
       } finally {
@@ -118,8 +116,8 @@ public final class Sandbox implements AutoCloseable {
           tree.kill();
         }
         group.killAll();
-        exitCode = exitCode(process);
-        for (Future<?> pump : pumping) {
+        exit = exit(process);
+        for (Future<?> pump : pumps(pumping)) {
           await(pump);
         }
       }
@@ -128,7 +126,7 @@ public final class Sandbox implements AutoCloseable {
       if (failure != null) {
         throw new IOException("cannot keep the output of " + spec.name(), failure);
       }
-      if (end == End.EXITED && exitCode != 0) {
+      if (end == End.EXITED && exit.code() != 0) {
         boolean killedForMemory =
             group.outOfMemoryKills() > 0
                 || (!group.limitsMemory() && ProcessTree.hostOutOfMemoryKills() > hostKills);
@@ -140,18 +138,46 @@ public final class Sandbox implements AutoCloseable {
       if (end == End.TIMEOUT && group.outOfMemoryKills() > 0) {
         end = End.OUT_OF_MEMORY; // It waited for what the kernel had killed.
       }
-      return new SandboxResult(
-          end,
-          exitCode,
-          end != End.EXITED || exitCode == 0 || started(spec),
-          group.usage(wall).orElseGet(() -> tree.usage(wall)));
+      SandboxResult result =
+          new SandboxResult(
+              end,
+              exit.code(),
+              end != End.EXITED || exit.ran(),
+              group.usage(wall).orElseGet(() -> tree.usage(wall)));
+      if (end == End.EXITED) {
+        group.ended();
+      }
+      return result;
     }
   }
 
-  /** Bubblewrap reports an exit code only of a command that it could execute. */
-  private static boolean started(SandboxSpec spec) throws IOException {
-    return spec.status().isEmpty()
-        || Files.readString(spec.status().get()).contains("\"exit-code\"");
+  /** Takes what the command writes, where it has written anything. */
+  private List<Future<?>> pumps(
+      Optional<Launcher.Outputs> written,
+      OutputSink output,
+      Optional<OutputSink> errors,
+      AtomicReference<IOException> failure,
+      KillSwitch kill) {
+    List<Future<?>> started = new ArrayList<>();
+    written.ifPresent(
+        from -> {
+          started.add(pumps.submit(() -> drain(from.output(), output, failure, kill)));
+          if (from.errors().isPresent()) {
+            started.add(
+                pumps.submit(
+                    () -> drain(from.errors().get(), errors.orElse(output), failure, kill)));
+          }
+        });
+    return started;
+  }
+
+  private static List<Future<?>> pumps(CompletableFuture<List<Future<?>>> pumping)
+      throws IOException, InterruptedException {
+    try {
+      return pumping.get();
+    } catch (ExecutionException e) {
+      throw new IOException("the output of a command cannot be read: " + e.getCause(), e);
+    }
   }
 
   private synchronized Launcher launcher() throws IOException {
@@ -166,7 +192,8 @@ public final class Sandbox implements AutoCloseable {
     return running;
   }
 
-  private static int exitCode(Launcher.Started process) throws IOException, InterruptedException {
+  private static Launcher.Exit exit(Launcher.Started process)
+      throws IOException, InterruptedException {
     try {
       return process.exit().get();
     } catch (ExecutionException e) {

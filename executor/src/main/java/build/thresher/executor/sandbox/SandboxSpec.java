@@ -20,8 +20,6 @@ import java.util.Optional;
  * @param root what is shown at {@code /}, and whether the command may change it; empty: the host's
  *     programs
  * @param network whether it shares the host's network
- * @param status file of the host that tells whether the command could be started at all; empty:
- *     every command counts as started
  */
 public record SandboxSpec(
     String name,
@@ -33,8 +31,7 @@ public record SandboxSpec(
     Path watched,
     int uid,
     Optional<Bind> root,
-    boolean network,
-    Optional<Path> status) {
+    boolean network) {
   public SandboxSpec {
     binds = List.copyOf(binds);
     environment = ImmutableSortedMap.copyOf(environment);
@@ -64,7 +61,6 @@ public record SandboxSpec(
         watched,
         uid,
         Optional.empty(),
-        false,
-        Optional.empty());
+        false);
   }
 }

@@ -2,10 +2,12 @@ package build.thresher.executor.spack;
 
 import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.api.Scope;
+import build.thresher.executor.inputs.BuiltPrefix;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.PrefixCache;
 import build.thresher.executor.inputs.SourceCache;
 import build.thresher.executor.inputs.TreeCache;
+import build.thresher.executor.outputs.Patience;
 import build.thresher.executor.sandbox.Bind;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Limits;
@@ -59,9 +61,9 @@ final class PreparedBuild implements Closeable {
     PreparedBuild build = new PreparedBuild(task, slot, options);
     boolean done = false;
     try {
-      build.order(scope, store);
+      build.order(scope, store, kill);
       build.trees(scope, trees, bytecode, kill);
-      build.sources(scope, sources);
+      build.sources(scope, sources, kill);
       build.ownDirectories();
       build.prefixes(scope, prefixes, kill);
       done = true;
@@ -73,9 +75,11 @@ final class PreparedBuild implements Closeable {
     }
   }
 
-  private void order(Scope scope, BlobStore store) throws IOException {
+  private void order(Scope scope, BlobStore store, KillSwitch kill)
+      throws IOException, InterruptedException {
     Path order = FileTrees.createReadable(slot.directory().resolve("order"));
-    NodeDocument.write(store, scope, task, order.resolve("node.spec.json"));
+    Path document = order.resolve("node.spec.json");
+    Patience.whileUnavailable(kill, () -> NodeDocument.write(store, scope, task, document));
     try (InputStream driver = SpackBuilder.class.getResourceAsStream("driver.py")) {
       if (driver == null) {
         throw new IOException("driver.py is missing in this build of the executor");
@@ -109,11 +113,13 @@ final class PreparedBuild implements Closeable {
   private void trees(Scope scope, TreeCache trees, CoreBytecode bytecode, KillSwitch kill)
       throws IOException, InterruptedException {
     Path core =
-        hold(trees.acquire(
-                scope, task.core(), tree -> bytecode.addTo(tree, task.hash(), slot, kill)))
-            .path();
-    Path recipes = hold(trees.acquire(scope, task.recipes())).path();
-    Path client = hold(trees.acquire(scope, task.configuration())).path();
+        take(
+            kill,
+            () ->
+                trees.acquire(
+                    scope, task.core(), tree -> bytecode.addTo(tree, task.hash(), slot, kill)));
+    Path recipes = take(kill, () -> trees.acquire(scope, task.recipes()));
+    Path client = take(kill, () -> trees.acquire(scope, task.configuration()));
     Path configuration = FileTrees.createReadable(slot.directory().resolve("config"));
     SpackConfiguration.writeClient(client, configuration.resolve("client"));
     SpackConfiguration.writeFarm(recipes, configuration.resolve("farm"), task, jobs());
@@ -123,9 +129,10 @@ final class PreparedBuild implements Closeable {
     binds.add(Bind.readOnly(configuration.resolve("farm"), SpackLayout.FARM_CONFIGURATION));
   }
 
-  private void sources(Scope scope, SourceCache sources) throws IOException, InterruptedException {
+  private void sources(Scope scope, SourceCache sources, KillSwitch kill)
+      throws IOException, InterruptedException {
     Path mirror = FileTrees.createReadable(slot.directory().resolve("sources"));
-    sources.fill(scope, mirror, task.sources());
+    Patience.whileUnavailable(kill, () -> sources.fill(scope, mirror, task.sources()));
     binds.add(Bind.readOnly(mirror, SpackLayout.SOURCES));
   }
 
@@ -138,11 +145,18 @@ final class PreparedBuild implements Closeable {
   private void prefixes(Scope scope, PrefixCache prefixes, KillSwitch kill)
       throws IOException, InterruptedException {
     List<Callable<PrefixCache.Prefix>> wanted = new ArrayList<>();
-    task.prefixes().forEach(prefix -> wanted.add(() -> prefixes.acquire(scope, prefix)));
+    for (BuiltPrefix prefix : task.prefixes()) {
+      wanted.add(() -> Patience.whileUnavailable(kill, () -> prefixes.acquire(scope, prefix)));
+    }
     List<PrefixCache.Prefix> taken = ParallelInputs.take(wanted, kill);
     for (int i = 0; i < taken.size(); i++) {
       binds.add(Bind.readOnly(hold(taken.get(i)).path(), task.prefixes().get(i).path()));
     }
+  }
+
+  private Path take(KillSwitch kill, Patience.Attempt<TreeCache.Tree> tree)
+      throws IOException, InterruptedException {
+    return hold(Patience.whileUnavailable(kill, tree)).path();
   }
 
   private <T extends Closeable> T hold(T input) {

@@ -9,8 +9,10 @@ What bubblewrap starts dies with it, and it with this process, which ends when i
 Requests on standard input: four bytes of length, most significant first, then fields separated by NUL.
 
     start <id> <one output: 0 or 1> <uid or -1> <processes> <bytes of a file> <open files> <most open files>
-          <seccomp filter or ""> <status file or ""> <number of doors> <door>... <word of the command>...
+          <seccomp filter or ""> <number of doors> <door>... <word of the command>...
     taken <id>     the outputs of a command have been opened, as files of this process
+
+Most commands of a moment say nothing: their outputs are watched here, and nobody else has to do with them.
 
 A door is a file of a control group that takes the ids of processes. One named "tasks" takes single threads too, and for one
 that moves itself the kernel need not first see every processor at rest: this process goes in, and out again when it has
@@ -18,9 +20,13 @@ started another, which stays.
 
 Answers on standard output, one line each:
 
-    started <id> <pid> <descriptor of its output> <descriptor of its errors or -1>
+    started <id> <pid>
     failed <id> <why>
-    ended <id> <exit code, 128 + number of a signal>
+    output <id> <descriptor of its output> <descriptor of its errors or -1>     there is something to read
+    quiet <id>                                                                  nobody wrote, and nobody can any more
+    ended <id> <exit code, 128 + number of a signal> <1: bubblewrap could start the command, 0: it could not>
+
+The end is mostly told together with the last word on the outputs, but for outputs that somebody reads.
 """
 
 import ctypes
@@ -37,6 +43,7 @@ PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 FILTER, STATUS = 9, 8
 ABOVE_ALL = 20
 PATIENCE = 10
+LAST_WORDS = 0.02  # most outputs end with their command, or a moment later: both are told of at once
 ENVIRONMENT = {b"PATH": b"/usr/bin:/bin:/usr/sbin:/sbin"}
 DEFAULT_IN_COMMANDS = (signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores them
 
@@ -44,6 +51,8 @@ DEFAULT_IN_COMMANDS = (signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores them
 NO_FILTER = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)
 
 libc = ctypes.CDLL(None, use_errno=True)
+
+ways_out = {}
 
 
 def prctl(option, argument):
@@ -70,15 +79,23 @@ def find(program):
     return program if b"/" in program else next((place for place in places if os.access(place, os.X_OK)), program)
 
 
+def way_out(door):
+    """To the group above, which is there as long as this process."""
+    group = os.path.dirname(os.path.dirname(door))
+    if group not in ways_out:
+        ways_out[group] = os.open(os.path.join(group, b"tasks"), os.O_WRONLY)
+    return ways_out[group]
+
+
 class Start:
     """A request to start a command."""
 
     def __init__(self, fields):
         numbers = [int(field) for field in fields[1:7]]
         self.one_output, self.uid, self.processes, self.file_bytes, self.open_files, self.most_open_files = numbers
-        self.filter, self.status = fields[7:9]
-        doors = 10 + int(fields[9])
-        self.doors, self.command = fields[10:doors], fields[doors:]
+        self.filter = fields[7]
+        doors = 9 + int(fields[8])
+        self.doors, self.command = fields[9:doors], fields[doors:]
 
     def spawn(self, program, given):
         """Starts the program, which then waits for its filter. Returns its process."""
@@ -107,7 +124,7 @@ class Start:
                 os.setresgid(0, 0, 0)
                 prctl(PR_SET_DUMPABLE, 1)  # the executor opens pipes of this process, perhaps without further privileges
             for door in through:
-                write(os.path.join(os.path.dirname(door), b"..", b"tasks"), b"0")
+                os.write(way_out(door), b"0")
         try:
             for door in self.doors:
                 if door not in through:
@@ -147,6 +164,11 @@ class Launcher:
     def __init__(self):
         self.running = {}
         self.outputs = {}
+        self.statuses = {}
+        self.watched = {}
+        self.ended = {}
+        self.answers = []
+        self.poll = select.poll()
         self.programs = {}
         self.filters = {b"": NO_FILTER}
         self.nothing = os.open("/dev/null", os.O_RDONLY)
@@ -169,21 +191,25 @@ class Launcher:
             for descriptor in opened:
                 os.close(descriptor)
         self.running[pid] = name
+        self.statuses[name] = kept.pop()
         self.outputs[name] = kept
-        self.answer("started", name, pid, *kept, *([-1] if request.one_output else []))
+        for descriptor in kept:
+            self.watched[descriptor] = name
+            self.poll.register(descriptor, select.POLLIN)
+        self.answer("started", name, pid)
 
     def begin(self, request, opened, kept):
-        """Notes what it opens: in the one what is to be closed, in the other the outputs of the command."""
+        """Notes what it opens: in the one what is to be closed, in the other the outputs of the command, then what bubblewrap says."""
         outputs = []
         for _ in range(1 if request.one_output else 2):
             read, write = os.pipe()
             kept.append(read)
             opened.append(write)
             outputs.append(write)
-        given = [(self.nothing, 0), (outputs[0], 1), (outputs[-1], 2)]
-        if request.status:
-            opened.append(os.open(request.status, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644))
-            given.append((opened[-1], STATUS))
+        status, say = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        kept.append(status)
+        opened.append(say)
+        given = [(self.nothing, 0), (outputs[0], 1), (outputs[-1], 2), (say, STATUS)]
         gate, open_gate = os.pipe()
         opened += [gate, open_gate]
         pid = request.spawn(self.program(request.command[0]), given + [(gate, FILTER)])
@@ -207,9 +233,34 @@ class Launcher:
                 self.filters[path] = file.read()
         return self.filters[path]
 
-    def taken(self, fields):
-        for descriptor in self.outputs.pop(fields[0].decode()):
+    def heard(self, descriptor, something):
+        """One of the outputs that are watched: there is something, or its end without anything."""
+        if descriptor not in self.watched:
+            return  # The other one was heard a moment ago.
+        name = self.watched[descriptor]
+        outputs = self.outputs[name]
+        if something:
+            for watched in outputs:
+                self.forget(watched)
+            self.answer("output", name, *outputs, *([-1] if len(outputs) == 1 else []))
+            self.tell_end(name)
+        else:
+            self.forget(descriptor)
+            if not any(other in self.watched for other in outputs):
+                self.close_outputs(name)
+                self.answer("quiet", name)
+                self.tell_end(name)
+
+    def forget(self, descriptor):
+        if self.watched.pop(descriptor, None) is not None:
+            self.poll.unregister(descriptor)
+
+    def close_outputs(self, name):
+        for descriptor in self.outputs.pop(name):
             os.close(descriptor)
+
+    def taken(self, fields):
+        self.close_outputs(fields[0].decode())
 
     def reap(self):
         while self.running:
@@ -217,12 +268,33 @@ class Launcher:
             if pid == 0:
                 return
             code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-            self.answer("ended", self.running.pop(pid), code)
+            name = self.running.pop(pid)
+            self.ended[name] = code, self.ran(name, code), time.monotonic() + LAST_WORDS
+            if not any(output in self.watched for output in self.outputs.get(name, ())):
+                self.tell_end(name)
+
+    def ran(self, name, code):
+        """Bubblewrap tells the exit code only of a command that it could start."""
+        status = self.statuses.pop(name)
+        try:
+            return int(code == 0 or b'"exit-code"' in os.read(status, 1 << 16))
+        except BlockingIOError:
+            return 0
+        finally:
+            os.close(status)
+
+    def tell_end(self, name):
+        if name in self.ended:
+            self.answer("ended", name, *self.ended.pop(name)[:2])
 
     def answer(self, *words):
-        line = (" ".join(map(str, words)) + "\n").encode()
-        while line:
-            line = line[os.write(1, line) :]
+        self.answers.append(" ".join(map(str, words)) + "\n")
+
+    def send_answers(self):
+        lines = "".join(self.answers).encode()
+        self.answers.clear()
+        while lines:
+            lines = lines[os.write(1, lines) :]
 
     def serve(self):
         os.setsid()  # an interrupt from a terminal is for the executor to deal with
@@ -235,12 +307,14 @@ class Launcher:
         os.set_blocking(wake, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        poll = select.poll()
-        poll.register(0, select.POLLIN)
-        poll.register(ended, select.POLLIN)
+        self.poll.register(0, select.POLLIN)
+        self.poll.register(ended, select.POLLIN)
         received = b""
         while True:
-            ready = [descriptor for descriptor, _ in poll.poll()]
+            ready = dict(self.poll.poll(1000 * LAST_WORDS if self.ended else None))
+            for descriptor, events in ready.items():
+                if descriptor not in (0, ended):
+                    self.heard(descriptor, events & select.POLLIN)
             if ended in ready:
                 os.read(ended, 4096)
                 self.reap()
@@ -251,6 +325,10 @@ class Launcher:
                         os.kill(pid, signal.SIGKILL)  # it may not have asked yet to die with this process
                     return
                 received = self.take(received + data)
+            for name, end in list(self.ended.items()):
+                if time.monotonic() > end[-1]:
+                    self.tell_end(name)
+            self.send_answers()
 
     def take(self, received):
         while len(received) >= 4:

@@ -69,6 +69,16 @@ final class ActionInputsTest {
   }
 
   @Test
+  void aStoreThatRestartsMeanwhileIsAskedAgain() throws Exception {
+    for (int reads = 0; reads < 6; reads++) {
+      Digest inputs =
+          bench.upload(LocalTree.builder().addBytes("file", bytes("after " + reads), false));
+      bench.store.restartAfter(reads);
+      assertEquals("after " + reads, see("cat file", inputs));
+    }
+  }
+
+  @Test
   void filesLinksEmptyDirectoriesAndExecutableBitsAreThere() throws Exception {
     Digest inputs = bench.upload(someInputs());
     assertEquals(

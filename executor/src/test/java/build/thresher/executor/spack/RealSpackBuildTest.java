@@ -106,7 +106,9 @@ final class RealSpackBuildTest {
 
   @Test
   void aNodeWithItsDependenciesIsBuiltAndPushed() throws Exception {
+    int reads = 0;
     for (SpecNode node : world.toBuild("fl-core")) {
+      store.restartAfter(4 * reads++);
       world.built(node, build(node));
     }
     assertEquals(0, leftovers(temporary.resolve("builds")));

@@ -7,6 +7,7 @@ import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.DigestMismatchException;
 import build.thresher.cas.api.Scope;
+import build.thresher.cas.api.StoreUnavailableException;
 import com.google.common.io.ByteStreams;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -20,15 +21,22 @@ import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** One file for each blob, in a directory. */
 public final class DirectoryBlobStore implements BlobStore {
   private final Path root;
   private final AtomicLong temporary = new AtomicLong();
+  private final AtomicInteger readsToRestart = new AtomicInteger(Integer.MAX_VALUE);
 
   public DirectoryBlobStore(Path root) throws IOException {
     this.root = Files.createDirectories(root);
+  }
+
+  /** After so many reads two fail, as those of a server that restarts. */
+  public void restartAfter(int reads) {
+    readsToRestart.set(reads);
   }
 
   private Path file(Digest digest) {
@@ -50,6 +58,10 @@ public final class DirectoryBlobStore implements BlobStore {
   public InputStream read(Scope scope, Digest digest, long offset, long length) throws IOException {
     if (digest.isEmpty()) {
       return InputStream.nullInputStream();
+    }
+    int left = readsToRestart.getAndDecrement();
+    if (left == 0 || left == -1) {
+      throw new StoreUnavailableException("it restarts", null);
     }
     if (!Files.exists(file(digest))) {
       throw new BlobNotFoundException(digest);

@@ -1,0 +1,99 @@
+package build.thresher.executor.action;
+
+import build.thresher.executor.inputs.FileTrees;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Directories of the user of actions that serve one action after the other as long as nobody does
+ * anything to them: whatever changes a directory, be it its entries, permissions, attributes or
+ * times, sets its time of change, which nobody can set back. One that was changed is made anew.
+ * Thread-safe, but for one directory.
+ *
+ * <p>That is worth it because ext4 does not give away the number of what was deleted in the last
+ * half minute: the more was, the longer it looks for one.
+ */
+final class UntouchedDirectories {
+  /** Times of change may be as coarse as a tick of the kernel's clock, 10 ms at most. */
+  private static final Duration TICK = Duration.ofMillis(10);
+
+  private final Owner owner;
+  private final InstantSource clock;
+  private final Map<Object, Use> uses = new ConcurrentHashMap<>();
+
+  private record Use(FileTime changed, Instant since) {}
+
+  private record Found(Object key, FileTime changed) {}
+
+  UntouchedDirectories(Owner owner, InstantSource clock) {
+    this.owner = owner;
+    this.clock = clock;
+  }
+
+  /** A directory as good as new, for one action. */
+  Path take(Path path) throws IOException {
+    Optional<Found> found = find(path);
+    if (found.isPresent()) {
+      Use before = uses.get(found.get().key());
+      if (before != null && before.changed().equals(found.get().changed())) {
+        uses.put(found.get().key(), new Use(before.changed(), clock.instant()));
+        return path;
+      }
+      remove(path, found.get());
+    }
+    return make(path);
+  }
+
+  /** The action is over: what was taken for it is as good as new again, all else is gone. */
+  void clear(Path path) throws IOException {
+    Optional<Found> found = find(path);
+    Use use = found.map(Found::key).map(uses::get).orElse(null);
+    if (found.isEmpty() || use == null) {
+      FileTrees.delete(path);
+      return;
+    }
+    boolean untouched =
+        use.changed().equals(found.get().changed())
+            && use.since().isAfter(use.changed().toInstant().plus(TICK));
+    if (!untouched) {
+      remove(path, found.get());
+      make(path);
+    }
+  }
+
+  private Path make(Path path) throws IOException {
+    owner.directory(path);
+    Found made = find(path).orElseThrow(() -> new NoSuchFileException(path.toString()));
+    uses.put(made.key(), new Use(made.changed(), clock.instant()));
+    return path;
+  }
+
+  private void remove(Path path, Found found) throws IOException {
+    uses.remove(found.key());
+    FileTrees.delete(path);
+  }
+
+  private static Optional<Found> find(Path path) throws IOException {
+    try {
+      Map<String, Object> attributes =
+          Files.readAttributes(path, "unix:fileKey,ctime", LinkOption.NOFOLLOW_LINKS);
+      return Optional.of(
+          new Found(
+              Objects.requireNonNull(attributes.get("fileKey")),
+              (FileTime) Objects.requireNonNull(attributes.get("ctime"))));
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    }
+  }
+}

@@ -1,0 +1,179 @@
+package build.thresher.executor.sandbox;
+
+import static build.thresher.executor.sandbox.ControlGroups.field;
+import static build.thresher.executor.sandbox.ControlGroups.number;
+import static build.thresher.executor.sandbox.ControlGroups.write;
+
+import build.thresher.executor.sandbox.SandboxResult.Usage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A group of version 1 in each hierarchy, for one build after the other: each has its own limits,
+ * and what is measured is its own, but for the little memory that the kernel may still charge for
+ * one before. Whatever could be told of an earlier build, as that it was refused memory, ends the
+ * group with that build. Used by one thread at a time.
+ */
+final class GroupV1 implements ControlGroups.Group {
+  private static final Logger log = LoggerFactory.getLogger(GroupV1.class);
+  private static final String THREADS = "tasks";
+  private static final String ALL = "cgroup.procs";
+  private static final long CPU_PERIOD_MICROS = 100_000;
+
+  /** Below this, the launcher could run out of memory as it goes through the group. */
+  private static final long LEAST_MEMORY_BYTES = 16 << 20;
+
+  /** With more than this still charged, it serves nobody else. */
+  private static final long MOST_LEFT_BYTES = LEAST_MEMORY_BYTES / 4;
+
+  private final Map<String, Path> byController = new LinkedHashMap<>();
+  private final Consumer<GroupV1> spare;
+  private long memoryLimit = -1;
+  private long processLimit = -1;
+  private Duration user = Duration.ZERO;
+  private Duration system = Duration.ZERO;
+  private boolean asGoodAsNew;
+
+  /**
+   * @param spare takes it when it is closed as good as new
+   */
+  GroupV1(Consumer<GroupV1> spare) {
+    this.spare = spare;
+  }
+
+  void add(String controller, Path directory) throws IOException {
+    Files.createDirectory(directory);
+    byController.put(controller, directory);
+  }
+
+  void limit(Limits limits) throws IOException {
+    Path memory = byController.get("memory");
+    long bytes = limits.memoryBytes() > 0 ? Math.max(limits.memoryBytes(), LEAST_MEMORY_BYTES) : -1;
+    if (memory != null && bytes != memoryLimit) {
+      write(memory.resolve("memory.limit_in_bytes"), bytes);
+      memoryLimit = bytes;
+    }
+    Path pids = byController.get("pids");
+    if (pids != null && limits.processes() != processLimit) {
+      write(pids.resolve("pids.max"), limits.processes());
+      processLimit = limits.processes();
+    }
+    Path cpu = byController.get("cpu");
+    if (cpu != null) {
+      write(cpu.resolve("cpu.cfs_quota_us"), limits.milliCpus() * CPU_PERIOD_MICROS / 1000);
+    }
+  }
+
+  @Override
+  public List<Path> directories() {
+    return new ArrayList<>(byController.values());
+  }
+
+  /**
+   * The launcher goes through those of single threads, for which the kernel need not first have
+   * seen every processor at rest; but not where it might be slowed down.
+   */
+  @Override
+  public List<Path> doors() {
+    return byController.entrySet().stream()
+        .map(group -> group.getValue().resolve(group.getKey().equals("cpu") ? ALL : THREADS))
+        .toList();
+  }
+
+  @Override
+  public boolean limitsMemory() {
+    return byController.containsKey("memory");
+  }
+
+  @Override
+  public boolean limitsProcesses() {
+    return byController.containsKey("pids");
+  }
+
+  /** Members of one are members of all, but for one that is just entering; see {@link #close}. */
+  @Override
+  public void killAll() throws IOException {
+    Optional<Path> any = byController.values().stream().findFirst();
+    if (any.isPresent()) {
+      ControlGroups.kill(any.get());
+    }
+  }
+
+  @Override
+  public long outOfMemoryKills() throws IOException {
+    Path memory = byController.get("memory");
+    return memory == null ? 0 : field(memory.resolve("memory.oom_control"), "oom_kill");
+  }
+
+  @Override
+  public long refusedProcesses() throws IOException {
+    Path pids = byController.get("pids");
+    return pids == null ? 0 : field(pids.resolve("pids.events"), "max");
+  }
+
+  @Override
+  public Optional<Usage> usage(Duration wall) throws IOException {
+    Path cpu = byController.get("cpuacct");
+    Path memory = byController.get("memory");
+    if (cpu == null || memory == null) {
+      return Optional.empty();
+    }
+    Duration userBefore = user;
+    Duration systemBefore = system;
+    user = Duration.ofNanos(number(cpu.resolve("cpuacct.usage_user")));
+    system = Duration.ofNanos(number(cpu.resolve("cpuacct.usage_sys")));
+    return Optional.of(
+        new Usage(
+            wall,
+            user.minus(userBefore),
+            system.minus(systemBefore),
+            number(memory.resolve("memory.max_usage_in_bytes"))));
+  }
+
+  @Override
+  public void ended() throws IOException {
+    Path memory = byController.get("memory");
+    if (memory != null) {
+      if (number(memory.resolve("memory.usage_in_bytes")) > MOST_LEFT_BYTES) {
+        return;
+      }
+      write(memory.resolve("memory.max_usage_in_bytes"), 0);
+    }
+    asGoodAsNew = outOfMemoryKills() == 0 && refusedProcesses() == 0;
+  }
+
+  @Override
+  public void close() throws IOException {
+    if (asGoodAsNew) {
+      asGoodAsNew = false;
+      spare.accept(this);
+    } else {
+      remove();
+    }
+  }
+
+  /** Nobody needs it any more. */
+  void discard() {
+    try {
+      remove();
+    } catch (IOException e) {
+      log.warn("control group {} cannot be removed: {}", directories(), e.toString());
+    }
+  }
+
+  private void remove() throws IOException {
+    for (Path directory : byController.values()) {
+      ControlGroups.remove(directory);
+    }
+  }
+}
