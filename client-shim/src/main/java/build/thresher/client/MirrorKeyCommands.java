@@ -30,7 +30,8 @@ final class MirrorKeyCommands {
         "Put a new signing key into the place of the mirror's. Both are served until all manifests"
             + " are signed anew, which happens in the background; no archive is touched.",
         "Clients trust the new key with `spack buildcache keys --install --trust`. With --announce"
-            + " they have the time for it: rotate again when they did."
+            + " they have the time for it: rotate again when they did.",
+        "The new key is of the kind that mirror.key_type in the server's farm.yaml says."
       })
   static final class Rotate extends InstanceCommand {
     @Option(
@@ -52,7 +53,8 @@ final class MirrorKeyCommands {
 
   private static void print(ListKeysResponse keys) {
     for (SigningKey key : keys.getKeysList()) {
-      System.out.println(Text.clean(key.getFingerprint() + " " + word(key.getState())));
+      System.out.println(
+          Text.clean(key.getFingerprint() + " " + key.getType() + " " + word(key.getState())));
     }
     if (keys.getKeysCount() > 1 && keys.getToSign() > 0) {
       System.out.printf("%d of %d specs are signed anew%n", keys.getSignedAnew(), keys.getToSign());

@@ -248,14 +248,19 @@ public final class Mirror implements AutoCloseable {
   }
 
   /** The JSON text of a manifest or spec file, out of its clear-signed form where it has one. */
-  static JsonNode unverified(byte[] text, String path) throws IOException {
+  static String unsigned(byte[] text, String path) throws IOException {
     String all = new String(text, StandardCharsets.UTF_8);
     int begin = all.indexOf('{');
     int end = all.lastIndexOf('}');
     if (begin < 0 || end < begin) {
       throw new IOException(path + " is no manifest");
     }
-    return json(all.substring(begin, end + 1).getBytes(StandardCharsets.UTF_8), path);
+    return all.substring(begin, end + 1);
+  }
+
+  /** What it says, whoever signed it. */
+  static JsonNode unverified(byte[] text, String path) throws IOException {
+    return json(unsigned(text, path).getBytes(StandardCharsets.UTF_8), path);
   }
 
   static JsonNode json(byte[] text, String path) throws IOException {

@@ -49,7 +49,7 @@ final class SpecReader {
       blobs.put(digest, Mirror.blobPath(digest.hex()));
     }
     return new Described(
-        PushSpecRequest.newBuilder().setManifest(handedOver(manifest)).build(),
+        PushSpecRequest.newBuilder().setManifest(handedOver(manifest, spec)).build(),
         ImmutableMap.copyOf(blobs));
   }
 
@@ -61,16 +61,17 @@ final class SpecReader {
     Digest archive = digest(checksum, sizeOf(path), spec);
     LegacySpec legacy =
         LegacySpec.newBuilder()
-            .setSpecFile(handedOver(text))
+            .setSpecFile(handedOver(text, spec))
             .setArchive(WireDigests.toWire(archive))
             .build();
     return new Described(
         PushSpecRequest.newBuilder().setLegacySpec(legacy).build(), ImmutableMap.of(archive, path));
   }
 
-  private String handedOver(byte[] text) {
-    String all = new String(text, StandardCharsets.UTF_8);
-    return signatures ? all : ClearSigned.content(all);
+  private String handedOver(byte[] text, Spec spec) throws IOException {
+    return signatures
+        ? new String(text, StandardCharsets.UTF_8)
+        : Mirror.unsigned(text, spec.path());
   }
 
   /** An index does not say whether a spec is signed. */
