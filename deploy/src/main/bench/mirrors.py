@@ -63,7 +63,9 @@ def take(farm, instance, directory):
     """What an import costs, client and server together."""
     before = farm.cpu()
     client = farm.client("mirror", "import", "--instance", instance, directory)
-    return Cost(client.wall, client.cpu + farm.cpu() - before)
+    cost = Cost(client.wall, client.cpu + farm.cpu() - before)
+    cost.client = client.cpu
+    return cost
 
 
 def pushed(names):
@@ -146,26 +148,34 @@ def bench_migrate(args, scratch):
     names = ["%s-%d" % (kind, n) for kind in ("signed", "unsigned") for n in range(args.runs)]
     instances = {"mirror.pushed": "[warm, %s]" % ", ".join(names), "mirror.unsigned": "[warm, %s]" % ", ".join(names[args.runs :])}
     trusted = {"mirror.trusted_keys": "{%s}" % ", ".join("%s: %s" % (name, key) for name in names[: args.runs])}
-    farm = Farm(args.program, os.path.join(scratch, "migrate"), executor=False, settings={**instances, **trusted})
-    take(farm, "warm", unsigned)
+    farms = {
+        kind: Farm(args.program, os.path.join(scratch, "migrate-" + kind), executor=False, settings={**instances, **trusted, "mirror.key_type": kind})
+        for kind in ("rsa", "ed25519")
+    }
+    for farm in farms.values():
+        take(farm, "warm", unsigned)
     for what, original, more, into in (("signed", signed, (), names[: args.runs]), ("unsigned", unsigned, ("--unsigned",), names[args.runs :])):
-        ours, theirs = [], []
+        ours, theirs = {kind: [] for kind in farms}, []
         for name in into:
             copy = os.path.join(scratch, "migrate-copy-" + name)
             shutil.copytree(original, copy)
             spack.run("mirror", "add", name, "file://" + copy)
             theirs.append(spack.run("buildcache", "migrate", *more, name))
-            ours.append(take(farm, name, original))
-            _, installs = read_index(farm, name)
-            require_offered(installs, some)
+            for kind, farm in farms.items():
+                ours[kind].append(take(farm, name, original))
+                _, installs = read_index(farm, name)
+                require_offered(installs, some)
         show("%s: spack buildcache migrate, wall" % what, [c.wall for c in theirs])
         show("  CPU", [c.cpu for c in theirs])
-        show("%s: thresher mirror import, wall" % what, [c.wall for c in ours])
-        show("  CPU, client and server", [c.cpu for c in ours])
-        compare("wall, migrate / import", [c.wall for c in theirs], [c.wall for c in ours])
-        compare("CPU, migrate / import", [c.cpu for c in theirs], [c.cpu for c in ours])
+        for kind, taken in ours.items():
+            show("%s: thresher mirror import, %s, wall" % (what, kind), [c.wall for c in taken])
+            show("  CPU, client and server", [c.cpu for c in taken])
+            show("  of that, client", [c.client for c in taken])
+            compare("wall, migrate / import", [c.wall for c in theirs], [c.wall for c in taken])
+            compare("CPU, migrate / import", [c.cpu for c in theirs], [c.cpu for c in taken])
     spack.close()
-    farm.stop()
+    for farm in farms.values():
+        farm.stop()
 
 
 def bench_clients(args, scratch):

@@ -9,6 +9,7 @@ import build.thresher.cas.client.FarmChannel;
 import build.thresher.cas.http.MirrorHttpOptions;
 import build.thresher.cas.http.MirrorServer;
 import build.thresher.cas.mirror.KeyRotation;
+import build.thresher.cas.mirror.KeyType;
 import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.MirrorStatistics;
 import build.thresher.cas.mirror.MirrorUpkeep;
@@ -30,6 +31,7 @@ import build.thresher.cas.reapi.ExecutionOffer;
 import build.thresher.cas.reapi.InstanceNames;
 import build.thresher.cas.reapi.PushService;
 import build.thresher.cas.reapi.ResultUpdates;
+import build.thresher.cas.reapi.UncopiedRequests;
 import build.thresher.cas.sources.SourceFetchService;
 import build.thresher.cas.sources.SourceFetcher;
 import build.thresher.cas.sources.SourcesService;
@@ -69,6 +71,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -156,7 +159,8 @@ final class FarmServer implements AutoCloseable {
     RocksBlobStore blobs =
         opened(RocksBlobStore.open(data.resolve("blobs"), PartOptions.store(config), clock));
     ActionCache results = new CompleteActionCache(blobs, blobs.results());
-    Signers signers = Signers.inDirectory(data.resolve("signer"), "Thresher farm", clock);
+    KeyType keyType = KeyType.valueOf(config.get(Key.MIRROR_KEY_TYPE).toUpperCase(Locale.ROOT));
+    Signers signers = Signers.inDirectory(data.resolve("signer"), "Thresher farm", clock, keyType);
     MirrorOptions mirrorOptions =
         Instances.mirrorOptions(config, PartOptions.installTree(config).paddedRoot(), clock);
     RocksSpackMirror mirror =
@@ -188,7 +192,10 @@ final class FarmServer implements AutoCloseable {
             "to let clients do it, set `" + Key.CLIENT_RESULTS.name() + ": true` in farm.yaml");
     adapters.add(new ContentAddressableStorageService(blobs, instances));
     CompressedForms forms =
-        CompressedForms.open(data.resolve("compressed"), config.get(Key.STORE_COMPRESSED));
+        CompressedForms.open(
+            data.resolve("compressed"),
+            config.get(Key.STORE_COMPRESSED),
+            config.get(Key.STORE_DIRECT));
     adapters.add(new ByteStreamService(blobs, forms, scheduler.liveOutputs(), instances));
     adapters.add(new ActionCacheService(results, blobs, instances, updates));
     adapters.add(new CapabilitiesService(instances, updates, ExecutionOffer.OF_THE_SCHEDULER));
@@ -209,7 +216,8 @@ final class FarmServer implements AutoCloseable {
         new MirrorService(pushed, retention, pins, views, new Promotion(mirror), keys, clock));
     adapters.add(health.getHealthService());
 
-    services = adapters.stream().map(BindableService::bindService).toList();
+    services =
+        adapters.stream().map(BindableService::bindService).map(UncopiedRequests::of).toList();
     AccessPolicy.check(services);
 
     // Servers.

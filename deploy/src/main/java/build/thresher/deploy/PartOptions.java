@@ -65,7 +65,8 @@ final class PartOptions {
         .withReserveBytes(config.get(Key.STORE_RESERVE))
         .withMaxBytes(max == 0 ? Long.MAX_VALUE : max)
         .withLifetime(config.get(Key.STORE_LIFETIME))
-        .withScrubBytesPerSecond(config.get(Key.STORE_SCRUB));
+        .withScrubBytesPerSecond(config.get(Key.STORE_SCRUB))
+        .withDirect(config.get(Key.STORE_DIRECT));
   }
 
   static InstallTree installTree(FarmConfig config) {

@@ -81,8 +81,8 @@ public final class FarmConfig {
    */
   public static Map<String, String> misspelt(Map<String, String> environment) {
     Map<String, String> found = new TreeMap<>();
+    List<String> known = Key.ALL.stream().map(Key::environmentName).toList();
     for (String name : environment.keySet()) {
-      List<String> known = Key.ALL.stream().map(Key::environmentName).toList();
       if (name.startsWith("THRESHER_") && !known.contains(name)) {
         known.stream()
             .filter(one -> editDistance(name, one) <= MISSPELT)

@@ -122,6 +122,14 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.LIST,
           "[]",
           "Those of mirror.pushed that take unsigned specs too.");
+  public static final Key<String> MIRROR_KEY_TYPE =
+      key(
+          "mirror.key_type",
+          ValueType.oneOf("rsa", "ed25519"),
+          "rsa",
+          "Of which kind signing keys are that are made from now on, at an instance's first start and by"
+              + " `thresher mirror rotate`. Signing with ed25519 costs far less; gpg before 2.1 cannot read it, nor can"
+              + " gpg in FIPS mode with libgcrypt before 1.11.");
   public static final Key<Map<String, String>> MIRROR_READ_TOKENS =
       key(
           "mirror.read_tokens",
@@ -212,6 +220,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           "4MiB",
           "Bytes of stored blobs that are read each second to find damage, in a tenth of the disk's time at most, each"
               + " blob once a day at most. Damaged ones are quarantined until their next upload. 0: not at all.");
+  public static final Key<Boolean> STORE_DIRECT =
+      key(
+          "store.direct",
+          ValueType.BOOLEAN,
+          "true",
+          "true: blobs of 256 KiB and more are written past the page cache, and read so the first time, where the file"
+              + " system can do that. false is better on slow disks with much memory, and on network file systems.");
   public static final Key<List<String>> SOURCE_MIRRORS =
       key(
           "sources.mirrors",
@@ -363,6 +378,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           MIRROR_PUSHED,
           MIRROR_TRUSTED_KEYS,
           MIRROR_UNSIGNED,
+          MIRROR_KEY_TYPE,
           MIRROR_READ_TOKENS,
           MIRROR_READ_NETWORKS,
           INSTALL_ROOT,
@@ -376,6 +392,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           STORE_COMPRESSED,
           STORE_LIFETIME,
           STORE_SCRUB,
+          STORE_DIRECT,
           SOURCE_MIRRORS,
           SOURCES_PRIVATE,
           SOURCES_GIT,

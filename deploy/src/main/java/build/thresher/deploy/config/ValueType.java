@@ -37,6 +37,17 @@ public record ValueType<T>(String example, Parser<T> parser) {
   static final ValueType<List<String>> LIST = new ValueType<>("[a, b]", ValueType::list);
   static final ValueType<Map<String, String>> MAP = new ValueType<>("{a: b}", ValueType::map);
 
+  static ValueType<String> oneOf(String... words) {
+    return new ValueType<>(
+        String.join(" or ", words),
+        text -> {
+          if (!List.of(words).contains(text)) {
+            throw new IllegalArgumentException("neither " + String.join(" nor ", words));
+          }
+          return text;
+        });
+  }
+
   private static final Pattern BYTES_TEXT = Pattern.compile("(\\d{1,15})\\s*([KMGT]i?)?B?");
   private static final Pattern DURATION_TEXT = Pattern.compile("(\\d{1,9})\\s*(ms|s|m|h|d)");
 

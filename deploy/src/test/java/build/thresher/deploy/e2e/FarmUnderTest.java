@@ -266,9 +266,16 @@ final class FarmUnderTest implements AutoCloseable {
 
   /** Runs a client command. */
   Processes.Ended thresher(String... arguments) throws Exception {
+    return thresher(Map.of(), arguments);
+  }
+
+  /** The same, with more in its environment. */
+  Processes.Ended thresher(Map<String, String> more, String... arguments) throws Exception {
     List<String> command = new ArrayList<>(program);
     command.addAll(List.of(arguments));
-    return Processes.run(directory, clientEnvironment(), command);
+    Map<String, String> environment = clientEnvironment();
+    environment.putAll(more);
+    return Processes.run(directory, environment, command);
   }
 
   /** Starts a client command and returns at once. */

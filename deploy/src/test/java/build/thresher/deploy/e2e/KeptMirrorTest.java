@@ -29,10 +29,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** What a mirror keeps, shows and is signed with, as an unmodified Spack sees it. */
 @Timeout(300)
 class KeptMirrorTest {
-  private static final Path FIXTURES =
-      Path.of("../cas/server/src/test/resources/spack").toAbsolutePath().normalize();
   private static final Pattern SPEC = Pattern.compile("(?m)^([a-z2-7]{7}) (fl-[a-z]+)@");
-  private static final Pattern FINGERPRINT = Pattern.compile("(?m)^([0-9A-F]{40}) signs$");
+  private static final Pattern FINGERPRINT = Pattern.compile("(?m)^([0-9A-F]{40}) rsa signs$");
 
   @SuppressWarnings("NullAway.Init") // before each test
   private FarmUnderTest farm;
@@ -46,8 +44,9 @@ class KeptMirrorTest {
             farmDirectory,
             "mirror.pushed=[develop, release]",
             "mirror.trusted_keys={develop: %1$s, release: %1$s}"
-                .formatted(FIXTURES.resolve("v3-signed.pub.asc")));
-    assertEquals(0, mirror("develop", "import", FIXTURES.resolve("v3-signed").toString()).exit());
+                .formatted(Fixtures.SPACK.resolve("v3-signed.pub.asc")));
+    assertEquals(
+        0, mirror("develop", "import", Fixtures.SPACK.resolve("v3-signed").toString()).exit());
   }
 
   @AfterEach
@@ -128,7 +127,8 @@ class KeptMirrorTest {
     assertEquals(0, mirror("develop", "unpin", "mine").exit());
     assertEquals(3, mirror("develop", "restore", "nothing").exit());
     // The same mirror takes what went again, as a build or a push would bring it.
-    Processes.Ended again = mirror("develop", "import", FIXTURES.resolve("v3-signed").toString());
+    Processes.Ended again =
+        mirror("develop", "import", Fixtures.SPACK.resolve("v3-signed").toString());
     assertTrue(again.output().contains("3 taken, 4 there already"), again.output());
   }
 
@@ -158,7 +158,7 @@ class KeptMirrorTest {
     String old = fingerprint("develop");
     requireSignedBySomebodyTrusted("develop", 7);
     String announced = done("develop", "rotate", "--announce");
-    assertTrue(announced.contains(old + " signs"), announced);
+    assertTrue(announced.contains(old + " rsa signs"), announced);
     assertTrue(announced.contains("is announced"), announced);
     requireSignedBySomebodyTrusted("develop", 7);
     done("develop", "rotate");

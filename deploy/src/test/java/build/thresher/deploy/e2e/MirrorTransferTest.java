@@ -25,8 +25,6 @@ import org.junit.jupiter.api.io.TempDir;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(300)
 class MirrorTransferTest {
-  private static final Path FIXTURES =
-      Path.of("../cas/server/src/test/resources/spack").toAbsolutePath().normalize();
 
   private FarmUnderTest farm;
 
@@ -39,7 +37,7 @@ class MirrorTransferTest {
             farmDirectory,
             "mirror.pushed=[fresh, release, review, copy, images, copies]",
             "mirror.trusted_keys={fresh: %1$s, release: %1$s}"
-                .formatted(FIXTURES.resolve("v3-signed.pub.asc")),
+                .formatted(Fixtures.SPACK.resolve("v3-signed.pub.asc")),
             "mirror.unsigned=[review, copy, images, copies]");
   }
 
@@ -55,7 +53,7 @@ class MirrorTransferTest {
   }
 
   private static String fixture(String name) {
-    return FIXTURES.resolve(name).toString();
+    return Fixtures.SPACK.resolve(name).toString();
   }
 
   @Test

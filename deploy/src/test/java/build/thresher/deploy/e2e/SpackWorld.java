@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /** A private Spack world without network: small packages, own store, own configuration. */
@@ -35,6 +36,19 @@ final class SpackWorld {
   /** One with all packages of Spack, in which solving takes long. */
   static SpackWorld makeWhole(Path directory) throws Exception {
     return make(directory, present(), "--whole");
+  }
+
+  /** One of another release, with the same packages; skips the test where there is none. */
+  static SpackWorld makeOfAnotherSpack(Path directory) throws Exception {
+    Path other =
+        Path.of(
+            Objects.requireNonNullElse(
+                System.getenv("THRESHER_TEST_OTHER_SPACK"),
+                System.getProperty("user.home") + "/spack-1.1"));
+    assumeTrue(
+        Files.isExecutable(other.resolve("bin/spack")),
+        "SKIPPED: no second Spack at " + other + " (THRESHER_TEST_OTHER_SPACK)");
+    return make(directory, new SpackInstallation(other, present().builtin()));
   }
 
   private static SpackInstallation present() throws Exception {
@@ -161,11 +175,6 @@ final class SpackWorld {
     all.add("farm");
     all.addAll(List.of(arguments));
     return Processes.run(directory, farmEnvironment(farm), command(all));
-  }
-
-  /** Another Spack with the same builtin repo. */
-  SpackInstallation installationAt(Path root) {
-    return new SpackInstallation(root, spack.builtin());
   }
 
   private Map<String, String> farmEnvironment(FarmUnderTest farm) {

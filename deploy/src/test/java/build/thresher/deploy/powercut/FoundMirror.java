@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
+import build.thresher.cas.mirror.KeyType;
 import build.thresher.cas.mirror.MirrorOptions;
 import build.thresher.cas.mirror.MirrorOptions.PushRules;
 import build.thresher.cas.mirror.RocksSpackMirror;
@@ -48,7 +49,7 @@ final class FoundMirror {
             .withPushed(
                 ImmutableMap.copyOf(Maps.toMap(ImmutableSet.copyOf(INSTANCES), i -> anybody)));
     InstantSource clock = InstantSource.system();
-    Signers signers = Signers.inDirectory(found.resolve("signer"), "found", clock);
+    Signers signers = Signers.inDirectory(found.resolve("signer"), "found", clock, KeyType.RSA);
     try (RocksSpackMirror mirror =
         RocksSpackMirror.open(found.resolve("mirror"), blobs, signers, options, clock)) {
       for (Published one : published) {
