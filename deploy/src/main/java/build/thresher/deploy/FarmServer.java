@@ -71,7 +71,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -159,7 +158,7 @@ final class FarmServer implements AutoCloseable {
     RocksBlobStore blobs =
         opened(RocksBlobStore.open(data.resolve("blobs"), PartOptions.store(config), clock));
     ActionCache results = new CompleteActionCache(blobs, blobs.results());
-    KeyType keyType = KeyType.valueOf(config.get(Key.MIRROR_KEY_TYPE).toUpperCase(Locale.ROOT));
+    KeyType keyType = KeyType.of(config.get(Key.MIRROR_KEY_TYPE));
     Signers signers = Signers.inDirectory(data.resolve("signer"), "Thresher farm", clock, keyType);
     MirrorOptions mirrorOptions =
         Instances.mirrorOptions(config, PartOptions.installTree(config).paddedRoot(), clock);

@@ -49,6 +49,25 @@ public final class DiskFaults {
     }
   }
 
+  /**
+   * Each call with each error, after so many calls that went well.
+   *
+   * @param counts how many then fail
+   */
+  public static List<Plan> everyCall(List<Integer> afters, List<Integer> counts) {
+    List<Plan> plans = new ArrayList<>();
+    for (String call : List.of("fsync", "write", "create", "rename", "grow")) {
+      for (int error : new int[] {EIO, ENOSPC}) {
+        for (int after : afters) {
+          for (int count : counts) {
+            plans.add(new Plan(call, error, after, count));
+          }
+        }
+      }
+    }
+    return plans;
+  }
+
   public static DiskFaults compile(Path scratch) throws IOException, InterruptedException {
     Path source = scratch.resolve("faults.c");
     Path library = scratch.resolve("faults.so");

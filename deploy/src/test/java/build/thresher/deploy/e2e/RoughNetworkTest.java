@@ -3,6 +3,7 @@ package build.thresher.deploy.e2e;
 import static java.util.stream.Collectors.joining;
 import static java.util.stream.Collectors.toSet;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.cas.api.Blob;
@@ -49,7 +50,10 @@ import org.junit.jupiter.api.io.TempDir;
 class RoughNetworkTest {
   private static final Scope SCOPE = new Scope("default", "test");
 
-  private static final Pattern LEASED = Pattern.compile(" (\\S+): leased ");
+  /**
+   * What the server says when it hands out a lease: not what an executor says, which may be late.
+   */
+  private static final Pattern HANDED_OUT = Pattern.compile(" LongPoll: leased .* as (.*)");
 
   /** A synced write of a busy machine. */
   private static final long NOISE_NANOS = 20_000_000;
@@ -158,7 +162,9 @@ class RoughNetworkTest {
                 () -> {
                   while (!over.get()) {
                     Digest action = actions.run(connection);
-                    runsWhenTold.put(action, runs(action));
+                    Set<String> runs = runs(action);
+                    assertFalse(runs.isEmpty(), "ended without a run");
+                    runsWhenTold.put(action, runs);
                   }
                   return true;
                 }));
@@ -215,11 +221,11 @@ class RoughNetworkTest {
   }
 
   /**
-   * The executions of an action that executors were given. Several attempts of one are no other:
-   * the answer with a lease that has lapsed meanwhile may come late, and what it begins is refused.
+   * The leases of an action that were handed out. One that lapsed on its way may still reach an
+   * executor after another has ended the action: what that runs is refused, and no new lease.
    */
   private Set<String> runs(Digest action) {
-    return LEASED.matcher(linesOf(action)).results().map(r -> r.group(1)).collect(toSet());
+    return HANDED_OUT.matcher(linesOf(action)).results().map(r -> r.group(1)).collect(toSet());
   }
 
   private String linesOf(Digest action) {

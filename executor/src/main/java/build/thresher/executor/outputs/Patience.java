@@ -25,22 +25,6 @@ public final class Patience {
     T run() throws IOException, InterruptedException;
   }
 
-  /** The same, with no result. */
-  public interface Step {
-    void run() throws IOException, InterruptedException;
-  }
-
-  /** Attempts it until the store is there for it. */
-  public static void whileUnavailable(KillSwitch kill, Step step)
-      throws IOException, InterruptedException {
-    Attempt<Boolean> attempt =
-        () -> {
-          step.run();
-          return true;
-        };
-    whileUnavailable(kill, attempt);
-  }
-
   /**
    * The result of the first attempt that the store is there for.
    *

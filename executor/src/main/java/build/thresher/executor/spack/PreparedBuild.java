@@ -7,7 +7,6 @@ import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.PrefixCache;
 import build.thresher.executor.inputs.SourceCache;
 import build.thresher.executor.inputs.TreeCache;
-import build.thresher.executor.outputs.Patience;
 import build.thresher.executor.sandbox.Bind;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Limits;
@@ -17,6 +16,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -46,6 +46,7 @@ final class PreparedBuild implements Closeable {
     this.options = options;
   }
 
+  /** May be called again for the same slot after it failed; what the caches took, they have. */
   static PreparedBuild prepare(
       Scope scope,
       SpackTask task,
@@ -61,9 +62,9 @@ final class PreparedBuild implements Closeable {
     PreparedBuild build = new PreparedBuild(task, slot, options);
     boolean done = false;
     try {
-      build.order(scope, store, kill);
+      build.order(scope, store);
       build.trees(scope, trees, bytecode, kill);
-      build.sources(scope, sources, kill);
+      build.sources(scope, sources);
       build.ownDirectories();
       build.prefixes(scope, prefixes, kill);
       done = true;
@@ -75,16 +76,15 @@ final class PreparedBuild implements Closeable {
     }
   }
 
-  private void order(Scope scope, BlobStore store, KillSwitch kill)
-      throws IOException, InterruptedException {
+  private void order(Scope scope, BlobStore store) throws IOException {
     Path order = FileTrees.createReadable(slot.directory().resolve("order"));
     Path document = order.resolve("node.spec.json");
-    Patience.whileUnavailable(kill, () -> NodeDocument.write(store, scope, task, document));
+    NodeDocument.write(store, scope, task, document);
     try (InputStream driver = SpackBuilder.class.getResourceAsStream("driver.py")) {
       if (driver == null) {
         throw new IOException("driver.py is missing in this build of the executor");
       }
-      Files.copy(driver, order.resolve("driver.py"));
+      Files.copy(driver, order.resolve("driver.py"), StandardCopyOption.REPLACE_EXISTING);
     }
     // Hashes and paths were checked: none holds a character that JSON would escape.
     String register =
@@ -113,13 +113,11 @@ final class PreparedBuild implements Closeable {
   private void trees(Scope scope, TreeCache trees, CoreBytecode bytecode, KillSwitch kill)
       throws IOException, InterruptedException {
     Path core =
-        take(
-            kill,
-            () ->
-                trees.acquire(
-                    scope, task.core(), tree -> bytecode.addTo(tree, task.hash(), slot, kill)));
-    Path recipes = take(kill, () -> trees.acquire(scope, task.recipes()));
-    Path client = take(kill, () -> trees.acquire(scope, task.configuration()));
+        hold(trees.acquire(
+                scope, task.core(), tree -> bytecode.addTo(tree, task.hash(), slot, kill)))
+            .path();
+    Path recipes = hold(trees.acquire(scope, task.recipes())).path();
+    Path client = hold(trees.acquire(scope, task.configuration())).path();
     Path configuration = FileTrees.createReadable(slot.directory().resolve("config"));
     SpackConfiguration.writeClient(client, configuration.resolve("client"));
     SpackConfiguration.writeFarm(recipes, configuration.resolve("farm"), task, jobs());
@@ -129,10 +127,9 @@ final class PreparedBuild implements Closeable {
     binds.add(Bind.readOnly(configuration.resolve("farm"), SpackLayout.FARM_CONFIGURATION));
   }
 
-  private void sources(Scope scope, SourceCache sources, KillSwitch kill)
-      throws IOException, InterruptedException {
+  private void sources(Scope scope, SourceCache sources) throws IOException, InterruptedException {
     Path mirror = FileTrees.createReadable(slot.directory().resolve("sources"));
-    Patience.whileUnavailable(kill, () -> sources.fill(scope, mirror, task.sources()));
+    sources.fill(scope, mirror, task.sources());
     binds.add(Bind.readOnly(mirror, SpackLayout.SOURCES));
   }
 
@@ -146,17 +143,12 @@ final class PreparedBuild implements Closeable {
       throws IOException, InterruptedException {
     List<Callable<PrefixCache.Prefix>> wanted = new ArrayList<>();
     for (BuiltPrefix prefix : task.prefixes()) {
-      wanted.add(() -> Patience.whileUnavailable(kill, () -> prefixes.acquire(scope, prefix)));
+      wanted.add(() -> prefixes.acquire(scope, prefix));
     }
     List<PrefixCache.Prefix> taken = ParallelInputs.take(wanted, kill);
     for (int i = 0; i < taken.size(); i++) {
       binds.add(Bind.readOnly(hold(taken.get(i)).path(), task.prefixes().get(i).path()));
     }
-  }
-
-  private Path take(KillSwitch kill, Patience.Attempt<TreeCache.Tree> tree)
-      throws IOException, InterruptedException {
-    return hold(Patience.whileUnavailable(kill, tree)).path();
   }
 
   private <T extends Closeable> T hold(T input) {

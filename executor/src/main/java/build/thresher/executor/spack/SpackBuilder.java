@@ -75,8 +75,11 @@ public final class SpackBuilder {
     Scope scope = Scope.farm(task.instance());
     phase.accept("fetching inputs");
     try (PreparedBuild build =
-        PreparedBuild.prepare(
-            scope, task, slot, options, store, trees, prefixes, sources, bytecode, kill)) {
+        Patience.whileUnavailable(
+            kill,
+            () ->
+                PreparedBuild.prepare(
+                    scope, task, slot, options, store, trees, prefixes, sources, bytecode, kill))) {
       if (kill.isKilled()) {
         return none(new Abandoned());
       }

@@ -27,7 +27,7 @@ class TaskStoreFaultsTest {
 
   @Test
   void whatWasAcceptedIsThereWhereTheDiskFailsAndItGoesOnWhenTheDiskDoes() throws Exception {
-    List<Plan> plans = new ArrayList<>(everyCall(new int[] {4}, 1));
+    List<Plan> plans = new ArrayList<>(DiskFaults.everyCall(List.of(4), List.of(1)));
     plans.add(new Plan("fsync", EIO, 3, ALL));
     plans.add(new Plan("write", ENOSPC, 7, 9));
     run(plans);
@@ -36,22 +36,7 @@ class TaskStoreFaultsTest {
   @Test
   @Tag("long")
   void whatWasAcceptedIsThereWhereverTheDiskFails() throws Exception {
-    run(everyCall(new int[] {0, 1, 4, 15}, 1, 4, ALL));
-  }
-
-  /** With each error, after so many calls that went well. */
-  private static List<Plan> everyCall(int[] afters, int... counts) {
-    List<Plan> plans = new ArrayList<>();
-    for (String call : List.of("fsync", "write", "create", "rename", "grow")) {
-      for (int error : new int[] {EIO, ENOSPC}) {
-        for (int after : afters) {
-          for (int count : counts) {
-            plans.add(new Plan(call, error, after, count));
-          }
-        }
-      }
-    }
-    return plans;
+    run(DiskFaults.everyCall(List.of(0, 1, 4, 15), List.of(1, 4, ALL)));
   }
 
   private void run(List<Plan> plans) throws Exception {

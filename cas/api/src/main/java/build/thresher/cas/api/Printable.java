@@ -1,5 +1,7 @@
 package build.thresher.cas.api;
 
+import java.util.regex.Pattern;
+
 /**
  * Texts of strangers that end in messages, logs and on terminals: in one line, cut, and without
  * anything that a terminal obeys or that shows text as something else (control characters, also
@@ -7,7 +9,7 @@ package build.thresher.cas.api;
  * paragraph separators).
  */
 public final class Printable {
-  private static final String UNFIT = "[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]";
+  private static final Pattern UNFIT = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]");
 
   private Printable() {}
 
@@ -16,6 +18,6 @@ public final class Printable {
    */
   public static String of(String text, int maxLength) {
     String cut = text.length() > maxLength ? text.substring(0, maxLength) + "…" : text;
-    return cut.replaceAll(UNFIT, "?");
+    return UNFIT.matcher(cut).replaceAll("?");
   }
 }

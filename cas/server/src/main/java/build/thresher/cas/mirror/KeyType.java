@@ -5,6 +5,7 @@ import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
 import java.time.Instant;
 import java.util.Date;
+import java.util.Locale;
 import org.bouncycastle.bcpg.PublicKeyAlgorithmTags;
 import org.bouncycastle.bcpg.PublicKeyPacket;
 import org.bouncycastle.crypto.generators.Ed25519KeyPairGenerator;
@@ -51,6 +52,16 @@ public enum KeyType {
           Date.from(now));
     }
   };
+
+  /** What {@link #word} says of one of them. */
+  public static KeyType of(String word) {
+    return valueOf(word.toUpperCase(Locale.ROOT));
+  }
+
+  /** As configurations and messages name it. */
+  public String word() {
+    return name().toLowerCase(Locale.ROOT);
+  }
 
   abstract PGPKeyPair make(Instant now) throws PGPException, NoSuchAlgorithmException;
 }

@@ -42,7 +42,6 @@ import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.time.InstantSource;
-import java.util.Locale;
 import java.util.NoSuchElementException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -182,7 +181,7 @@ public final class MirrorService extends MirrorGrpc.MirrorImplBase {
       response.addKeys(
           SigningKey.newBuilder()
               .setFingerprint(key.fingerprint())
-              .setType(key.type().name().toLowerCase(Locale.ROOT))
+              .setType(key.type().word())
               .setState(wire(key.state())));
     }
     return response.build();

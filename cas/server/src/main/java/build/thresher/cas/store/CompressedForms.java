@@ -66,7 +66,7 @@ public final class CompressedForms {
         Files.delete(file);
       }
     }
-    return new CompressedForms(dir, maxBytes, direct ? DirectFiles.in(dir) : DirectFiles.none());
+    return new CompressedForms(dir, maxBytes, DirectFiles.in(dir, direct));
   }
 
   /** The form of a blob, or null. The caller closes it. */

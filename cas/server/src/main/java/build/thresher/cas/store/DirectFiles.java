@@ -49,8 +49,15 @@ final class DirectFiles {
     this.forReaders = new BlockBuffers(blockBytes, limit);
   }
 
-  /** Tries it with a file that is gone afterwards. */
-  static DirectFiles in(Path dir) throws IOException {
+  /**
+   * Tries it with a file that is gone afterwards.
+   *
+   * @param wanted else everything goes through the page cache
+   */
+  static DirectFiles in(Path dir, boolean wanted) throws IOException {
+    if (!wanted) {
+      return none();
+    }
     Path probe = dir.resolve("direct");
     try {
       long blockBytes = Files.getFileStore(dir).getBlockSize();

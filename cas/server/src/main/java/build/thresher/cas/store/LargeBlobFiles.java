@@ -41,9 +41,7 @@ final class LargeBlobFiles {
   static LargeBlobFiles open(Path dir, Disk disk, WriteGate gate, boolean direct)
       throws IOException {
     Path temporary = Files.createDirectories(dir.resolve("tmp"));
-    LargeBlobFiles files =
-        new LargeBlobFiles(
-            dir, disk, gate, direct ? DirectFiles.in(temporary) : DirectFiles.none());
+    LargeBlobFiles files = new LargeBlobFiles(dir, disk, gate, DirectFiles.in(temporary, direct));
     Files.createDirectories(files.quarantine);
     Files.createDirectories(files.blobs);
     if (Files.notExists(files.blobs.resolve("ff"))) {

@@ -41,7 +41,7 @@ final class DiskFaultsTest {
 
   @Test
   void nothingAcknowledgedIsLostWhereTheDiskFails() throws Exception {
-    List<Plan> plans = new ArrayList<>(everyCall(3));
+    List<Plan> plans = new ArrayList<>(DiskFaults.everyCall(List.of(3), List.of(1, ALL)));
     plans.addAll(
         List.of(
             new Plan("fsync", EIO, 0, 1),
@@ -58,21 +58,7 @@ final class DiskFaultsTest {
   @Test
   @Tag("long")
   void nothingAcknowledgedIsLostWhereverTheDiskFails() throws Exception {
-    run(everyCall(0, 1, 2, 5, 10, 20, 50));
-  }
-
-  /** Once and for good, with each error, after so many calls that went well. */
-  private static List<Plan> everyCall(int... afters) {
-    List<Plan> plans = new ArrayList<>();
-    for (String call : List.of("fsync", "write", "create", "rename", "grow")) {
-      for (int error : new int[] {EIO, ENOSPC}) {
-        for (int after : afters) {
-          plans.add(new Plan(call, error, after, 1));
-          plans.add(new Plan(call, error, after, ALL));
-        }
-      }
-    }
-    return plans;
+    run(DiskFaults.everyCall(List.of(0, 1, 2, 5, 10, 20, 50), List.of(1, ALL)));
   }
 
   private void run(List<Plan> plans) throws Exception {
