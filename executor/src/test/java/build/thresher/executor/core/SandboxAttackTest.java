@@ -227,7 +227,7 @@ final class SandboxAttackTest {
     for (SpecNode node : nodes.subList(0, nodes.size() - 1)) {
       build(world, node);
     }
-    Path recipe = world.recipes().resolve("farmlab/packages/fl_core");
+    Path recipe = world.recipes().resolve("fl/packages/fl_core");
     attacks.writeTo(
         recipe,
         work,

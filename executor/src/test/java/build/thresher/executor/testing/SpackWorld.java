@@ -158,7 +158,7 @@ public final class SpackWorld {
     if (!sendSources) {
       return sources;
     }
-    Path mirror = spack.world().resolve("srcmirror");
+    Path mirror = spack.world().resolve("sources");
     try (Stream<Path> files = Files.walk(mirror)) {
       for (Path file : files.filter(Files::isRegularFile).toList()) {
         Digest digest = store.put(SCOPE, Files.readAllBytes(file));
