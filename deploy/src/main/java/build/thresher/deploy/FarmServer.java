@@ -32,6 +32,7 @@ import build.thresher.cas.reapi.InstanceNames;
 import build.thresher.cas.reapi.PushService;
 import build.thresher.cas.reapi.ResultUpdates;
 import build.thresher.cas.reapi.UncopiedRequests;
+import build.thresher.cas.sources.PullThrough;
 import build.thresher.cas.sources.SourceFetchService;
 import build.thresher.cas.sources.SourceFetcher;
 import build.thresher.cas.sources.SourcesService;
@@ -235,7 +236,7 @@ final class FarmServer implements AutoCloseable {
             httpOptions,
             mirror,
             blobs,
-            sources.mirror()::find,
+            new PullThrough(sources, instances::resolve),
             access,
             doors.routes(oci),
             () -> trouble(blobs, mirror, scheduler));

@@ -121,6 +121,7 @@ final class PartOptions {
     return new SourceOptions(
         config.get(Key.SOURCE_MIRRORS).stream().map(URI::create).collect(toImmutableList()),
         config.get(Key.SOURCES_PRIVATE),
+        config.get(Key.SOURCES_PULL),
         config.get(Key.SOURCES_GIT),
         config.get(Key.SOURCES_MAX),
         d.readTimeout(),

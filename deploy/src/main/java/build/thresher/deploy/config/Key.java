@@ -233,6 +233,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.LIST,
           "[]",
           "Spack source mirrors to ask before upstream: directories (file:///…) or http(s) addresses.");
+  public static final Key<Boolean> SOURCES_PULL =
+      key(
+          "sources.pull_through",
+          ValueType.BOOLEAN,
+          "true",
+          "true: what somebody reads by its checksum in a source mirror of the farm, and the farm lacks, is fetched from"
+              + " `sources.mirrors`. false: only builds, Remote Asset and `spack farm sources` fetch, which need the token.");
   public static final Key<Boolean> SOURCES_PRIVATE =
       key(
           "sources.allow_private_addresses",
@@ -394,6 +401,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           STORE_SCRUB,
           STORE_DIRECT,
           SOURCE_MIRRORS,
+          SOURCES_PULL,
           SOURCES_PRIVATE,
           SOURCES_GIT,
           SOURCES_MAX,

@@ -13,6 +13,7 @@ import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -30,6 +31,7 @@ final class MirrorHandler implements Handler {
   private static final String MIRROR = "mirror/";
   private static final String SOURCES = "sources/";
   private static final String SOURCE_CACHE = "_source-cache/";
+  private static final String NOT_FOUND = "not found";
 
   /** Spack sends no credentials over HTTP, so a read token may stand in the URL. */
   private static final Pattern WITH_TOKEN = Pattern.compile("(.+?)/t/([A-Za-z0-9_-]{1,200})");
@@ -111,26 +113,56 @@ final class MirrorHandler implements Handler {
     if (!allowed(AccessCheck.Role.MIRROR_READ, instance, requester, response)) {
       return;
     }
-    Optional<Served> served = find(instance, split.get().path());
-    if (served.isEmpty()) {
-      ServedBytes.text(response, Status.NOT_FOUND_404, "not found");
-      return;
-    }
-    bytes.send(request, response, Scope.farm(instance), served.get());
+    answer(request, response, instance, split.get().path());
   }
 
   /**
    * A path of the binary mirror, or of the source mirror, which has a place of its own and is
    * beside the binary one as far as Spack reads it.
    */
-  private Optional<Served> find(String instance, String path) throws IOException {
+  private void answer(ServerRequest request, ServerResponse response, String instance, String path)
+      throws IOException {
     boolean own = path.startsWith(SOURCES);
-    if (!own && !path.startsWith(SOURCE_CACHE)) {
-      return mirror.get(instance, path);
+    if (own || path.startsWith(SOURCE_CACHE)) {
+      source(request, response, instance, own ? path.substring(SOURCES.length()) : path);
+      return;
     }
-    return sources
-        .find(instance, own ? path.substring(SOURCES.length()) : path)
-        .map(digest -> new Served.StoredBlob(digest, "application/octet-stream"));
+    Optional<Served> served = mirror.get(instance, path);
+    if (served.isEmpty()) {
+      ServedBytes.text(response, Status.NOT_FOUND_404, NOT_FOUND);
+      return;
+    }
+    bytes.send(request, response, Scope.farm(instance), served.get());
+  }
+
+  private void source(ServerRequest request, ServerResponse response, String instance, String path)
+      throws IOException {
+    switch (sources.find(instance, path)) {
+      case SourceLookup.Stored stored ->
+          bytes.send(
+              request,
+              response,
+              Scope.farm(instance),
+              new Served.StoredBlob(stored.digest(), "application/octet-stream"));
+      case SourceLookup.Arriving arriving -> {
+        try (InputStream in = arriving.stream()) {
+          if (request.prologue().method().equals(Method.HEAD)) {
+            later(response);
+          } else {
+            bytes.follow(response, in);
+          }
+        }
+      }
+      case SourceLookup.Missing missing ->
+          ServedBytes.text(response, Status.NOT_FOUND_404, NOT_FOUND);
+      case SourceLookup.Later later -> later(response);
+    }
+  }
+
+  private static void later(ServerResponse response) {
+    response.header(HeaderNames.RETRY_AFTER, "5");
+    ServedBytes.text(
+        response, Status.SERVICE_UNAVAILABLE_503, "this source is being fetched; try again");
   }
 
   private void health(ServerRequest request, ServerResponse response) {

@@ -95,6 +95,29 @@ public final class ServedBytes implements AutoCloseable {
     }
   }
 
+  /**
+   * Answers GET with what is still on its way here. Its length is not promised and its chunks end
+   * only where it does, so that a client knows a part from the whole.
+   *
+   * @throws IOException in the middle of the answer too, where it did not come to its end
+   */
+  void follow(ServerResponse response, InputStream in) throws IOException {
+    try (StallGuard.Transfer transfer = guard.begin()) {
+      response.header(HeaderNames.CACHE_CONTROL, "no-store");
+      response.header(HeaderNames.CONTENT_TYPE, "application/octet-stream");
+      // Not closed where reading fails: that would be the end of the chunks.
+      OutputStream out = response.outputStream();
+      byte[] buffer = new byte[BUFFER_BYTES];
+      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+        transfer.progress();
+        out.write(buffer, 0, n);
+        out.flush();
+        transfer.progress();
+      }
+      out.close();
+    }
+  }
+
   /** Caches that others share must not keep what this one client may see. */
   private static boolean isAnonymous(ServerRequest request) {
     return !request.headers().contains(HeaderNames.AUTHORIZATION);

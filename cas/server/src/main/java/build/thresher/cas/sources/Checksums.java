@@ -10,6 +10,7 @@ import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
@@ -55,6 +56,22 @@ record Checksums(ImmutableSortedSet<String> hashes) {
 
   static Checksums sha256(Digest digest) {
     return new Checksums(ImmutableSortedSet.of("sha256-" + digest.hex()));
+  }
+
+  /**
+   * The hash in a path of a source mirror.
+   *
+   * @return empty for one that nothing can be verified by: Spack's old recipes have MD5 and SHA-1
+   */
+  static Optional<Checksums> ofPath(String hex) {
+    return Optional.ofNullable(
+            switch (hex.length()) {
+              case 64 -> "sha256";
+              case 96 -> "sha384";
+              case 128 -> "sha512";
+              default -> null;
+            })
+        .map(algorithm -> new Checksums(ImmutableSortedSet.of(algorithm + "-" + hex)));
   }
 
   private static MessageDigest digest(String name) {

@@ -49,7 +49,7 @@ final class GitSources {
       return new Fetched(stored.get(), "");
     }
     try {
-      return running.once(wanted.key(), () -> fetchFirst(scope, wanted, urls));
+      return running.once(wanted.key(), urls, () -> fetchFirst(scope, wanted, urls));
     } catch (FetchException e) {
       Optional<Digest> brought =
           mirrorPath.isEmpty() ? Optional.empty() : mirror.find(scope.instance(), mirrorPath);

@@ -108,8 +108,13 @@ final class HttpSource implements Closeable {
     return headers.getOrDefault(lowerCaseName, "");
   }
 
+  /** Ends where the server says; where it breaks off before, reading fails. */
   InputStream body() {
-    return header("transfer-encoding").equalsIgnoreCase("chunked") ? new Chunks() : in;
+    if (header("transfer-encoding").equalsIgnoreCase("chunked")) {
+      return new Chunks();
+    }
+    String length = header("content-length");
+    return length.matches("\\d{1,18}") ? new Counted(Long.parseLong(length)) : in;
   }
 
   @Override
@@ -129,6 +134,38 @@ final class HttpSource implements Closeable {
       line.append((char) c);
     }
     return line.toString().stripTrailing();
+  }
+
+  private static EOFException brokenOff() {
+    return new EOFException("the server closed the connection in the middle of the file");
+  }
+
+  /** A body whose length was said before. */
+  private final class Counted extends InputStream {
+    private long left;
+
+    Counted(long length) {
+      this.left = length;
+    }
+
+    @Override
+    public int read() throws IOException {
+      byte[] one = new byte[1];
+      return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+    }
+
+    @Override
+    public int read(byte[] buffer, int offset, int length) throws IOException {
+      if (left == 0) {
+        return -1;
+      }
+      int n = in.read(buffer, offset, (int) Math.min(length, left));
+      if (n < 0) {
+        throw brokenOff();
+      }
+      left -= n;
+      return n;
+    }
   }
 
   /** The chunked transfer coding of RFC 9112, 7.1. */
@@ -153,7 +190,7 @@ final class HttpSource implements Closeable {
       }
       int n = in.read(buffer, offset, (int) Math.min(length, left));
       if (n < 0) {
-        throw new EOFException("the server closed the connection in the middle of the file");
+        throw brokenOff();
       }
       left -= n;
       return n;

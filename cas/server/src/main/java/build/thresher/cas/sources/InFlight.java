@@ -2,7 +2,6 @@ package build.thresher.cas.sources;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -12,31 +11,48 @@ import java.util.concurrent.ExecutionException;
  * calls block.
  */
 final class InFlight<K> {
-  private final ConcurrentHashMap<K, CompletableFuture<SourceFetcher.Fetched>> running =
-      new ConcurrentHashMap<>();
+  private final ConcurrentHashMap<K, Running> running = new ConcurrentHashMap<>();
+
+  private record Running(Object question, CompletableFuture<SourceFetcher.Fetched> answer) {}
 
   /** A fetch. */
   interface Work {
     SourceFetcher.Fetched run() throws IOException;
   }
 
-  /** Does it, or waits for who does it already; who waits is not told from where it came. */
-  SourceFetcher.Fetched once(K key, Work work) throws IOException {
-    CompletableFuture<SourceFetcher.Fetched> mine = new CompletableFuture<>();
-    Optional<CompletableFuture<SourceFetcher.Fetched>> first =
-        Optional.ofNullable(running.putIfAbsent(key, mine));
-    if (first.isPresent()) {
-      return new SourceFetcher.Fetched(await(first.get()).digest(), "");
+  /**
+   * Does it, or waits for who does it already; who waits is not told from where it came. Who asked
+   * for the same, but elsewhere, does not share a failure.
+   *
+   * @param question all that the outcome depends on
+   */
+  SourceFetcher.Fetched once(K key, Object question, Work work) throws IOException {
+    while (true) {
+      Running mine = new Running(question, new CompletableFuture<>());
+      Running first = running.putIfAbsent(key, mine);
+      if (first == null) {
+        return run(key, mine, work);
+      }
+      try {
+        return new SourceFetcher.Fetched(await(first.answer()).digest(), "");
+      } catch (FetchException e) {
+        if (first.question().equals(question)) {
+          throw e;
+        }
+      }
     }
+  }
+
+  private SourceFetcher.Fetched run(K key, Running mine, Work work) throws IOException {
     try {
       SourceFetcher.Fetched fetched = work.run();
-      mine.complete(fetched);
-      return fetched;
-    } catch (IOException | RuntimeException e) {
-      mine.completeExceptionally(e);
-      throw e;
-    } finally {
       running.remove(key, mine);
+      mine.answer().complete(fetched);
+      return fetched;
+    } catch (IOException | RuntimeException | Error e) {
+      running.remove(key, mine);
+      mine.answer().completeExceptionally(e);
+      throw e;
     }
   }
 

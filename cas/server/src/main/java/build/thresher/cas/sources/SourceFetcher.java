@@ -24,6 +24,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -54,6 +56,7 @@ public final class SourceFetcher implements AutoCloseable {
   private final LongSupplier nanoTime;
   private final GitSources git;
   private final InFlight<Checksums> running = new InFlight<>();
+  private final ConcurrentHashMap<Checksums, Arrival> arriving = new ConcurrentHashMap<>();
   private final Archives archives;
 
   private SourceFetcher(
@@ -122,7 +125,19 @@ public final class SourceFetcher implements AutoCloseable {
     Digest stored = stored(scope, checksums);
     return stored != null
         ? new Fetched(stored, "")
-        : running.once(checksums, () -> fetchFirst(scope, checksums, mirrorPath, addresses));
+        : running.once(
+            checksums,
+            List.of(mirrorPath, addresses),
+            () -> fetchFirst(scope, checksums, mirrorPath, addresses));
+  }
+
+  /** What of a source has come, where a fetch of it has begun and is not over. */
+  Optional<Arrival> arriving(Checksums checksums) {
+    return Optional.ofNullable(arriving.get(checksums));
+  }
+
+  SourceOptions options() {
+    return options;
   }
 
   /** Archives of commits. */
@@ -173,11 +188,13 @@ public final class SourceFetcher implements AutoCloseable {
       return new Fetched(stored, "");
     }
     Path file = Files.createTempFile(spool, "fetch", "");
+    Arrival arrival = new Arrival(file);
+    arriving.put(checksums, arrival);
     try {
       List<FetchException> failures = new ArrayList<>();
       for (Candidate candidate : candidates(mirrorPath, addresses)) {
         try {
-          Digest digest = download(candidate, checksums, file);
+          Digest digest = download(candidate, checksums, file, arrival);
           store(scope, checksums, digest, file);
           LOG.info("source {} fetched from {}", digest, Addresses.shown(parse(candidate.uri())));
           return new Fetched(digest, candidate.uri());
@@ -187,6 +204,8 @@ public final class SourceFetcher implements AutoCloseable {
       }
       throw summary(checksums, failures);
     } finally {
+      arriving.remove(checksums, arrival);
+      arrival.ends();
       Files.deleteIfExists(file);
     }
   }
@@ -224,13 +243,14 @@ public final class SourceFetcher implements AutoCloseable {
     return new FetchException(reason, text.toString());
   }
 
-  private Digest download(Candidate candidate, Checksums checksums, Path file) throws IOException {
+  private Digest download(Candidate candidate, Checksums checksums, Path file, Arrival arrival)
+      throws IOException {
     URI first = parse(candidate.uri());
     URI uri = first;
     long deadline = nanoTime.getAsLong() + options.fetchTimeout().toNanos();
     try {
       if ("file".equals(uri.getScheme()) && candidate.trusted()) {
-        return copyFile(uri, checksums, file);
+        return copyFile(uri, checksums, file, arrival);
       }
       for (int hops = 0; hops <= MAX_REDIRECTS; hops++) {
         requireHttp(uri);
@@ -245,7 +265,7 @@ public final class SourceFetcher implements AutoCloseable {
             continue;
           }
           requireOk(uri, source.status());
-          return receive(uri, source.body(), checksums, file, deadline);
+          return receive(uri, source.body(), checksums, file, arrival, deadline);
         }
       }
       throw new FetchException(
@@ -292,18 +312,21 @@ public final class SourceFetcher implements AutoCloseable {
     }
   }
 
-  private Digest copyFile(URI uri, Checksums checksums, Path file) throws IOException {
+  private Digest copyFile(URI uri, Checksums checksums, Path file, Arrival arrival)
+      throws IOException {
     Path path = Path.of(uri);
     if (!Files.isRegularFile(path)) {
       throw new FetchException(Reason.NOT_THERE, path + " is not there");
     }
     try (InputStream in = Files.newInputStream(path)) {
-      return receive(uri, in, checksums, file, Long.MAX_VALUE);
+      return receive(uri, in, checksums, file, arrival, Long.MAX_VALUE);
     }
   }
 
-  private Digest receive(URI uri, InputStream in, Checksums checksums, Path file, long deadline)
+  private Digest receive(
+      URI uri, InputStream in, Checksums checksums, Path file, Arrival arrival, long deadline)
       throws IOException {
+    arrival.begins();
     Checksums.Check check = checksums.new Check();
     long size = 0;
     byte[] buffer = new byte[BUFFER_BYTES];
@@ -322,6 +345,7 @@ public final class SourceFetcher implements AutoCloseable {
         }
         check.update(buffer, n);
         out.write(buffer, 0, n);
+        arrival.wrote(n);
       }
     }
     Checksums.Outcome outcome = check.end();
@@ -331,6 +355,7 @@ public final class SourceFetcher implements AutoCloseable {
           "%s has the sha256 %s and is another than asked for"
               .formatted(Addresses.shown(uri), outcome.digest().hex()));
     }
+    arrival.isVerified();
     return outcome.digest();
   }
 

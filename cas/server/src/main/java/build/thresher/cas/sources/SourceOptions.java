@@ -11,6 +11,7 @@ import java.time.Duration;
  *     http(s) base addresses; configured by the server's owner and therefore trusted with any
  *     address
  * @param allowPrivateAddresses whether addresses that clients name may lead into private networks
+ * @param pullThrough whether who reads a source mirror has what it lacks fetched from the mirrors
  * @param git whether the server's git fetches commits
  * @param maxBytes a larger file is refused
  * @param readTimeout a peer that sends nothing for so long is given up
@@ -20,6 +21,7 @@ import java.time.Duration;
 public record SourceOptions(
     ImmutableList<URI> mirrors,
     boolean allowPrivateAddresses,
+    boolean pullThrough,
     boolean git,
     long maxBytes,
     Duration readTimeout,
@@ -30,6 +32,7 @@ public record SourceOptions(
     return new SourceOptions(
         ImmutableList.of(),
         false,
+        true,
         true,
         8L << 30,
         Duration.ofSeconds(30),

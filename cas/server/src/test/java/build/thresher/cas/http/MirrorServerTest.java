@@ -71,7 +71,8 @@ class MirrorServerTest {
             MirrorHttpOptions.listeningOn("127.0.0.1", 0),
             mirror,
             blobs,
-            (instance, path) -> isSource(path) ? Optional.of(source) : Optional.empty(),
+            (instance, path) ->
+                isSource(path) ? new SourceLookup.Stored(source) : new SourceLookup.Missing(),
             (role, instance, who) ->
                 !instance.equals("closed") || who.token().equals(Optional.of("sesame")),
             ImmutableMap.of());
@@ -389,7 +390,7 @@ class MirrorServerTest {
                 options,
                 mirror,
                 blobs,
-                (instance, path) -> Optional.of(digest),
+                (instance, path) -> new SourceLookup.Stored(digest),
                 (role, instance, who) -> true,
                 ImmutableMap.of());
         Socket slow = new Socket("127.0.0.1", quick.port())) {

@@ -76,6 +76,7 @@ class FetchDirectoryTest {
             ImmutableList.of(),
             true,
             true,
+            true,
             MAX_BYTES,
             Duration.ofSeconds(20),
             Duration.ofMinutes(1),

@@ -51,6 +51,7 @@ class GitSourcesTest {
         new SourceOptions(
             ImmutableList.of(),
             allowPrivate,
+            true,
             git,
             10 << 20,
             Duration.ofSeconds(20),

@@ -99,6 +99,7 @@ class SourceFetchServiceTest {
             ImmutableList.copyOf(mirrors),
             allowPrivate,
             true,
+            true,
             maxBytes,
             Duration.ofSeconds(20),
             Duration.ofMinutes(1),
