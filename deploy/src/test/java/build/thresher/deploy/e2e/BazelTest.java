@@ -130,7 +130,7 @@ class BazelTest {
     Thread.sleep(3000);
     farm.startServer();
     running.await().succeeded();
-    assertTrue(farm.logs().contains("uploading is tried again"), farm.logs());
+    assertTrue(farm.logs().contains("Patience: tried again"), farm.logs());
   }
 
   private Bazel.Running startNap(String seconds) throws Exception {
