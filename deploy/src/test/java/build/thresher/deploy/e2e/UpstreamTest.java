@@ -47,8 +47,9 @@ class UpstreamTest {
     }
     SpackWorld world = SpackWorld.makeWhole(directory.resolve("world"));
     Path sources = world.directory().resolve("sources");
+    String debian = debian(directory);
     for (Map.Entry<String, String> archive : ARCHIVES.entrySet()) {
-      download(archive.getValue(), cached(sources, archive.getKey()));
+      download(debian, archive.getValue(), cached(sources, archive.getKey()));
     }
     try (FarmUnderTest farm =
         FarmUnderTest.start(
@@ -71,10 +72,21 @@ class UpstreamTest {
         "_source-cache/archive/" + sha256.substring(0, 2) + '/' + sha256 + ".tar.gz");
   }
 
-  private static void download(String path, Path to) throws Exception {
-    String mirror =
-        Objects.requireNonNullElse(
-            System.getenv("THRESHER_TEST_DEBIAN"), "http://deb.debian.org/debian");
+  /** What THRESHER_TEST_DEBIAN names, else where this machine's own packages come from. */
+  private static String debian(Path scratch) throws Exception {
+    String named = System.getenv("THRESHER_TEST_DEBIAN");
+    if (named != null) {
+      return named;
+    }
+    assumeTrue(Tools.find("apt-get").isPresent(), "SKIPPED: THRESHER_TEST_DEBIAN names no mirror");
+    List<String> command =
+        List.of("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages");
+    String uris = Processes.run(scratch, Map.of(), command).succeeded().output();
+    assumeTrue(!uris.isEmpty(), "SKIPPED: apt-get knows no mirror; THRESHER_TEST_DEBIAN may");
+    return uris.lines().findFirst().orElseThrow().replaceAll("/$", "");
+  }
+
+  private static void download(String mirror, String path, Path to) throws Exception {
     Files.createDirectories(Objects.requireNonNull(to.getParent()));
     HttpRequest request =
         HttpRequest.newBuilder(URI.create(mirror + '/' + path))
