@@ -44,10 +44,8 @@ final class LargeBlobFiles {
     LargeBlobFiles files = new LargeBlobFiles(dir, disk, gate, DirectFiles.in(temporary, direct));
     Files.createDirectories(files.quarantine);
     Files.createDirectories(files.blobs);
-    if (Files.notExists(files.blobs.resolve("ff"))) {
-      for (int i = 0; i < 256; i++) {
-        Files.createDirectories(files.blobs.resolve(HexFormat.of().toHexDigits((byte) i)));
-      }
+    for (int i = 0; i < 256; i++) { // a power cut in mid-work may have left any of them
+      Files.createDirectories(files.blobs.resolve(HexFormat.of().toHexDigits((byte) i)));
     }
     disk.syncDirectory(files.blobs); // whoever made them may have been cut off before he could
     disk.syncDirectory(dir);

@@ -1,269 +1,155 @@
 package build.thresher.cas.mirror;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
+import static build.thresher.cas.mirror.MirrorParts.BUILT;
+import static build.thresher.cas.mirror.MirrorParts.DEVELOP;
+import static build.thresher.cas.mirror.MirrorParts.RELEASE;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import build.thresher.cas.api.Blob;
-import build.thresher.cas.api.BlobWriter;
 import build.thresher.cas.api.Digest;
-import build.thresher.cas.api.NamingBlobStore;
-import build.thresher.cas.api.NamingBlobWriter;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.api.spack.DagHash;
 import build.thresher.cas.api.spack.SpackMirror.BuiltSpec;
-import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
-import build.thresher.cas.mirror.Publishing.Checked;
-import build.thresher.cas.store.RocksBlobStore;
-import build.thresher.cas.store.StoreOptions;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.file.FileVisitResult;
-import java.nio.file.Files;
+import build.thresher.cas.mirror.PushedSpecs.ManifestText;
+import build.thresher.cas.mirror.PushedSpecs.Result;
+import build.thresher.cas.mirror.Retention.Rules;
+import build.thresher.cas.mirror.SyntheticMirror.Pushed;
+import com.google.common.collect.ImmutableList;
+import com.google.common.collect.ImmutableSet;
+import com.google.common.collect.Lists;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.InstantSource;
-import java.util.ArrayList;
-import java.util.Collection;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/**
- * A crash at every step of publishing and of building an index, on real stores: before and after
- * each call into the blob store both directories are copied as a kill would leave them, and opened
- * again. What the mirror then shows must be whole, what was acknowledged must be there, and the
- * result that was on its way can be published again.
- */
+/** The life of a mirror, with a crash at every step; {@link CrashingMirror} says what must hold. */
 class CrashPointTest {
-  private static final String INSTANCE = "default";
+  private static final Duration WEEK = Duration.ofDays(7);
+  private static final Rules PINNED_ONLY = new Rules(Duration.ZERO, false, WEEK);
 
   @TempDir Path dir;
-  private final List<Point> points = new ArrayList<>();
-  private final Set<DagHash> acknowledged = new HashSet<>();
-
-  private record Point(String step, Path copy, Set<DagHash> acknowledged) {}
-
-  private RocksBlobStore store(Path at) throws IOException {
-    StoreOptions options = StoreOptions.DEFAULTS.withReserveBytes(0);
-    return RocksBlobStore.open(at.resolve("blobs"), options, InstantSource.system());
-  }
-
-  private RocksSpackMirror mirror(Path at, NamingBlobStore blobs, Signers signers)
-      throws IOException {
-    MirrorOptions d = SpackFixture.mirrorOptions(INSTANCE);
-    MirrorOptions options = d.withIndexInterval(Duration.ZERO);
-    return RocksSpackMirror.open(
-        at.resolve("mirror"), blobs, signers, options, InstantSource.system());
-  }
 
   @Test
-  void noCrashLeavesAnythingHalfPublished() throws Exception {
-    Signers signers = TestKeys.signers(dir);
-    Path live = Files.createDirectories(dir.resolve("live"));
-    List<BuiltSpec> all;
-    try (RocksBlobStore blobs = store(live);
-        RocksSpackMirror mirror = mirror(live, new Stepping(blobs, live), signers)) {
-      all = SpackFixture.builtSpecs(blobs);
-      for (BuiltSpec built : all.subList(0, 5)) {
-        mirror.publish(INSTANCE, built);
-        acknowledged.add(built.node().hash());
-        step("acknowledged", live);
-        assertEquals(acknowledged, PublishedState.requireWhole(mirror, blobs, INSTANCE));
-      }
-      List<Checked> together = new ArrayList<>();
-      for (BuiltSpec built : all.subList(5, 7)) {
-        together.add(mirror.check(INSTANCE, OfferedSpec.of(built)));
-      }
-      mirror.publish(INSTANCE, together);
-      together.forEach(each -> acknowledged.add(each.hash()));
-      step("acknowledged", live);
-      assertEquals(acknowledged, PublishedState.requireWhole(mirror, blobs, INSTANCE));
-    }
-    assertTrue(points.size() >= 40, points.size() + " points");
-    for (Point point : points) {
-      requireWholeAfter(point, all, signers);
+  void noCrashLeavesAnythingHalfDone() throws Exception {
+    List<Pushed> first = SyntheticMirror.dag("a");
+    List<Pushed> second = SyntheticMirror.dag("b");
+    try (CrashingMirror mirror = new CrashingMirror(dir)) {
+      builds(mirror);
+      pushes(mirror, first, second);
+      mirror.restart();
+      changesOfKeys(mirror);
+      mirror.inSteps(
+          "promote what a-9 needs",
+          m -> m.promotion.promote(DEVELOP, RELEASE, List.of("a-9"), false, promoted -> {}));
+      pruning(mirror);
+      mirror.restart();
+      removal(mirror, first);
+      int points = mirror.points();
+      assertTrue(points >= 500, points + " points");
     }
   }
 
-  private void requireWholeAfter(Point point, List<BuiltSpec> all, Signers signers)
+  /** One by one, with a view and a pin between them. */
+  private static void builds(CrashingMirror mirror) throws Exception {
+    for (BuiltSpec built : SpackFixture.builtSpecs(mirror.store())) {
+      String name = built.node().name();
+      mirror.atOnce("publish " + name, m -> m.mirror.publish(BUILT, built));
+      mirror.atOnce("publish it again", m -> m.mirror.publish(BUILT, built));
+      if (name.equals("fl-left")) {
+        mirror.atOnce("show it in a view", m -> m.views.set(BUILT, view("fl-left")));
+        mirror.atOnce("show more there", m -> m.views.set(BUILT, view("fl-left", "fl-top")));
+        mirror.atOnce("pin it", m -> m.pins.set(BUILT, pin("kept", "fl-left")));
+        mirror.atOnce("note what was used", m -> m.mirror.writeUse());
+      }
+    }
+    mirror.atOnce("forget the view", m -> m.views.remove(BUILT, "shown"));
+    mirror.atOnce("forget the pin", m -> m.pins.remove(BUILT, "kept"));
+  }
+
+  /** One by one, together, and what is there already. */
+  private static void pushes(CrashingMirror mirror, List<Pushed> one, List<Pushed> many)
       throws Exception {
-    try (RocksBlobStore blobs = store(point.copy());
-        RocksSpackMirror mirror = mirror(point.copy(), blobs, signers)) {
-      Set<DagHash> seen = PublishedState.requireWhole(mirror, blobs, INSTANCE);
-      assertTrue(seen.containsAll(point.acknowledged()), point.step());
-      for (BuiltSpec built : all) {
-        PublishedSpec again = mirror.publish(INSTANCE, built);
-        assertEquals(built.archive(), again.archive(), point.step());
-      }
-      assertEquals(
-          all.size(), PublishedState.requireWhole(mirror, blobs, INSTANCE).size(), point.step());
-      for (BuiltSpec built : all) {
-        assertTrue(!blobs.delete(Scope.farm(INSTANCE), built.archive()), "pinned after a crash");
-      }
-    } catch (AssertionError e) {
-      throw new AssertionError("after a crash " + point.step(), e);
+    for (Pushed each : one) {
+      push(mirror, DEVELOP, List.of(each));
     }
+    for (List<Pushed> some : Lists.partition(many, 7)) {
+      push(mirror, DEVELOP, some);
+    }
+    push(mirror, DEVELOP, many);
   }
 
-  private void step(String what, Path live) {
-    Path copy = dir.resolve("crash-" + points.size());
-    points.add(new Point(what, copy, Set.copyOf(acknowledged)));
-    try {
-      Files.walkFileTree(live, new Copy(live, copy));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+  private static void push(CrashingMirror mirror, String instance, List<Pushed> specs)
+      throws Exception {
+    List<ManifestText> texts =
+        specs.stream().map(each -> new ManifestText(each.manifest())).toList();
+    mirror.atOnce(
+        "push %d specs, %s first".formatted(specs.size(), specs.getFirst().node().name()),
+        m -> {
+          for (Pushed each : specs) {
+            each.putBlobs(m.blobs, Scope.farm(instance));
+          }
+          for (Result result : m.pushed.takeAll(instance, texts, "test")) {
+            result.get();
+          }
+        });
   }
 
-  /** Locks are left out, as a kill leaves none. */
-  private static final class Copy extends SimpleFileVisitor<Path> {
-    private final Path from;
-    private final Path to;
-
-    Copy(Path from, Path to) {
-      this.from = from;
-      this.to = to;
-    }
-
-    @Override
-    public FileVisitResult preVisitDirectory(Path d, BasicFileAttributes a) throws IOException {
-      Files.createDirectories(to.resolve(from.relativize(d)));
-      return FileVisitResult.CONTINUE;
-    }
-
-    @Override
-    public FileVisitResult visitFile(Path file, BasicFileAttributes a) throws IOException {
-      Files.copy(file, to.resolve(from.relativize(file)));
-      return FileVisitResult.CONTINUE;
-    }
+  private static void changesOfKeys(CrashingMirror mirror) throws Exception {
+    mirror.inSteps("announce a key", m -> m.rotation.announce(DEVELOP));
+    mirror.inSteps("sign with it", CrashPointTest::rotate);
   }
 
-  private interface Call<T> {
-    T run() throws IOException;
+  private static void rotate(MirrorParts m) throws Exception {
+    if (m.rotation.status(DEVELOP).keys().size() > 1) {
+      m.rotation.rotate(DEVELOP);
+    }
+    m.awaitOneKey(DEVELOP);
   }
 
-  /** A store that is copied before and after each of its calls that read or change it. */
-  private final class Stepping implements NamingBlobStore {
-    private final NamingBlobStore store;
-    private final Path live;
+  private static void pruning(CrashingMirror mirror) throws Exception {
+    mirror.atOnce("pin b", m -> m.pins.set(DEVELOP, pin("b", "b-19")));
+    mirror.atOnce("prune a", m -> m.retention.prune(DEVELOP, PINNED_ONLY, false));
+    mirror.atOnce(
+        "restore a part", m -> m.retention.restore(DEVELOP, List.of("a-5", "a-3"), false));
+    mirror.atOnce("restore all", m -> m.retention.restore(DEVELOP, List.of(), true));
+    mirror.atOnce("prune again", m -> m.retention.prune(DEVELOP, PINNED_ONLY, false));
+  }
 
-    Stepping(NamingBlobStore store, Path live) {
-      this.store = store;
-      this.live = live;
-    }
+  /** The graces of what was pruned and of old indices end; what comes back wins. */
+  private static void removal(CrashingMirror mirror, List<Pushed> pruned) throws Exception {
+    push(mirror, DEVELOP, pruned.subList(0, 5));
+    mirror.atOnce("prune what came back", m -> m.retention.prune(DEVELOP, PINNED_ONLY, false));
+    push(mirror, DEVELOP, pruned.subList(0, 3));
+    mirror.pass(WEEK.plusDays(1));
+    mirror.inSteps("let go of what was pruned", m -> m.retention.expire());
+    mirror.inSteps("let go of old indices", m -> m.mirror.expireIndices());
+    push(mirror, DEVELOP, pruned.subList(0, 20));
+    mirror.inSteps("check pins", CrashPointTest::checkPins);
+  }
 
-    private <T> T around(String what, Call<T> call) throws IOException {
-      step("before " + what, live);
-      T result = call.run();
-      step("after " + what, live);
-      return result;
-    }
+  /** With one too many. */
+  private static void checkPins(MirrorParts m) throws Exception {
+    Scope scope = Scope.farm(DEVELOP);
+    Digest nobodys = m.blobs.put(scope, "nobody's".getBytes(StandardCharsets.UTF_8));
+    m.blobs.pin(scope, List.of(nobodys));
+    PinCheck.run(m.store, m.mirror, List.of());
+  }
 
-    @Override
-    public Set<Digest> findMissing(Scope scope, Collection<Digest> wanted) throws IOException {
-      return store.findMissing(scope, wanted);
-    }
+  private static View view(String... packages) {
+    ImmutableSet<DagHash> all = ImmutableSet.of();
+    return new View(
+        "shown", all, ImmutableSet.copyOf(packages), ImmutableSet.of(), ImmutableSet.of(), "");
+  }
 
-    @Override
-    public InputStream read(Scope scope, Digest digest, long offset, long length)
-        throws IOException {
-      return store.read(scope, digest, offset, length);
-    }
-
-    @Override
-    public BlobWriter write(Scope scope, Digest digest) throws IOException {
-      return store.write(scope, digest);
-    }
-
-    @Override
-    public NamingBlobWriter writeUnnamed(Scope scope, long atMostBytes) throws IOException {
-      NamingBlobWriter writer = store.writeUnnamed(scope, atMostBytes);
-      return new NamingBlobWriter() {
-        @Override
-        public void write(ByteBuffer bytes) throws IOException {
-          writer.write(bytes);
-        }
-
-        @Override
-        public long position() {
-          return writer.position();
-        }
-
-        @Override
-        public Digest name() {
-          return writer.name();
-        }
-
-        @Override
-        public void commit() throws IOException {
-          around(
-              "the commit of an index",
-              () -> {
-                writer.commit();
-                return true;
-              });
-        }
-
-        @Override
-        public void close() throws IOException {
-          writer.close();
-        }
-      };
-    }
-
-    @Override
-    public void putAll(Scope scope, List<Blob> blobs) throws IOException {
-      store.putAll(scope, blobs);
-    }
-
-    @Override
-    public void lease(Scope scope, Collection<Digest> digests, Instant until) throws IOException {
-      around(
-          "a lease",
-          () -> {
-            store.lease(scope, digests, until);
-            return true;
-          });
-    }
-
-    @Override
-    public void pin(Scope scope, Collection<Digest> digests) throws IOException {
-      around(
-          "the pins",
-          () -> {
-            store.pin(scope, digests);
-            return true;
-          });
-    }
-
-    @Override
-    public void unpin(Scope scope, Collection<Digest> digests) throws IOException {
-      around(
-          "an unpin",
-          () -> {
-            store.unpin(scope, digests);
-            return true;
-          });
-    }
-
-    @Override
-    public boolean delete(Scope scope, Digest digest) throws IOException {
-      return around("a removal", () -> store.delete(scope, digest));
-    }
-
-    @Override
-    public Statistics statistics() {
-      return store.statistics();
-    }
-
-    @Override
-    public void close() {}
+  private static Pin pin(String name, String... specs) {
+    return new Pin(
+        name,
+        ImmutableList.of(),
+        ImmutableList.of(),
+        ImmutableList.copyOf(specs),
+        "",
+        Instant.EPOCH);
   }
 }

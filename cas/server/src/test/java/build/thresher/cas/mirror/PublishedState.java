@@ -38,8 +38,15 @@ final class PublishedState {
    */
   static Set<DagHash> requireListedWhole(RocksSpackMirror mirror, BlobStore blobs, String instance)
       throws Exception {
+    return requireListedWhole(mirror, blobs, instance, INDEX);
+  }
+
+  /** The same of a view's index. */
+  static Set<DagHash> requireListedWhole(
+      RocksSpackMirror mirror, BlobStore blobs, String instance, String manifestPath)
+      throws Exception {
     Set<DagHash> listed = new HashSet<>();
-    for (String index : checksums(text(mirror, blobs, instance, INDEX))) {
+    for (String index : checksums(text(mirror, blobs, instance, manifestPath))) {
       String json = text(mirror, blobs, instance, blobPath(index));
       assertTrue(json.endsWith("}}}"), "the index is cut off");
       String hash = "";
@@ -64,6 +71,12 @@ final class PublishedState {
       }
     }
     return listed;
+  }
+
+  /** Where the index is that a reader is told of now. */
+  static String indexPath(RocksSpackMirror mirror, BlobStore blobs, String instance)
+      throws Exception {
+    return blobPath(checksums(text(mirror, blobs, instance, INDEX)).getFirst());
   }
 
   static String blobPath(String hex) {
