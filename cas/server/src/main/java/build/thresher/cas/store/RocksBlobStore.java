@@ -124,10 +124,12 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
       throws IOException {
     StoreDirectory directory = StoreDirectory.open(dir, disk);
     Database database = null;
+    RocksBlobStore store = null;
     boolean opened = false;
     try {
       WriteGate gate = new WriteGate();
       LargeBlobFiles files = LargeBlobFiles.open(dir, disk, gate, options.direct());
+      PartialUploads partial = PartialUploads.open(dir, clock);
       database = Database.open(dir.resolve("db"), options);
       GroupCommitter committer = new GroupCommitter(database, disk, gate);
       Room room =
@@ -137,8 +139,7 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
               options.maxBytes(),
               () -> committer.statistics().bytes(),
               System::nanoTime);
-      PartialUploads partial = PartialUploads.open(dir, clock);
-      RocksBlobStore store =
+      store =
           new RocksBlobStore(
               options, clock, directory, gate, files, partial, database, committer, room);
       if (!directory.wasClosedCleanly()) {
@@ -152,7 +153,9 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
       return store;
     } finally {
       if (!opened) {
-        if (database != null) {
+        if (store != null) {
+          store.end();
+        } else if (database != null) {
           database.close();
         }
         directory.abandon();
@@ -290,12 +293,7 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
   /** Waits for writes and reads in the database; open streams of large blobs can be read on. */
   @Override
   public void close() throws IOException {
-    scrubber.close();
-    if (index.close()) {
-      eviction.close();
-      compaction.close();
-      committer.close();
-      database.close();
+    if (end()) {
       if (gate.isShut()) {
         // Files may stand there without metadata: the next owner looks.
         directory.abandon();
@@ -303,5 +301,18 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
         directory.close();
       }
     }
+  }
+
+  /** Ends all threads, then the database that they use; false when that was done before. */
+  private boolean end() {
+    scrubber.close();
+    if (!index.close()) {
+      return false;
+    }
+    eviction.close();
+    compaction.close();
+    committer.close();
+    database.close();
+    return true;
   }
 }

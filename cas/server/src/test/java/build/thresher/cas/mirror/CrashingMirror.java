@@ -187,7 +187,7 @@ final class CrashingMirror implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    checkers.shutdownNow();
+    checks.forEach(check -> check.cancel(false));
     checkers.close();
     at.close();
     MoreFiles.deleteRecursively(dir, RecursiveDeleteOption.ALLOW_INSECURE);

@@ -16,6 +16,7 @@ import build.thresher.cas.api.NamingBlobWriter;
 import build.thresher.cas.api.StoreUnavailableException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -341,6 +342,39 @@ final class RocksBlobStoreTest extends BlobStoreContract {
     assertThrows(StoreUnavailableException.class, () -> store.put(SCOPE, random(10, 11)));
     assertThrows(
         StoreUnavailableException.class, () -> store.write(SCOPE, Digest.of(random(LARGE, 11))));
+  }
+
+  @Test
+  void anOpenThatIsInterruptedEndsItsThreadsBeforeTheDatabaseThatTheyUse() throws Exception {
+    Digest large = store.put(SCOPE, random(LARGE, 12));
+    store.close();
+    Files.delete(dir.resolve("CLEAN")); // so that the files are compared with the database
+    long before = committers();
+    InstantSource interrupting =
+        new InstantSource() {
+          @Override
+          public Instant instant() {
+            return now;
+          }
+
+          @Override
+          public long millis() { // asked for once, when the database is open
+            Thread.currentThread().interrupt();
+            return now.toEpochMilli();
+          }
+        };
+    assertThrows(
+        InterruptedIOException.class, () -> RocksBlobStore.open(dir, OPTIONS, interrupting));
+    assertTrue(Thread.interrupted());
+    assertEquals(before, committers());
+    store = RocksBlobStore.open(dir, OPTIONS, clock);
+    assertArrayEquals(random(LARGE, 12), store.readAll(SCOPE, large));
+  }
+
+  private static long committers() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().equals("blob-committer"))
+        .count();
   }
 
   /** A disk whose syncs can be made to fail, once each. */
