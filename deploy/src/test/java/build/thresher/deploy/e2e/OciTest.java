@@ -19,7 +19,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Unmodified Spack releases and skopeo, which push to the farm as to a registry and read from it.
+ * Unmodified Spack releases, skopeo and podman, which push to the farm as to a registry and read
+ * from it.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(900)
@@ -50,16 +51,18 @@ class OciTest {
   }
 
   private void goesRound(SpackWorld world, Path directory) throws Exception {
-    List<String> mirror =
-        List.of(
-            "--oci-username",
-            "me",
-            "--oci-password-variable",
-            "FARM_TOKEN",
-            "farm",
-            "oci://" + registry + "/review");
     new PushedAround(farm, world, directory, Map.of("SSL_CERT_FILE", authority.toString()))
-        .goes(mirror, "https://" + registry + "/mirror/review");
+        .goes(ociMirror(), "https://" + registry + "/mirror/review");
+  }
+
+  private List<String> ociMirror() {
+    return List.of(
+        "--oci-username",
+        "me",
+        "--oci-password-variable",
+        "FARM_TOKEN",
+        "farm",
+        "oci://" + registry + "/review");
   }
 
   @Test
@@ -104,6 +107,50 @@ class OciTest {
         skopeo(directory, "copy", "--dest-tls-verify=false", layout, image + "/copies:other");
     assertEquals(1, nobody.exit(), nobody.output());
     assertTrue(nobody.output().contains("a token of the farm is needed"), nobody.output());
+  }
+
+  /** With the site's authority for TLS, and all that it keeps in a directory of the test's own. */
+  @Test
+  void podmanPullsWhatSpackPushed(@TempDir Path directory) throws Exception {
+    Tools.require("podman", "apt install podman");
+    SpackWorld world = SpackWorld.make(directory.resolve("world"));
+    Map<String, String> environment = new HashMap<>();
+    environment.put("SSL_CERT_FILE", authority.toString());
+    environment.put("FARM_TOKEN", Files.readString(farm.tokenFile()).strip());
+    world.spack("install", "--fake", "fl-core").succeeded();
+    List<String> add = new ArrayList<>(List.of("mirror", "add", "--type", "binary", "--unsigned"));
+    add.addAll(ociMirror());
+    world.spack(environment, add.toArray(String[]::new)).succeeded();
+    world
+        .spack(environment, "buildcache", "push", "--without-build-dependencies", "farm", "fl-core")
+        .succeeded();
+    String tag =
+        lastLine(world.spack("find", "--format", "{name}-{version}-{hash}.spack", "fl-core"));
+    String prefix = lastLine(world.spack("location", "-i", "fl-core"));
+    Path trusted = Files.createDirectories(directory.resolve("trusted"));
+    Files.copy(authority, trusted.resolve("ca.crt"));
+    String image = registry + "/review:" + tag;
+    podman(directory, "pull", "--cert-dir", trusted.toString(), "docker://" + image).succeeded();
+    podman(directory, "create", "--name", "pulled", image, "/none").succeeded();
+    Path content = directory.resolve("content.tar");
+    podman(directory, "export", "--output", content.toString(), "pulled").succeeded();
+    String files =
+        Processes.run(directory, Map.of(), List.of("tar", "-tf", content.toString()))
+            .succeeded()
+            .output();
+    assertTrue(files.contains(prefix.substring(1) + "/.spack/spec.json"), files);
+  }
+
+  private static String lastLine(Processes.Ended ended) {
+    return ended.succeeded().output().strip().lines().reduce("", (before, line) -> line);
+  }
+
+  private static Processes.Ended podman(Path directory, String... arguments) throws Exception {
+    List<String> command = new ArrayList<>(List.of("podman", "--storage-driver", "vfs"));
+    command.addAll(List.of("--root", directory.resolve("images").toString()));
+    command.addAll(List.of("--runroot", directory.resolve("run").toString()));
+    command.addAll(List.of(arguments));
+    return Processes.run(directory, Map.of(), command);
   }
 
   /** Nothing is deleted here, and what is named by another algorithm than sha256 is not kept. */
