@@ -55,10 +55,9 @@ final class SpecReader {
 
   private Described legacy(Spec spec) throws IOException {
     byte[] text = legacySpecFile(spec);
-    JsonNode all = Mirror.unverified(text, spec.path());
-    String path = Mirror.legacyArchive(all.path("spec").path("nodes").path(0), spec.hash());
-    String checksum = all.path("binary_cache_checksum").path("hash").asText();
-    Digest archive = digest(checksum, sizeOf(path), spec);
+    LegacySpecFile said = LegacySpecFile.read(text, spec.path());
+    String path = Mirror.legacyArchive(said.root(), spec.hash());
+    Digest archive = digest(said.checksum().path("hash").asText(), sizeOf(path), spec);
     LegacySpec legacy =
         LegacySpec.newBuilder()
             .setSpecFile(handedOver(text, spec))

@@ -63,11 +63,18 @@ final class BuiltSpecChecker {
     Scope scope = Scope.farm(instance);
     boolean pushed = options.pushed().containsKey(instance);
     SpecChecker specs = new SpecChecker(node, pushed ? SpecChecker.PUSHED : SpecChecker.BUILT);
-    SpecDocument document;
-    try (InputStream in = blobs.read(scope, offered.spec(), 0, Long.MAX_VALUE)) {
-      document = specs.checkBlob(in);
+    return new Sound(document(scope, offered, specs), builtAt(scope, offered, specs));
+  }
+
+  private SpecDocument document(Scope scope, OfferedSpec offered, SpecChecker specs)
+      throws ArchiveRefusedException, IOException {
+    SpecDocument known = offered.document();
+    if (known != null) {
+      return specs.checkBlob(known);
     }
-    return new Sound(document, builtAt(scope, offered, specs));
+    try (InputStream in = blobs.read(scope, offered.spec(), 0, Long.MAX_VALUE)) {
+      return specs.checkBlob(in);
+    }
   }
 
   /** Reads the archive, once but for those whose entries are in another order than Spack's. */

@@ -55,10 +55,12 @@ final class IncomingSpec {
   /**
    * What somebody vouches for.
    *
+   * @param document what the spec blob says
    * @param madeSpec the spec blob where it was not uploaded; null where it was
    */
   private record Candidate(
       SpecNode node,
+      SpecDocument document,
       Manifest.Part archive,
       Manifest.Part spec,
       @Nullable Blob madeSpec,
@@ -123,6 +125,7 @@ final class IncomingSpec {
                   found.archive().mediaType(),
                   found.spec().digest(),
                   found.spec().mediaType(),
+                  found.document(),
                   null,
                   provenance(found.said())));
     } catch (ArchiveRefusedException | IOException | IllegalArgumentException e) {
@@ -149,13 +152,14 @@ final class IncomingSpec {
       throws BadSignatureException, ArchiveRefusedException, IOException {
     Verified said = vouchedFor(manifest.text());
     IncomingText.SpecManifest named = IncomingText.SpecManifest.parse(said.text());
-    SpecNode node = root(document(unpackedSpec(named.spec().digest())));
+    SpecDocument document = document(unpackedSpec(named.spec().digest()));
+    SpecNode node = root(document);
     if (!manifest.hash().isEmpty() && !manifest.hash().equals(node.hash().text())) {
       throw new ArchiveRefusedException(
           "the manifest of /%s names the spec of another node, %s"
               .formatted(manifest.hash(), node.display()));
     }
-    return new Candidate(node, named.archive(), named.spec(), null, said);
+    return new Candidate(node, document, named.archive(), named.spec(), null, said);
   }
 
   private Candidate candidate(SpecFile specFile)
@@ -172,6 +176,7 @@ final class IncomingSpec {
     Blob spec = Blob.of(gzip(document.subDocument(root.hash(), document.nodes().keySet())));
     return new Candidate(
         root,
+        document,
         new Manifest.Part(specFile.archive(), ARCHIVE, "gzip"),
         new Manifest.Part(spec.digest(), SPEC, "gzip"),
         spec,

@@ -3,11 +3,16 @@ package build.thresher.cas.mirror;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Printable;
 import build.thresher.cas.api.spack.SpackMirror.ArchiveRefusedException;
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -20,6 +25,11 @@ final class IncomingText {
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .build();
+
+  /** Of a value that others follow. */
+  private static final ObjectReader PART =
+      JSON.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+
   private static final int MAX_SHOWN = 200;
   private static final Pattern SHA256 = Pattern.compile("[0-9a-f]{64}");
 
@@ -71,7 +81,7 @@ final class IncomingText {
    * hexadecimal digits.
    */
   static String archiveChecksum(String specFile) throws ArchiveRefusedException {
-    JsonNode checksum = read(specFile).path("binary_cache_checksum");
+    JsonNode checksum = member(specFile, "binary_cache_checksum");
     String hash = checksum.path("hash").asText();
     requireThat(
         checksum.path("hash_algorithm").asText().equals("sha256") && SHA256.matcher(hash).matches(),
@@ -83,10 +93,38 @@ final class IncomingText {
     try {
       return JSON.readTree(text);
     } catch (JsonProcessingException e) {
-      throw new ArchiveRefusedException(
-          "the manifest or spec file is no JSON text: "
-              + Printable.of(e.getOriginalMessage(), MAX_SHOWN));
+      throw noJson(e);
     }
+  }
+
+  /** One member of an object, whose others may be large; missing where there is none. */
+  private static JsonNode member(String text, String name) throws ArchiveRefusedException {
+    JsonNode found = MissingNode.getInstance();
+    try (JsonParser parser = JSON.createParser(text)) {
+      boolean isObject = parser.nextToken() == JsonToken.START_OBJECT;
+      while (isObject && parser.nextToken() == JsonToken.FIELD_NAME) {
+        boolean wanted = parser.currentName().equals(name);
+        parser.nextToken();
+        if (wanted) {
+          found = PART.readTree(parser);
+        } else {
+          parser.skipChildren();
+        }
+      }
+      requireThat(
+          isObject && parser.nextToken() == null, "the spec file is not one object of JSON");
+      return found;
+    } catch (JsonProcessingException e) {
+      throw noJson(e);
+    } catch (IOException e) {
+      throw new AssertionError("a text is read without input", e);
+    }
+  }
+
+  private static ArchiveRefusedException noJson(JsonProcessingException e) {
+    return new ArchiveRefusedException(
+        "the manifest or spec file is no JSON text: "
+            + Printable.of(e.getOriginalMessage(), MAX_SHOWN));
   }
 
   private static void requireThat(boolean holds, String otherwise) throws ArchiveRefusedException {

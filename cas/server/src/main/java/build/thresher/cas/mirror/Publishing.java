@@ -11,6 +11,7 @@ import build.thresher.cas.api.spack.SpackMirror.PublishedSpec;
 import build.thresher.cas.api.spack.SpecDocument;
 import build.thresher.cas.api.spack.SpecNode;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.Maps;
 import com.google.common.util.concurrent.Striped;
 import java.io.IOException;
 import java.time.InstantSource;
@@ -54,8 +55,17 @@ final class Publishing {
     this.clock = clock;
   }
 
-  /** What may be shown, and what the index needs to know of it. */
-  record Checked(PublishedRecord record, Signer signer, List<IndexNode> nodes) {
+  /** Puts a node into the form that an index has. */
+  interface Indexed {
+    IndexNode node() throws IOException;
+  }
+
+  /**
+   * What may be shown.
+   *
+   * @param nodes what the index needs to know of it; most it knows already
+   */
+  record Checked(PublishedRecord record, Signer signer, Map<DagHash, Indexed> nodes) {
     DagHash hash() {
       return record.spec().hash();
     }
@@ -82,10 +92,8 @@ final class Publishing {
     BuiltSpecChecker.Sound sound = checker.check(instance, offered);
     SpecDocument document = sound.document();
     SpecNode node = offered.node();
-    List<IndexNode> nodes = new ArrayList<>();
-    for (SpecNode each : document.nodes().values()) {
-      nodes.add(IndexNode.of(document, each));
-    }
+    Map<DagHash, Indexed> nodes =
+        Maps.transformValues(document.nodes(), each -> () -> IndexNode.of(document, each));
     PublishedRecord record =
         new PublishedRecord(
             new PublishedSpec(
@@ -168,11 +176,11 @@ final class Publishing {
       Lock shared = mirror.publishing();
       shared.lock();
       try {
-        List<IndexNode> nodes = new ArrayList<>();
+        Map<DagHash, Indexed> nodes = new HashMap<>();
         for (DagHash each : closure) {
           IndexNode node = mirror.knowsNode(each) ? null : db.nodes().find(from, each);
           if (node != null) {
-            nodes.add(node);
+            nodes.put(each, () -> node);
           }
         }
         Signer signer = mirror.key().signer();
@@ -202,9 +210,9 @@ final class Publishing {
         PublishedRecord record = each.signedBy(mirror.key().signer()).record();
         records.add(record);
         named.addAll(RocksSpackMirror.blobsOf(record.spec()));
-        for (IndexNode node : each.nodes()) {
-          if (!mirror.knowsNode(node.hash())) {
-            newNodes.putIfAbsent(node.hash(), node);
+        for (Map.Entry<DagHash, Indexed> node : each.nodes().entrySet()) {
+          if (!mirror.knowsNode(node.getKey()) && !newNodes.containsKey(node.getKey())) {
+            newNodes.put(node.getKey(), node.getValue().node());
           }
         }
       }

@@ -47,14 +47,21 @@ final class SpecChecker {
     return check("the spec blob", json);
   }
 
+  /** Checks the spec blob of a manifest where it is known what it says. */
+  SpecDocument checkBlob(SpecDocument document) throws ArchiveRefusedException {
+    return check("the spec blob", document);
+  }
+
   /** Checks a document whose first node must be the submitted one, member by member. */
   SpecDocument check(String what, byte[] json) throws ArchiveRefusedException {
-    SpecDocument document;
     try {
-      document = SpecDocument.parse(json);
+      return check(what, SpecDocument.parse(json));
     } catch (SpecFormatException e) {
       throw refused(what, "cannot be read: " + e.getMessage());
     }
+  }
+
+  private SpecDocument check(String what, SpecDocument document) throws ArchiveRefusedException {
     if (!versions.contains(document.version())) {
       throw refused(
           what,
