@@ -54,6 +54,7 @@ public final class SourceFetcher implements AutoCloseable {
   private final SourceOptions options;
   private final DiskReserve reserve;
   private final LongSupplier nanoTime;
+  private final MirrorOrder mirrors;
   private final GitSources git;
   private final InFlight<Checksums> running = new InFlight<>();
   private final ConcurrentHashMap<Checksums, Arrival> arriving = new ConcurrentHashMap<>();
@@ -72,6 +73,7 @@ public final class SourceFetcher implements AutoCloseable {
     this.blobs = blobs;
     this.options = options;
     this.nanoTime = nanoTime;
+    this.mirrors = new MirrorOrder(options.mirrors(), nanoTime);
     this.reserve = new DiskReserve(spool, options.reserveBytes());
     this.archives = new Archives(spool, known, blobs, options.maxBytes(), reserve);
     GitFetch fetch = new GitFetch(spool, options, reserve, nanoTime);
@@ -200,6 +202,9 @@ public final class SourceFetcher implements AutoCloseable {
           return new Fetched(digest, candidate.uri());
         } catch (FetchException e) {
           failures.add(e);
+          if (e.reason() == Reason.UNREACHABLE) {
+            candidate.mirror().ifPresent(mirrors::didNotAnswer);
+          }
         }
       }
       throw summary(checksums, failures);
@@ -210,18 +215,25 @@ public final class SourceFetcher implements AutoCloseable {
     }
   }
 
-  private record Candidate(String uri, ImmutableMap<String, String> headers, boolean trusted) {}
+  /**
+   * @param mirror the configured one that it belongs to, which is trusted with any address
+   */
+  private record Candidate(String uri, ImmutableMap<String, String> headers, Optional<URI> mirror) {
+    boolean trusted() {
+      return mirror.isPresent();
+    }
+  }
 
   private List<Candidate> candidates(String mirrorPath, List<Address> addresses) {
     List<Candidate> all = new ArrayList<>();
-    for (URI mirror : options.mirrors()) {
+    for (URI mirror : mirrors.now()) {
       if (!mirrorPath.isEmpty()) {
         String base = mirror.toString();
         String slash = base.endsWith("/") ? "" : "/";
-        all.add(new Candidate(base + slash + mirrorPath, ImmutableMap.of(), true));
+        all.add(new Candidate(base + slash + mirrorPath, ImmutableMap.of(), Optional.of(mirror)));
       }
     }
-    addresses.forEach(a -> all.add(new Candidate(a.uri(), a.headers(), false)));
+    addresses.forEach(a -> all.add(new Candidate(a.uri(), a.headers(), Optional.empty())));
     return all;
   }
 

@@ -79,6 +79,9 @@ class PullThroughTest {
   /** Whatever a test has waiting is let go at its end. */
   private final CountDownLatch go = new CountDownLatch(1);
 
+  /** Of the farm with a mirror that says nothing. */
+  private Duration patience = Duration.ofSeconds(20);
+
   private HttpServer upstream;
   private RocksSpackMirror mirror;
   private SourceFetcher fetcher;
@@ -158,7 +161,7 @@ class PullThroughTest {
             on,
             true,
             maxBytes,
-            Duration.ofSeconds(20),
+            patience,
             Duration.ofMinutes(1),
             0);
     fetcher = SourceFetcher.open(dir.resolve("sources"), blobs, options, System::nanoTime);
@@ -358,6 +361,29 @@ class PullThroughTest {
     while (status(path("c".repeat(64), ".tar.gz")) != 404) {
       Thread.sleep(50);
     }
+  }
+
+  /** What the second mirror has waits for the first one once, not for each source. */
+  @Test
+  void aMirrorThatHangsIsAskedLastForAWhile() throws Exception {
+    gives(exchange -> await());
+    byte[] more = {1, 2, 3};
+    Path other = dir.resolve("other");
+    for (byte[] content : List.of(CONTENT, more)) {
+      Path file = other.resolve(path(Digest.of(content).hex(), ".tar.gz"));
+      Files.createDirectories(file.resolveSibling("."));
+      Files.write(file, content);
+    }
+    String second = path(Digest.of(more).hex(), ".tar.gz");
+    gives(second, exchange -> await());
+    patience = Duration.ofSeconds(1);
+    farm(QUICK, true, CONTENT.length, URI.create(base()), other.toUri());
+    while (status(PATH) != 200) {
+      Thread.sleep(50);
+    }
+    assertEquals(1, asked.get());
+    assertArrayEquals(more, get(second).body());
+    assertEquals(1, asked.get());
   }
 
   /** The first bytes are with the reader while the mirror still has the others. */
