@@ -27,6 +27,9 @@ final class BlobUploads {
   /** Each costs the other mirror an answer, and they are asked for one after the other. */
   private static final int BLOBS_A_CALL = 8;
 
+  /** Of a directory each costs less than its share of a call. */
+  private static final int NEAR_BLOBS_A_CALL = 64;
+
   private final Mirror mirror;
   private final BlobStore store;
   private final Scope scope;
@@ -55,12 +58,13 @@ final class BlobUploads {
     List<Parallel.Transfer> calls = new ArrayList<>();
     List<Digest> small = new ArrayList<>();
     long bytes = 0;
+    int most = mirror.isDirectory() ? NEAR_BLOBS_A_CALL : BLOBS_A_CALL;
     for (Digest digest : store.findMissing(scope, blobs.keySet())) {
       if (digest.sizeBytes() > SMALL_BYTES) {
         calls.add(() -> stream(digest, blobs, done));
         continue;
       }
-      if (small.size() == BLOBS_A_CALL || bytes + digest.sizeBytes() > SMALL_BYTES) {
+      if (small.size() == most || bytes + digest.sizeBytes() > SMALL_BYTES) {
         List<Digest> full = small;
         calls.add(() -> together(full, blobs, done));
         small = new ArrayList<>();

@@ -118,6 +118,11 @@ public final class Mirror implements AutoCloseable {
     return legacy && !(files instanceof OciFiles);
   }
 
+  /** Of this machine. */
+  boolean isDirectory() {
+    return files instanceof DirectoryFiles;
+  }
+
   MirrorFiles files() {
     return files;
   }
