@@ -136,17 +136,12 @@ final class HttpSource implements Closeable {
     return line.toString().stripTrailing();
   }
 
-  private static EOFException brokenOff() {
-    return new EOFException("the server closed the connection in the middle of the file");
-  }
+  /** A body in one part or several, each of a length that was said before it. */
+  private abstract class Body extends InputStream {
+    long left;
 
-  /** A body whose length was said before. */
-  private final class Counted extends InputStream {
-    private long left;
-
-    Counted(long length) {
-      this.left = length;
-    }
+    /** Whether another part follows, whose length is {@link #left} then. */
+    abstract boolean next() throws IOException;
 
     @Override
     public int read() throws IOException {
@@ -156,44 +151,41 @@ final class HttpSource implements Closeable {
 
     @Override
     public int read(byte[] buffer, int offset, int length) throws IOException {
-      if (left == 0) {
+      if (left == 0 && !next()) {
         return -1;
       }
       int n = in.read(buffer, offset, (int) Math.min(length, left));
       if (n < 0) {
-        throw brokenOff();
+        throw new EOFException("the server closed the connection in the middle of the file");
       }
       left -= n;
       return n;
+    }
+  }
+
+  /** Of one part. */
+  private final class Counted extends Body {
+    Counted(long length) {
+      left = length;
+    }
+
+    @Override
+    boolean next() {
+      return false;
     }
   }
 
   /** The chunked transfer coding of RFC 9112, 7.1. */
-  private final class Chunks extends InputStream {
-    private long left;
+  private final class Chunks extends Body {
     private boolean started;
     private boolean ended;
 
     @Override
-    public int read() throws IOException {
-      byte[] one = new byte[1];
-      return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
-    }
-
-    @Override
-    public int read(byte[] buffer, int offset, int length) throws IOException {
-      if (left == 0 && !ended) {
+    boolean next() throws IOException {
+      if (!ended) {
         nextChunk();
       }
-      if (ended) {
-        return -1;
-      }
-      int n = in.read(buffer, offset, (int) Math.min(length, left));
-      if (n < 0) {
-        throw brokenOff();
-      }
-      left -= n;
-      return n;
+      return !ended;
     }
 
     private void nextChunk() throws IOException {

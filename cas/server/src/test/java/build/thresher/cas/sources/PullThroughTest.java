@@ -132,6 +132,16 @@ class PullThroughTest {
     exchange.getResponseBody().write(CONTENT);
   }
 
+  /** The first 100,000 bytes, and where the others may go when the test lets them. */
+  private OutputStream begun(HttpExchange exchange) throws IOException {
+    exchange.sendResponseHeaders(200, CONTENT.length);
+    OutputStream out = exchange.getResponseBody();
+    out.write(CONTENT, 0, 100_000);
+    out.flush();
+    await();
+    return out;
+  }
+
   private void await() {
     try {
       go.await();
@@ -389,15 +399,7 @@ class PullThroughTest {
   /** The first bytes are with the reader while the mirror still has the others. */
   @Test
   void whatComesSlowlyIsHandedOnWhileItComes() throws Exception {
-    gives(
-        exchange -> {
-          exchange.sendResponseHeaders(200, CONTENT.length);
-          OutputStream out = exchange.getResponseBody();
-          out.write(CONTENT, 0, 100_000);
-          out.flush();
-          await();
-          out.write(CONTENT, 100_000, CONTENT.length - 100_000);
-        });
+    gives(exchange -> begun(exchange).write(CONTENT, 100_000, CONTENT.length - 100_000));
     farm(QUICK);
     List<InputStream> readers = new ArrayList<>();
     for (int i = 0; i < 3; i++) {
@@ -431,15 +433,7 @@ class PullThroughTest {
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
   void whoReadsWhatTurnsOutWrongNeverHasAWhole(boolean anotherMirrorHasIt) throws Exception {
-    gives(
-        exchange -> {
-          exchange.sendResponseHeaders(200, CONTENT.length);
-          OutputStream out = exchange.getResponseBody();
-          out.write(CONTENT, 0, 100_000);
-          out.flush();
-          await();
-          out.write(new byte[CONTENT.length - 100_000]);
-        });
+    gives(exchange -> begun(exchange).write(new byte[CONTENT.length - 100_000]));
     Path other = dir.resolve("other");
     if (anotherMirrorHasIt) {
       Files.createDirectories(other.resolve(PATH).resolveSibling("."));
