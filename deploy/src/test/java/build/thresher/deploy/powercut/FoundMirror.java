@@ -14,6 +14,7 @@ import build.thresher.cas.mirror.Signers;
 import build.thresher.cas.mirror.TrustedKeys;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.deploy.powercut.Ledger.Published;
+import build.thresher.deploy.powercut.Names.Name;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.ImmutableSet;
@@ -23,6 +24,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -37,17 +39,18 @@ final class FoundMirror {
   /**
    * @param data of the farm whose power was cut, as it is without the cut
    */
-  static int check(Path found, Path data, RocksBlobStore blobs, List<Published> published)
+  static int check(
+      Path found, Path data, RocksBlobStore blobs, List<Published> published, List<Name> names)
       throws IOException {
     if (!Files.exists(found.resolve("mirror"))) {
       assertEquals(List.of(), published);
+      assertEquals(List.of(), names);
       return 0;
     }
     PushRules anybody = new PushRules(TrustedKeys.NONE, true);
     MirrorOptions options =
         MirrorOptions.of(ImmutableMap.of())
-            .withPushed(
-                ImmutableMap.copyOf(Maps.toMap(ImmutableSet.copyOf(INSTANCES), i -> anybody)));
+            .withPushed(ImmutableMap.copyOf(Maps.toMap(takingPushes(), i -> anybody)));
     InstantSource clock = InstantSource.system();
     Signers signers = Signers.inDirectory(found.resolve("signer"), "found", clock, KeyType.RSA);
     try (RocksSpackMirror mirror =
@@ -63,8 +66,12 @@ final class FoundMirror {
         }
         sameKey(data.resolve("signer/%" + one.instance()), found.resolve("signer"));
       }
+      return published.size() + new FoundNames(found, blobs, mirror, options).check(names);
     }
-    return published.size();
+  }
+
+  private static Set<String> takingPushes() {
+    return ImmutableSet.<String>builder().addAll(INSTANCES).add(Names.IMAGES).build();
   }
 
   /** What was signed with a key can be checked only as long as the key is served. */

@@ -2,6 +2,7 @@ package build.thresher.deploy.powercut;
 
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.spack.DagHash;
+import build.thresher.deploy.powercut.Names.Name;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
@@ -12,6 +13,7 @@ final class Ledger {
 
   private final List<Entry<Published>> specs = new CopyOnWriteArrayList<>();
   private final List<Entry<Digest>> results = new CopyOnWriteArrayList<>();
+  private final List<Entry<Name>> names = new CopyOnWriteArrayList<>();
 
   /** A spec that is served. */
   record Published(String instance, DagHash hash) {}
@@ -37,6 +39,10 @@ final class Ledger {
     results.add(new Entry<>(action, System.nanoTime()));
   }
 
+  void nameGiven(Name name) {
+    names.add(new Entry<>(name, System.nanoTime()));
+  }
+
   /** All that somebody had been told before this moment. */
   List<Digest> blobsBefore(long nanos) {
     return before(blobs, nanos);
@@ -52,6 +58,10 @@ final class Ledger {
 
   List<Digest> resultsBefore(long nanos) {
     return before(results, nanos);
+  }
+
+  List<Name> namesBefore(long nanos) {
+    return before(names, nanos);
   }
 
   private static <T> List<T> before(List<Entry<T>> entries, long nanos) {

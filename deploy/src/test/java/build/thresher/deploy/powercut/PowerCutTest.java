@@ -12,6 +12,7 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.store.RocksBlobStore;
 import build.thresher.cas.store.StoreOptions;
 import build.thresher.scheduler.store.RocksTaskStore;
+import build.thresher.testing.Scratch;
 import com.google.common.io.MoreFiles;
 import com.google.common.io.RecursiveDeleteOption;
 import java.io.IOException;
@@ -66,7 +67,7 @@ class PowerCutTest {
     int blobs = 0;
     int kept = 0;
     int requests = 0;
-    Path found = memory(scratch).resolve("thresher-found-" + ProcessHandle.current().pid());
+    Path found = Scratch.inMemory(scratch, "found");
     for (int place : places) {
       // Against the writer, and with a throw of the dice.
       for (RandomGenerator dice :
@@ -86,16 +87,10 @@ class PowerCutTest {
       }
     }
     System.out.printf(
-        "%d steps, %d syncs recorded; power cut at %d places in two ways: %d blobs, %d results"
-            + " and specs, and %d requests that had been acknowledged were there%n",
+        "%d steps, %d syncs recorded; power cut at %d places in two ways: %d blobs, %d results,"
+            + " specs and names, and %d requests that had been acknowledged were there%n",
         recording.steps().size(), recording.syncs().size(), places.size(), blobs, kept, requests);
     assertTrue(kept > 0 && requests > 0, "nothing was acknowledged before any cut");
-  }
-
-  /** What is found is opened and thrown away: no disk has to wait for it. */
-  private static Path memory(Path otherwise) {
-    Path shared = Path.of("/dev/shm");
-    return Files.isWritable(shared) ? shared : otherwise;
   }
 
   private static Path compileRecorder(Path scratch) throws Exception {
@@ -163,7 +158,8 @@ class PowerCutTest {
   }
 
   /**
-   * Blobs, then results of actions and published specs, whose blobs were there before they were.
+   * Blobs, then results of actions, published specs and names, whose blobs were there before they
+   * were.
    *
    * @return how many of the latter
    */
@@ -190,7 +186,9 @@ class PowerCutTest {
             RecordedFarm.result(action).toByteArray(),
             cache.find(scope, action).orElseThrow(() -> new AssertionError("lost " + action)));
       }
-      return results.size() + FoundMirror.check(found, data, store, ledger.specsBefore(nanos));
+      return results.size()
+          + FoundMirror.check(
+              found, data, store, ledger.specsBefore(nanos), ledger.namesBefore(nanos));
     }
   }
 

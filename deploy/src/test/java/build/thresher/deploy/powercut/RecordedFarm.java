@@ -22,6 +22,7 @@ import build.thresher.v1.SpackInputs;
 import com.google.common.io.BaseEncoding;
 import io.grpc.ManagedChannel;
 import java.io.IOException;
+import java.net.http.HttpClient;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -39,18 +40,21 @@ import java.util.stream.Collectors;
 /** The assembled server under the recorder, and clients who write down what it acknowledges. */
 final class RecordedFarm implements AutoCloseable {
   private static final Path PROGRAM = Path.of("target/thresher/bin/thresher").toAbsolutePath();
-  private static final Pattern READY = Pattern.compile("ready: grpc=(\\S+) ");
+  private static final Pattern READY = Pattern.compile("ready: grpc=(\\S+) http=(\\S+)");
   private static final Scope SCOPE = new Scope("default", "test");
 
   private final Path scratch;
   private final Process server;
   private final ManagedChannel channel;
   private final RemoteBlobStore blobs;
+  private final Names names;
 
-  private RecordedFarm(Path scratch, Process server, ManagedChannel channel) {
+  private RecordedFarm(
+      Path scratch, Process server, ManagedChannel channel, String http, String token) {
     this.scratch = scratch;
     this.server = server;
     this.channel = channel;
+    this.names = new Names(channel, HttpClient.newHttpClient(), http, token);
     this.blobs = new RemoteBlobStore(channel, "default");
   }
 
@@ -72,7 +76,13 @@ final class RecordedFarm implements AutoCloseable {
                 "--set",
                 "executor.local=false",
                 "--set",
-                "mirror.pushed=[" + String.join(", ", FoundMirror.INSTANCES) + "]",
+                "mirror.pushed=["
+                    + String.join(", ", FoundMirror.INSTANCES)
+                    + ", "
+                    + Names.IMAGES
+                    + "]",
+                "--set",
+                "mirror.unsigned=[" + Names.IMAGES + "]",
                 "--set",
                 "mirror.trusted_keys={" + trustedByAll() + "}",
                 "--set",
@@ -92,8 +102,8 @@ final class RecordedFarm implements AutoCloseable {
       Matcher ready = READY.matcher(Files.readString(log));
       if (ready.find()) {
         String secret = Files.readString(token).strip();
-        return new RecordedFarm(
-            scratch, server, FarmChannel.open(new FarmEndpoint(ready.group(1), secret, null)));
+        ManagedChannel channel = FarmChannel.open(new FarmEndpoint(ready.group(1), secret, null));
+        return new RecordedFarm(scratch, server, channel, ready.group(2), secret);
       }
       Thread.sleep(20);
     }
@@ -112,8 +122,8 @@ final class RecordedFarm implements AutoCloseable {
   }
 
   /**
-   * Small blobs together, one large one, a result that names them, a spec, a request; each noted
-   * when it was acknowledged.
+   * Small blobs together, one large one, a result that names them, a spec, a request, names; each
+   * noted when it was acknowledged.
    */
   void work(Random random, int client, int round, Ledger ledger) throws IOException {
     List<Blob> small = new ArrayList<>();
@@ -136,6 +146,12 @@ final class RecordedFarm implements AutoCloseable {
     String instance = FoundMirror.INSTANCES.get(client);
     ledger.specPublished(instance, publish(instance, round));
     ledger.requestAccepted(execute(random));
+
+    String mine = "c%d-r%d".formatted(client, round);
+    ledger.nameGiven(names.tag(Names.IMAGES + "/of", mine, small.getLast().bytes()));
+    ledger.nameGiven(names.source("made/" + mine + ".tar.gz", large));
+    ledger.nameGiven(names.pin(instance, mine));
+    ledger.nameGiven(names.view(instance, mine));
   }
 
   /** That of an action whose only output is the action itself, to have no need of more names. */
@@ -241,6 +257,7 @@ final class RecordedFarm implements AutoCloseable {
   @Override
   public void close() throws InterruptedException {
     channel.shutdownNow();
+    names.http().shutdownNow();
     server.destroyForcibly().waitFor();
   }
 }
