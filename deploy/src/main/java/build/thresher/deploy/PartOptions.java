@@ -89,7 +89,7 @@ final class PartOptions {
         installTree(config),
         core,
         config.get(Key.BUILD_TIMEOUT),
-        SchedulerOptions.DEFAULTS.retention(),
+        config.get(Key.RETENTION),
         config.get(Key.STORE_RESERVE),
         actionProperties(config),
         Version.text());

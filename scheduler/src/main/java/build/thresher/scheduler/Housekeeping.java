@@ -100,8 +100,11 @@ final class Housekeeping implements AutoCloseable {
   }
 
   private void forget(Instant now) throws IOException {
-    int records = store.prune(core.epoch(), now.minus(retention), now);
-    int files = logs.prune(now.minus(retention));
+    // The store sorts by times after 1970: an earlier one would be the latest of all.
+    boolean always = retention.compareTo(Duration.between(Instant.EPOCH, now)) > 0;
+    Instant before = always ? Instant.EPOCH : now.minus(retention);
+    int records = store.prune(core.epoch(), before, now);
+    int files = logs.prune(before);
     if (records + files > 0) {
       log.info("forgot {} records and {} live logs older than {}", records, files, retention);
     }

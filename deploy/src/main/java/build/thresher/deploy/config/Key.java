@@ -187,6 +187,12 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.DURATION,
           "60s",
           "How long a task waits for a first executor to appear before it is called unschedulable.");
+  public static final Key<Duration> RETENTION =
+      key(
+          "scheduler.retention",
+          ValueType.DURATION,
+          "14d",
+          "How long finished requests, their executions and logs can be asked for.");
   public static final Key<Long> STORE_RESERVE =
       key(
           "store.reserve",
@@ -394,6 +400,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           FAILURE_TTL,
           BUILD_TIMEOUT,
           EXECUTOR_GRACE,
+          RETENTION,
           STORE_RESERVE,
           STORE_MAX,
           STORE_COMPRESSED,

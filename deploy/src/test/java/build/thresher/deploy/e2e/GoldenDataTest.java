@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.RemoteBlobStore;
@@ -68,7 +69,9 @@ class GoldenDataTest {
             case "mirror" -> assertEquals(words[2], mirrored(http, farm, words[1]));
             case "pushed" -> assertEquals(words[2], pushed(http, farm, words[1]));
             case "request" -> assertEquals(words[2], request(channel, words[1]));
-            default -> throw new AssertionError(line);
+            default ->
+                assertEquals(
+                    words[2], new GoldenThings(farm, channel, http).told(words[0], words[1]));
           }
         }
         assertTrue(mirrored(http, farm, "v3/manifests/index/index.manifest.json").length() == 64);
@@ -102,6 +105,8 @@ class GoldenDataTest {
         for (String path : publish(farm, directory)) {
           expected.add("pushed " + path + " " + pushed(http, farm, path));
         }
+        Blob output = Blob.of(content(1_000));
+        expected.addAll(new GoldenThings(farm, channel, http).make(output));
         for (Request request : requests(channel)) {
           expected.add("request " + request.getRequestId() + " " + told(request));
         }
@@ -117,12 +122,17 @@ class GoldenDataTest {
     System.out.println(archive + ": " + Files.size(archive) + " bytes");
   }
 
-  /** Nobody builds here: what was queued is found queued. */
+  /**
+   * Nobody builds here: what was queued is found queued. What is over is found however long ago the
+   * archive was written.
+   */
   private static FarmUnderTest start(Path directory) throws Exception {
     return FarmUnderTest.start(
         directory,
         "executor.local=false",
+        "access.client_results=true",
         "scheduler.executor_grace=24h",
+        "scheduler.retention=36500d",
         "mirror.pushed=[pushed]",
         "mirror.unsigned=[pushed]");
   }

@@ -3,15 +3,10 @@ package build.thresher.deploy.e2e;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import build.thresher.v1.Capabilities;
 import build.thresher.v1.ExecutorsGrpc;
-import build.thresher.v1.HeldLease;
 import build.thresher.v1.Lease;
-import build.thresher.v1.LeaseRequest;
-import build.thresher.v1.RegisterRequest;
 import build.thresher.v1.RenewLease;
 import build.thresher.v1.RenewRequest;
-import com.google.protobuf.Duration;
 import io.grpc.ManagedChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -42,21 +37,24 @@ class LongQueueTest {
         new TinyRequest(channel).execute("long", names);
         ExecutorsGrpc.ExecutorsBlockingStub executors =
             ExecutorsGrpc.newBlockingStub(channel).withWaitForReady();
-        register(executors, "first", List.of());
-        List<Lease> running = lease(executors, "first", RUNNING, 20);
+        ExecutorByHand first = new ExecutorByHand(executors, "first");
+        first.register(SLOTS, List.of());
+        List<Lease> running = first.lease(RUNNING, 20);
         assertEquals(RUNNING, running.size());
         farm.killServer();
         farm.startServer();
 
         long started = System.nanoTime();
-        register(executors, "second", List.of());
-        List<Lease> found = new ArrayList<>(lease(executors, "second", 1, 20));
+        ExecutorByHand second = new ExecutorByHand(executors, "second");
+        second.register(SLOTS, List.of());
+        List<Lease> found = new ArrayList<>(second.lease(1, 20));
         long firstLease = System.nanoTime() - started;
-        found.addAll(lease(executors, "second", SLOTS - 1, 5));
-        register(executors, "first", running);
+        found.addAll(second.lease(SLOTS - 1, 5));
+        first.register(SLOTS, running);
         for (int i = 3; found.size() < TASKS - RUNNING && i < 12; i++) {
-          register(executors, "executor-" + i, List.of());
-          found.addAll(lease(executors, "executor-" + i, SLOTS, 5));
+          ExecutorByHand another = new ExecutorByHand(executors, "executor-" + i);
+          another.register(SLOTS, List.of());
+          found.addAll(another.lease(SLOTS, 5));
         }
         Set<String> hashes = new HashSet<>();
         found.forEach(lease -> hashes.add(lease.getSpackBuild().getHash()));
@@ -75,36 +73,5 @@ class LongQueueTest {
         channel.shutdownNow();
       }
     }
-  }
-
-  private static void register(
-      ExecutorsGrpc.ExecutorsBlockingStub executors, String name, List<Lease> held) {
-    RegisterRequest.Builder request =
-        RegisterRequest.newBuilder()
-            .setExecutor(name)
-            .setIncarnation(name)
-            .setSlots(SLOTS)
-            .setCapabilities(
-                Capabilities.newBuilder()
-                    .setPlatform("linux")
-                    .setOperatingSystem("debian12")
-                    .setTarget("x86_64_v3")
-                    .addAllCompatibleTargets(List.of("x86_64", "x86_64_v2", "x86_64_v3"))
-                    .setSandbox("bubblewrap"));
-    held.forEach(l -> request.addHeld(HeldLease.newBuilder().setFence(l.getFence())));
-    assertEquals(List.of(), executors.register(request.build()).getRefusedList());
-  }
-
-  private static List<Lease> lease(
-      ExecutorsGrpc.ExecutorsBlockingStub executors, String name, int max, int seconds) {
-    return executors
-        .lease(
-            LeaseRequest.newBuilder()
-                .setExecutor(name)
-                .setIncarnation(name)
-                .setMaxLeases(max)
-                .setWait(Duration.newBuilder().setSeconds(seconds))
-                .build())
-        .getLeasesList();
   }
 }
