@@ -71,6 +71,9 @@ class SourcePullTest {
 
   private void fetchesAndInstalls(SpackWorld world, Path directory) throws Exception {
     world.keepCompilerWrapper();
+    // What its owner's Spack has downloaded is neither used nor deleted.
+    Path downloads = directory.resolve("downloads");
+    world.spack("config", "add", "config:source_cache:" + downloads).succeeded();
     Path sources = world.directory().resolve("sources");
     upstream.createContext("/", exchange -> give(exchange, sources));
     String address = "http://127.0.0.1:" + upstream.getAddress().getPort();
@@ -81,7 +84,6 @@ class SourcePullTest {
             "sources.mirrors=[" + address + "]")) {
       world.spack("mirror", "remove", "fl").succeeded();
       world.spack("mirror", "add", "--type", "source", "farm", farm.mirrorUrl()).succeeded();
-      world.spack("clean", "--downloads").succeeded();
       world.spack("fetch", "--dependencies", "fl-core").succeeded();
       assertEquals(2, given.size(), given.toString());
       assertTrue(given.values().stream().allMatch(times -> times == 1), given.toString());

@@ -1,5 +1,6 @@
 package build.thresher.cas.client;
 
+import build.thresher.cas.api.BulkInputStream;
 import build.thresher.cas.api.CorruptBlobException;
 import build.thresher.cas.api.Digest;
 import com.google.bytestream.ByteStreamGrpc;
@@ -11,7 +12,6 @@ import io.grpc.Status;
 import io.grpc.StatusException;
 import io.grpc.stub.BlockingClientCall;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import org.jspecify.annotations.Nullable;
@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * was consumed, so a slow reader holds two messages, never the blob. A read of the whole blob is
  * checked against its digest before its end is reported. Used by one thread at a time.
  */
-final class ByteStreamSource extends InputStream {
+final class ByteStreamSource extends BulkInputStream {
   private final Digest digest;
   private final BlockingClientCall<?, ReadResponse> call;
   private final @Nullable MessageDigest sha256;
@@ -51,12 +51,6 @@ final class ByteStreamSource extends InputStream {
         close();
       }
     }
-  }
-
-  @Override
-  public int read() throws IOException {
-    byte[] one = new byte[1];
-    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
   }
 
   @Override

@@ -1,5 +1,6 @@
 package build.thresher.cas.s3;
 
+import build.thresher.cas.api.BulkInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -10,7 +11,7 @@ import java.util.regex.Pattern;
  * them, then trailers, which are checksums of algorithms that nobody here needs: a blob is verified
  * by its name.
  */
-final class ChunkedBody extends InputStream {
+final class ChunkedBody extends BulkInputStream {
   private static final Pattern SIZE = Pattern.compile("([0-9a-fA-F]{1,8})(?:;.{0,200})?");
   private static final int MAX_LINE = 1024;
 
@@ -21,12 +22,6 @@ final class ChunkedBody extends InputStream {
 
   ChunkedBody(InputStream in) {
     this.in = in;
-  }
-
-  @Override
-  public int read() throws IOException {
-    byte[] one = new byte[1];
-    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
   }
 
   @Override

@@ -1,5 +1,6 @@
 package build.thresher.cas.sources;
 
+import build.thresher.cas.api.BulkInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InterruptedIOException;
@@ -86,19 +87,13 @@ final class Arrival {
     }
   }
 
-  private final class Follower extends InputStream {
+  private final class Follower extends BulkInputStream {
     private final FileChannel channel;
     private final int followed;
 
     Follower(FileChannel channel, int followed) {
       this.channel = channel;
       this.followed = followed;
-    }
-
-    @Override
-    public int read() throws IOException {
-      byte[] one = new byte[1];
-      return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
     }
 
     @Override

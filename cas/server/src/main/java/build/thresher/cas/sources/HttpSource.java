@@ -1,5 +1,6 @@
 package build.thresher.cas.sources;
 
+import build.thresher.cas.api.BulkInputStream;
 import build.thresher.cas.sources.FetchException.Reason;
 import java.io.BufferedInputStream;
 import java.io.Closeable;
@@ -137,17 +138,11 @@ final class HttpSource implements Closeable {
   }
 
   /** A body in one part or several, each of a length that was said before it. */
-  private abstract class Body extends InputStream {
+  private abstract class Body extends BulkInputStream {
     long left;
 
     /** Whether another part follows, whose length is {@link #left} then. */
     abstract boolean next() throws IOException;
-
-    @Override
-    public int read() throws IOException {
-      byte[] one = new byte[1];
-      return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
-    }
 
     @Override
     public int read(byte[] buffer, int offset, int length) throws IOException {

@@ -1,14 +1,14 @@
 package build.thresher.cas.store;
 
+import build.thresher.cas.api.BulkInputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
 
 /**
  * A range of a large blob, read a block at a time; each block is checked before a byte of it is
  * given out. Used by one thread at a time.
  */
-final class CheckedFileStream extends InputStream {
+final class CheckedFileStream extends BulkInputStream {
   private final FileBytes file;
   private final BlockChecksums checksums;
   private final long sizeBytes;
@@ -35,12 +35,6 @@ final class CheckedFileStream extends InputStream {
     this.position = offset;
     this.end = offset + length;
     this.onDamage = onDamage;
-  }
-
-  @Override
-  public int read() throws IOException {
-    byte[] one = new byte[1];
-    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
   }
 
   @Override
