@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Test;
  * checked after each. Prints its seed; {@code -Dwalk.seed=N} replays it.
  */
 class RandomWalkTest {
-  private static final int WALKS = Integer.getInteger("walk.count", 150);
+  private static final int WALKS = Integer.getInteger("walk.count", 500);
   private static final int STEPS = Integer.getInteger("walk.steps", 400);
 
   /** More than are ever open at a time. */

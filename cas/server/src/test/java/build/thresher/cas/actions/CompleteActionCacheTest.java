@@ -22,10 +22,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -162,6 +165,50 @@ final class CompleteActionCacheTest {
     assertArrayEquals(last, cache.find(SCOPE, ACTION).orElseThrow());
     assertEquals(Optional.empty(), cache.find(new Scope("sit", "test"), ACTION));
     assertEquals(Optional.empty(), cache.find(SCOPE, Digest.of(new byte[1])));
+  }
+
+  /** A file, a tree and what is in the tree. */
+  private record Named(Digest action, List<Blob> blobs, ActionResult result) {
+    static Named of(int number) {
+      Blob file = Blob.of(("file " + number).getBytes(UTF_8));
+      Blob inTree = Blob.of(("in a tree " + number).getBytes(UTF_8));
+      Tree root = Tree.newBuilder().setRoot(directoryWith(inTree.digest())).build();
+      Blob tree = Blob.of(root.toByteArray());
+      ActionResult.Builder result = ActionResult.newBuilder();
+      result.addOutputFilesBuilder().setPath("file").setDigest(wire(file.digest()));
+      result.addOutputDirectoriesBuilder().setPath("tree").setTreeDigest(wire(tree.digest()));
+      Digest action = Digest.of(("action " + number).getBytes(UTF_8));
+      return new Named(action, List.of(file, inTree, tree), result.build());
+    }
+  }
+
+  @Test
+  void aHundredThousandReadsFindAResultWhileAllThatItNamesIsThereAndNoLonger() throws Exception {
+    List<Named> all = IntStream.range(0, 50).mapToObj(Named::of).toList();
+    for (Named each : all) {
+      store.putAll(SCOPE, each.blobs());
+      cache.put(SCOPE, each.action(), each.result().toByteArray());
+    }
+    Random random = new Random(12);
+    Set<Digest> gone = new HashSet<>();
+    int found = 0;
+    for (int i = 0; i < 100_000; i++) {
+      if (i % 10 == 0) {
+        Blob blob = all.get(random.nextInt(50)).blobs().get(random.nextInt(3));
+        if (gone.remove(blob.digest())) {
+          store.putAll(SCOPE, List.of(blob));
+        } else if (gone.size() < 30) {
+          assertTrue(store.delete(SCOPE, blob.digest()));
+          gone.add(blob.digest());
+        }
+      }
+      Named asked = all.get(random.nextInt(50));
+      boolean whole = asked.blobs().stream().noneMatch(blob -> gone.contains(blob.digest()));
+      boolean there = cache.find(SCOPE, asked.action()).isPresent();
+      assertEquals(whole, there, "read " + i);
+      found += there ? 1 : 0;
+    }
+    assertTrue(found > 10_000 && found < 90_000, "found " + found);
   }
 
   /** Writers that push everything out again and again: what a result names is there for a time. */
