@@ -93,30 +93,19 @@ class BuildStreamTest {
       String address = farm.grpcAddress().replace("127.0.0.1", "localhost");
       Path settings = settings("one", tls(address, certificates.authority(), farm.tokenFile()));
       Processes.Running running = start(bst, settings, "build", "late.bst");
-      sleeps(running);
+      Processes.untilRunning("sleep 15.0611", running);
       farm.killExecutors();
       Processes.until(
           "the killed executor's build is gone",
           () -> Processes.withCommandLineEnd("sleep 15.0611").isEmpty());
       farm.startExecutor("second");
-      sleeps(running);
+      Processes.untilRunning("sleep 15.0611", running);
       farm.killServer();
       farm.startServer();
       String said = running.await().succeeded().output();
       run(bst, settings, "artifact", "checkout", "late.bst", "--directory", "late-out");
       assertEquals("HELLO\n", Files.readString(directory.resolve("late-out/late.txt")), said);
       assertEquals(2, farm.logs().split(": exit code 0 in", -1).length - 1, farm.logs());
-    }
-  }
-
-  private static void sleeps(Processes.Running client) throws Exception {
-    Processes.until(
-        "the action sleeps, or the client gave up",
-        () ->
-            !Processes.withCommandLineEnd("sleep 15.0611").isEmpty()
-                || !client.process().isAlive());
-    if (!client.process().isAlive()) {
-      throw new AssertionError(Files.readString(client.log()));
     }
   }
 

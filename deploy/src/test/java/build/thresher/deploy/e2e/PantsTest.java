@@ -89,28 +89,19 @@ class PantsTest {
       runsOn(farm);
       farm.startExecutor("first");
       Processes.Running running = start("one", "rested");
-      sleeps(running);
+      Processes.untilRunning("sleep 12.0711", running);
       farm.killExecutors();
-      Processes.until("the killed executor's command is gone", () -> sleeping().isEmpty());
+      Processes.until(
+          "the killed executor's command is gone",
+          () -> Processes.withCommandLineEnd("sleep 12.0711").isEmpty());
       farm.startExecutor("second");
-      sleeps(running);
+      Processes.untilRunning("sleep 12.0711", running);
       farm.killServer();
       farm.startServer();
       String said = running.await().succeeded().output();
       assertTrue(said.contains("//:rested succeeded"), said);
       assertEquals(1, NAP_ENDED.matcher(farm.logs()).results().count(), farm.logs());
     }
-  }
-
-  private static List<ProcessHandle> sleeping() {
-    return Processes.withCommandLineEnd("sleep 12.0711");
-  }
-
-  private static void sleeps(Processes.Running client) throws Exception {
-    Processes.until(
-        "the command sleeps, or Pants gave up",
-        () -> !sleeping().isEmpty() || !client.process().isAlive());
-    assertTrue(client.process().isAlive(), Files.readString(client.log()));
   }
 
   @Test

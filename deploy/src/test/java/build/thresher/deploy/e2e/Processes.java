@@ -61,6 +61,18 @@ final class Processes {
         .toList();
   }
 
+  /**
+   * Waits until a program runs whose command line ends so, for a client that is not to end before.
+   */
+  static void untilRunning(String commandLineEnd, Running client) throws Exception {
+    until(
+        commandLineEnd + " runs, or the client gave up",
+        () -> !withCommandLineEnd(commandLineEnd).isEmpty() || !client.process().isAlive());
+    if (!client.process().isAlive()) {
+      throw new AssertionError(Files.readString(client.log()));
+    }
+  }
+
   static Process start(Path log, Map<String, String> environment, List<String> command)
       throws IOException {
     ProcessBuilder builder =

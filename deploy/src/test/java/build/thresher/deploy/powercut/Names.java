@@ -108,10 +108,13 @@ public record Names(ManagedChannel channel, HttpClient http, String address, Str
     return new Name(Kind.SOURCE, "default", name, hex);
   }
 
+  private MirrorGrpc.MirrorBlockingStub mirror() {
+    return MirrorGrpc.newBlockingStub(channel).withDeadlineAfter(1, TimeUnit.MINUTES);
+  }
+
   public Name pin(String instance, String name) {
     PinStatus pin =
-        MirrorGrpc.newBlockingStub(channel)
-            .withDeadlineAfter(1, TimeUnit.MINUTES)
+        mirror()
             .setPin(
                 SetPinRequest.newBuilder()
                     .setInstanceName(instance)
@@ -123,8 +126,7 @@ public record Names(ManagedChannel channel, HttpClient http, String address, Str
 
   public Name view(String instance, String name) {
     ViewStatus view =
-        MirrorGrpc.newBlockingStub(channel)
-            .withDeadlineAfter(1, TimeUnit.MINUTES)
+        mirror()
             .setView(
                 SetViewRequest.newBuilder()
                     .setInstanceName(instance)

@@ -52,8 +52,8 @@ public record RealSpack(Path core, Path builtin, Path world) {
                 target.resolve("spack-world.lock"),
                 StandardOpenOption.CREATE,
                 StandardOpenOption.WRITE);
-        FileLock held = file.lock()) {
-      if (held.isValid() && Files.notExists(done)) {
+        FileLock unused = file.lock()) {
+      if (Files.notExists(done)) {
         FileTrees.delete(world);
         make(world, core, builtin, target.resolve("spack-world.log"));
         Files.createFile(done);
