@@ -19,7 +19,9 @@
     index    one more spec in a mirror of 2,000 (--specs), and the index of all of them, against `spack buildcache update-index` of a
              mirror with the same specs in a directory, unsigned and signed
     migrate  500 specs (--specs) in layout v2 into the farm, against `spack buildcache migrate`, signed and unsigned; the farm signs always
-    load     the Remote Execution API of a server of its own, and of every --against [NAME=]HOST:PORT[/INSTANCE], row by row in one run
+    load     the Remote Execution API of a server of its own, and of every --against [NAME=]HOST:PORT[/INSTANCE], row by row in one run;
+             --warm N rounds of each row do not count (default 1), --rows REGEX picks rows, --platform NAME=VALUE is what actions ask
+             for. Then what no-op actions cost a server that has just started, and the same one when it is warm
     all      all of them
 
 suite, long, second, index, migrate and clients need Spack (SPACK_ROOT, PATH or ~/spack; recipes in SPACK_PACKAGES or ~/spack-packages). CPU is that of every
@@ -28,6 +30,7 @@ process that took part, the server's start included. Run it on an idle machine: 
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -180,23 +183,51 @@ def bench_connections(args, scratch):
         farm.stop()
 
 
-def bench_load(args, scratch):
-    farm = Farm(args.program, os.path.join(scratch, "load"), settings={"access.client_results": "true"})
+def load_command(farm, *options):
     environment = farm.environment
-    command = [os.path.join(args.program, "bin", "thresher"), "load", "thresher=" + environment["THRESHER_SERVER"]]
-    command += ["--token-file", environment["THRESHER_TOKEN_FILE"], "--rounds", str(args.runs), *args.against]
+    own = ["thresher=" + environment["THRESHER_SERVER"], "--token-file", environment["THRESHER_TOKEN_FILE"]]
+    return [os.path.join(farm.program, "bin", "thresher"), "load", *own, *options]
+
+
+def bench_load(args, scratch):
+    farm = Farm(args.program, os.path.join(scratch, "load"), settings=load_settings(args))
+    options = ["--rounds", str(args.runs), "--warm", str(args.warm), "--rows", args.rows]
+    options += ["--platform=" + asked for asked in args.platform]
     try:
-        if subprocess.run(command).returncode:
+        if subprocess.run(load_command(farm, *options, *args.against)).returncode:
             sys.exit("the load generator failed")
-        actions, before = farm.actions(), farm.cpu_apart()
-        # What came before was the warm-up of these.
-        run([*command[: command.index("--rounds")], "--rounds", str(args.runs), "--rows", "no-op actions, 16"])
-        actions = farm.actions() - actions
-        print("CPU for each of %d no-op actions, 16 at a time:" % actions)
-        for kind, seconds in farm.cpu_apart().items():
-            print("  %-60s %6.2f ms" % (kind, (seconds - before[kind]) / actions * 1000))
     finally:
         farm.stop()
+    if re.search(args.rows, ACTIONS):
+        action_costs(args, scratch)
+
+
+def load_settings(args):
+    offered = ", ".join("%s: %s" % tuple(asked.split("=", 1)) for asked in args.platform)
+    return {"access.client_results": "true", "executor.properties": "{%s}" % offered}
+
+
+ACTIONS = "no-op actions, 16 at a time"
+
+
+def action_costs(args, scratch):
+    """CPU of each of a new server's first actions, and of as many when it has done some thousand; nothing else was asked of it."""
+    farm = Farm(args.program, os.path.join(scratch, "actions"), settings=load_settings(args))
+
+    def thousand(times):
+        actions, before = farm.actions(), farm.cpu_apart()
+        run(load_command(farm, "--warm", "0", "--rounds", str(5 * times), "--rows", ACTIONS))
+        actions, after = farm.actions() - actions, farm.cpu_apart()
+        return actions, {kind: (after[kind] - before[kind]) / actions * 1000 for kind in after}
+
+    try:
+        young, between, warm = thousand(1), thousand(5), thousand(1)
+    finally:
+        farm.stop()
+    print("CPU for each of %s: the first %d of a server, and %d after %d" % (ACTIONS, young[0], warm[0], young[0] + between[0]))
+    for kind in warm[1]:
+        print("  %-60s %6.2f ms %6.2f ms" % (kind, young[1][kind], warm[1][kind]))
+    print("  %-60s %6.2f ms %6.2f ms" % ("together", sum(young[1].values()), sum(warm[1].values())))
 
 
 BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler, "mirror": bench_mirror, "index": mirrors.bench_index, "migrate": mirrors.bench_migrate, "clients": mirrors.bench_clients, "connections": bench_connections, "load": bench_load}
@@ -208,6 +239,9 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--program", default=os.path.join(HERE, "..", "..", "..", "target", "thresher"))
     parser.add_argument("--against", action="append", default=[], metavar="[NAME=]HOST:PORT[/INSTANCE]", help="load: another server, running")
+    parser.add_argument("--warm", type=int, default=1, metavar="N", help="load: rounds of each row that do not count")
+    parser.add_argument("--rows", default="", metavar="REGEX", help="load: only these")
+    parser.add_argument("--platform", action="append", default=[], metavar="NAME=VALUE", help="load: what actions ask of an executor; the farm's own offers it")
     parser.add_argument("--specs", type=int, help="mirror, index, migrate, clients: how many")
     parser.add_argument("--keep", metavar="DIR", help="work in DIR and keep it")
     args = parser.parse_args()

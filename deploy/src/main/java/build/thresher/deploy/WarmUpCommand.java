@@ -124,7 +124,7 @@ final class WarmUpCommand implements Callable<Integer> {
         "--token-file",
         token.toString(),
         "--rounds",
-        "0", // the one that is not counted is enough
+        "0", // the one that only warms is enough
         "--rows",
         rows,
         "warm-up=" + farm.grpcTarget());

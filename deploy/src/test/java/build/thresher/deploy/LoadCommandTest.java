@@ -7,11 +7,13 @@ import build.thresher.deploy.config.FarmConfig;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -73,5 +75,35 @@ final class LoadCommandTest {
             first / second, Double.parseDouble(line.group(3)), 0.1 * first / second, table);
       }
     }
+  }
+
+  @Test
+  void roundsThatWarmAreDoneAtEveryServerAndDoNotCount() throws Exception {
+    try (FarmServer a = server("a");
+        FarmServer b = server("b")) {
+      String table =
+          load(
+              "load",
+              "first=" + a.grpcTarget(),
+              "second=" + b.grpcTarget(),
+              "--warm=2",
+              "--rounds=0",
+              "--rows=ByteStream write$");
+      assertTrue(table.matches("(?s).*64 MiB ByteStream write +MB/s +- +-.*"), table);
+      assertEquals(2, largeFiles("a"));
+      assertEquals(2, largeFiles("b"));
+    }
+  }
+
+  private long largeFiles(String name) throws Exception {
+    try (Stream<Path> files = Files.walk(temp.resolve(name).resolve("blobs"))) {
+      return files.filter(file -> file.toFile().length() == 64 << 20).count();
+    }
+  }
+
+  @Test
+  void numbersOfRoundsAreNotBelowZero() {
+    assertEquals(2, Main.run("load", "--warm=-1", "127.0.0.1:1"));
+    assertEquals(2, Main.run("load", "--rounds=-1", "127.0.0.1:1"));
   }
 }

@@ -12,8 +12,8 @@ import java.util.List;
 
 /**
  * Sixteen connections at once, each with a blob of 1 GiB that no other has: what a server's memory
- * does meanwhile is the question. They take minutes, and 16 GiB of the server's disk. The round
- * that warms has blobs of 16 MiB.
+ * does meanwhile is the question. They take minutes, and 16 GiB of the server's disk. Rounds that
+ * warm have blobs of 16 MiB.
  */
 final class ConnectionRows {
   private static final int CONNECTIONS = 16;
@@ -72,7 +72,7 @@ final class ConnectionRows {
 
   private Repeated blob(int round, int connection) throws NoSuchAlgorithmException {
     byte[] block = content.large("connection " + connection, round, BLOCK_BYTES);
-    long size = round == 0 ? 16 << 20 : 1 << 30;
+    long size = round < 0 ? 16 << 20 : 1 << 30;
     MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
     for (long done = 0; done < size; done += BLOCK_BYTES) {
       sha256.update(block);

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -56,8 +57,17 @@ public final class LoadCommand implements Callable<Integer> {
       names = "--rounds",
       paramLabel = "N",
       defaultValue = "5",
-      description = "Rounds of each row. Default: ${DEFAULT-VALUE}.")
+      description = "Rounds of each row that count. Default: ${DEFAULT-VALUE}.")
   private int rounds;
+
+  @Option(
+      names = "--warm",
+      paramLabel = "N",
+      defaultValue = "1",
+      description =
+          "Rounds of each row before those, for every server alike, that do not count: a server in Java"
+              + " needs some thousand calls of a kind until its code is compiled. Default: ${DEFAULT-VALUE}.")
+  private int warm;
 
   @Option(
       names = "--rows",
@@ -75,6 +85,10 @@ public final class LoadCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    if (rounds < 0 || warm < 0) {
+      throw new ParameterException(
+          spec.commandLine(), "--rounds and --warm are numbers of rounds, at least 0");
+    }
     String token = tokenFile == null ? null : Files.readString(tokenFile).strip();
     List<Target> targets = new ArrayList<>();
     try {
@@ -117,21 +131,21 @@ public final class LoadCommand implements Callable<Integer> {
     }
   }
 
-  /** A round before the first is not counted: it warms both sides. */
+  /** Rounds below 0 warm both sides and do not count. */
   private List<Cell> measure(Row row, List<Target> targets) throws Exception {
     List<List<Double>> measured = new ArrayList<>();
     List<String> reasons = new ArrayList<>();
     targets.forEach(target -> measured.add(new ArrayList<>()));
     targets.forEach(target -> reasons.add(""));
-    for (int round = 0; round <= rounds; round++) {
+    for (int round = -warm; round < rounds; round++) {
       for (int turn = 0; turn < targets.size(); turn++) {
-        int i = (turn + round) % targets.size();
+        int i = Math.floorMod(turn + round, targets.size());
         if (!reasons.get(i).isEmpty()) {
           continue;
         }
         try {
           double value = row.measure(targets.get(i), round);
-          if (round > 0) {
+          if (round >= 0) {
             measured.get(i).add(value);
           }
         } catch (NotOfferedException e) {

@@ -8,9 +8,10 @@ interface Row {
   String unit();
 
   /**
-   * Does the work once.
+   * Does the work once. What it only prepares, as uploads of actions, is not measured.
    *
-   * @param round 0, 1, 2…; each does work that the server has not seen
+   * @param round 0, 1, 2…, and below 0 those that only warm; each does work that the server has not
+   *     seen
    * @throws NotOfferedException when the server does not offer it
    */
   double measure(Target target, int round) throws Exception;
