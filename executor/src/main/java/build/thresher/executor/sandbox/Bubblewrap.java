@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Writes the bubblewrap command line of a build: fresh namespaces without network, the host's
@@ -58,7 +59,8 @@ public final class Bubblewrap {
   }
 
   /** What to start for a command, and how. */
-  Launch launch(SandboxSpec spec, ControlGroups.Group group, boolean oneOutput) {
+  Launch launch(
+      SandboxSpec spec, ControlGroups.Group group, boolean oneOutput, OptionalInt network) {
     long processes = ceilings.processes(spec.limits().processes() + NPROC_MARGIN);
     boolean limitInside = !group.limitsProcesses() && spec.root().isEmpty();
     boolean limitOutside = !group.limitsProcesses() && !limitInside;
@@ -70,6 +72,7 @@ public final class Bubblewrap {
         ceilings.openFiles(OPEN_FILES),
         ceilings.openFiles(MAX_OPEN_FILES),
         group.doors(),
+        network,
         seccompFilter,
         commandLine(spec, limitInside ? Optional.of(processes) : Optional.empty()));
   }

@@ -3,6 +3,7 @@ package build.thresher.executor.sandbox;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * A process to start, and what it gets from outside of bubblewrap.
@@ -11,6 +12,8 @@ import java.util.Optional;
  * @param uid negative: the executor's own
  * @param processes limit of the kernel for each user
  * @param doors of control groups to enter, see {@link ControlGroups.Group#doors}
+ * @param network number of an empty one, which no other process is in; empty: bubblewrap makes one
+ *     where the command asks for none
  * @param filter of system calls, read from descriptor 9 when all else is set; empty: one that
  *     allows all
  */
@@ -22,6 +25,7 @@ record Launch(
     long openFiles,
     long mostOpenFiles,
     List<Path> doors,
+    OptionalInt network,
     Optional<Path> filter,
     List<String> command) {
   Launch {

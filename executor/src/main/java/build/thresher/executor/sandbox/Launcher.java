@@ -168,6 +168,7 @@ final class Launcher implements Closeable {
                 Long.toString(launch.openFiles()),
                 Long.toString(launch.mostOpenFiles()),
                 launch.filter().map(Path::toString).orElse(""),
+                Integer.toString(launch.network().orElse(-1)),
                 Integer.toString(launch.doors().size())));
     launch.doors().forEach(door -> fields.add(door.toString()));
     fields.addAll(launch.command());

@@ -10,13 +10,17 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -53,6 +57,11 @@ public final class Sandbox implements AutoCloseable {
   private final ExecutorService pumps =
       Executors.newCachedThreadPool(
           Thread.ofPlatform().name("sandbox-output-", 0).daemon().factory());
+
+  /** Numbers of the launcher's empty networks, and those that no command is in. */
+  private final AtomicInteger networks = new AtomicInteger();
+
+  private final Queue<Integer> spareNetworks = new ConcurrentLinkedQueue<>();
 
   /** Of the executor's life but for accidents. Guarded by this, as is the next. */
   private @Nullable Launcher launcher;
@@ -100,7 +109,9 @@ public final class Sandbox implements AutoCloseable {
     try (ControlGroups.Group group = controlGroups.create(spec.name(), spec.limits())) {
       long hostKills = group.limitsMemory() ? 0 : ProcessTree.hostOutOfMemoryKills();
       long start = nanoTime.getAsLong();
-      Launcher.Started process = launcher().start(bubblewrap.launch(spec, group, errors.isEmpty()));
+      OptionalInt network = emptyNetwork(spec, group);
+      Launcher.Started process =
+          launcher().start(bubblewrap.launch(spec, group, errors.isEmpty(), network));
       ProcessTree tree = new ProcessTree(process.handle());
       AtomicReference<IOException> outputFailure = new AtomicReference<>();
       CompletableFuture<List<Future<?>>> pumping =
@@ -117,6 +128,7 @@ public final class Sandbox implements AutoCloseable {
         }
         group.killAll();
         exit = exit(process);
+        network.ifPresent(spareNetworks::add);
         for (Future<?> pump : pumps(pumping)) {
           await(pump);
         }
@@ -149,6 +161,15 @@ public final class Sandbox implements AutoCloseable {
       }
       return result;
     }
+  }
+
+  /** Its number is only given to the next when all processes of this one are known to be gone. */
+  private OptionalInt emptyNetwork(SandboxSpec spec, ControlGroups.Group group) {
+    if (spec.network() || group.directories().isEmpty()) {
+      return OptionalInt.empty();
+    }
+    Integer spare = spareNetworks.poll();
+    return OptionalInt.of(spare == null ? networks.getAndIncrement() : spare);
   }
 
   /** Takes what the command writes, where it has written anything. */

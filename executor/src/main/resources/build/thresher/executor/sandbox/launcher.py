@@ -9,7 +9,7 @@ What bubblewrap starts dies with it, and it with this process, which ends when i
 Requests on standard input: four bytes of length, most significant first, then fields separated by NUL.
 
     start <id> <one output: 0 or 1> <uid or -1> <processes> <bytes of a file> <open files> <most open files>
-          <seccomp filter or ""> <number of doors> <door>... <word of the command>...
+          <seccomp filter or ""> <number of an empty network or -1> <number of doors> <door>... <word of the command>...
     taken <id>     the outputs of a command have been opened, as files of this process
 
 Most commands of a moment say nothing: their outputs are watched here, and nobody else has to do with them.
@@ -17,6 +17,11 @@ Most commands of a moment say nothing: their outputs are watched here, and nobod
 A door is a file of a control group that takes the ids of processes. One named "tasks" takes single threads too, and for one
 that moves itself the kernel need not first see every processor at rest: this process goes in, and out again when it has
 started another, which stays.
+
+An empty network has a loopback device and nothing else. To make one and take it away costs the kernel more than all other
+namespaces of a command, so that it serves one after the other, until the kernel has counted anything in it: then a new one
+takes its number. Who gives the number sees to it that no process of the command before is left. Where this process may not
+make any, the command gets one of its own from bubblewrap, as it does with -1.
 
 Answers on standard output, one line each:
 
@@ -30,16 +35,21 @@ The end is mostly told together with the last word on the outputs, but for outpu
 """
 
 import ctypes
+import fcntl
 import os
+import re
 import resource
 import select
 import signal
+import socket
 import struct
 import time
 
 PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+CLONE_NEWNET = 0x40000000
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 FILTER, STATUS = 9, 8
 ABOVE_ALL = 20
 PATIENCE = 10
@@ -58,6 +68,11 @@ ways_out = {}
 def prctl(option, argument):
     if libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl %d" % option)
+
+
+def setns(namespace):
+    if libc.setns(namespace, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 def write(path, data):
@@ -87,6 +102,73 @@ def way_out(door):
     return ways_out[group]
 
 
+class EmptyNetwork:
+    """A loopback device, and what the kernel has counted there."""
+
+    COUNTED = ("dev", "snmp", "snmp6")
+
+    def __init__(self):
+        """This process is in it afterwards."""
+        if libc.unshare(CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "unshare")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("=16sh14x", b"lo", IFF_UP))
+        self.namespace = os.open("/proc/self/ns/net", os.O_RDONLY)
+        self.sockets = os.open("/proc/self/net/sockstat", os.O_RDONLY)
+        self.counters = []
+        for name in self.COUNTED:
+            try:
+                self.counters.append(os.open("/proc/self/net/" + name, os.O_RDONLY))
+            except FileNotFoundError:
+                pass  # a kernel without version 6
+        self.at_first = self.counted()
+
+    def counted(self):
+        """Packets and refusals; sockets that there are, also those that only a connection's other end still waits for."""
+        sockets = re.findall(rb"(?:used|tw) \d+", os.pread(self.sockets, 4096, 0))
+        return sockets + [os.pread(counter, 1 << 16, 0) for counter in self.counters]
+
+    def untouched(self):
+        return self.counted() == self.at_first
+
+    def close(self):
+        for descriptor in [self.namespace, self.sockets, *self.counters]:
+            os.close(descriptor)
+
+
+class EmptyNetworks:
+    """By the numbers that requests have for them."""
+
+    def __init__(self):
+        self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        self.made = {}
+        self.possible = os.geteuid() == 0
+
+    def enter(self, number):
+        """Whether this process is in that one now; otherwise it is where it was."""
+        if number < 0 or not self.possible:
+            return False
+        network = self.made.get(number)
+        if network and network.untouched():
+            setns(network.namespace)
+            return True
+        if network:
+            self.made.pop(number).close()
+        try:
+            self.made[number] = EmptyNetwork()
+        except OSError:
+            self.possible = False
+            self.leave()
+            return False
+        return True
+
+    def leave(self):
+        try:
+            setns(self.home)
+        except OSError as e:
+            raise SystemExit("launcher: cannot go back to the network of the host: %s" % e)
+
+
 class Start:
     """A request to start a command."""
 
@@ -94,15 +176,21 @@ class Start:
         numbers = [int(field) for field in fields[1:7]]
         self.one_output, self.uid, self.processes, self.file_bytes, self.open_files, self.most_open_files = numbers
         self.filter = fields[7]
-        doors = 9 + int(fields[8])
-        self.doors, self.command = fields[9:doors], fields[doors:]
+        self.network = int(fields[8])
+        doors = 10 + int(fields[9])
+        self.doors, self.command = fields[10:doors], fields[doors:]
 
-    def spawn(self, program, given):
+    def spawn(self, program, given, networks):
         """Starts the program, which then waits for its filter. Returns its process."""
         through = [door for door in self.doors if door.endswith(b"/tasks")]
+        elsewhere = False
         try:
             for door in through:
                 write(door, b"0")
+            elsewhere = networks.enter(self.network)
+            if elsewhere:
+                # Only here: whatever goes wrong, a command that asks for no network is not in that of the host.
+                self.command.insert(self.command.index(b"--unshare-all") + 1, b"--share-net")
             if self.uid >= 0:
                 os.setresgid(self.uid, self.uid, 0)
                 os.setresuid(self.uid, self.uid, 0)
@@ -123,6 +211,8 @@ class Start:
                 os.setresuid(0, 0, 0)
                 os.setresgid(0, 0, 0)
                 prctl(PR_SET_DUMPABLE, 1)  # the executor opens pipes of this process, perhaps without further privileges
+            if elsewhere:
+                networks.leave()
             for door in through:
                 os.write(way_out(door), b"0")
         try:
@@ -171,6 +261,7 @@ class Launcher:
         self.poll = select.poll()
         self.programs = {}
         self.filters = {b"": NO_FILTER}
+        self.networks = EmptyNetworks()
         self.nothing = os.open("/dev/null", os.O_RDONLY)
         while os.open("/dev/null", os.O_RDONLY) < ABOVE_ALL:
             pass  # None of those to come may lie where one of a command is to go.
@@ -212,7 +303,7 @@ class Launcher:
         given = [(self.nothing, 0), (outputs[0], 1), (outputs[-1], 2), (say, STATUS)]
         gate, open_gate = os.pipe()
         opened += [gate, open_gate]
-        pid = request.spawn(self.program(request.command[0]), given + [(gate, FILTER)])
+        pid = request.spawn(self.program(request.command[0]), given + [(gate, FILTER)], self.networks)
         try:
             os.write(open_gate, self.filter(request.filter))
         except BrokenPipeError:

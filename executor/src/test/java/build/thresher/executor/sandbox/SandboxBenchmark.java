@@ -1,13 +1,11 @@
 package build.thresher.executor.sandbox;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.executor.inputs.FileTrees;
 import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,10 +22,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("benchmark")
 final class SandboxBenchmark {
   private static final int ROUNDS = 25;
-  private static final int USER = 64100;
 
   private final Path temporary;
-  private final boolean root = "root".equals(System.getProperty("user.name"));
   private int runs;
 
   SandboxBenchmark(@TempDir Path temporary) {
@@ -36,20 +32,7 @@ final class SandboxBenchmark {
 
   @Test
   void bareAndSandboxed() throws Exception {
-    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
-    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Path etc = temporary.resolve("etc");
-    HostSettings.write(etc, List.of());
-    try (Sandbox sandbox =
-        new Sandbox(
-            new Bubblewrap(
-                etc,
-                List.of(),
-                root,
-                SeccompFilter.write(temporary.resolve("filter"), System.getProperty("os.arch"))),
-            ControlGroups.prepare("sandbox-bench-" + ProcessHandle.current().pid()),
-            "/usr/bin/python3",
-            System::nanoTime)) {
+    try (Sandbox sandbox = TestSandbox.open(temporary)) {
       compare(sandbox, "nothing (true)", "true");
       compare(sandbox, "100 processes", "for i in $(seq 100); do /bin/true; done");
       compare(sandbox, "Python starts", "python3 -c pass");
@@ -87,8 +70,8 @@ final class SandboxBenchmark {
 
   private Path directory() throws Exception {
     Path directory = FileTrees.createReadable(temporary.resolve("run-" + ++runs));
-    if (root) {
-      Files.setAttribute(directory, "unix:uid", USER);
+    if (TestSandbox.ROOT) {
+      Files.setAttribute(directory, "unix:uid", TestSandbox.USER);
     }
     return directory;
   }
@@ -96,8 +79,8 @@ final class SandboxBenchmark {
   private long bare(List<String> command) throws Exception {
     Path directory = directory();
     List<String> words = new ArrayList<>();
-    if (root) {
-      words.addAll(List.of("setpriv", "--reuid=" + USER, "--clear-groups", "--"));
+    if (TestSandbox.ROOT) {
+      words.addAll(List.of("setpriv", "--reuid=" + TestSandbox.USER, "--clear-groups", "--"));
     }
     words.addAll(command);
     long start = System.nanoTime();
@@ -123,7 +106,7 @@ final class SandboxBenchmark {
             command,
             new Limits(Duration.ofMinutes(1), 0, 500, 1L << 30, 100_000),
             directory,
-            USER);
+            TestSandbox.USER);
     long start = System.nanoTime();
     SandboxResult result = sandbox.run(spec, (bytes, count) -> {}, new KillSwitch());
     long nanos = System.nanoTime() - start;

@@ -12,7 +12,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -29,7 +28,6 @@ final class SandboxTest {
   private static final Limits WIDE = new Limits(Duration.ofMinutes(1), 0, 500, 1L << 30, 100_000);
 
   private final Path temporary;
-  private final boolean root = "root".equals(System.getProperty("user.name"));
   private final StringBuilder output = new StringBuilder();
   private Sandbox sandbox;
   private Path shared;
@@ -41,26 +39,12 @@ final class SandboxTest {
 
   @BeforeEach
   void prepare() throws Exception {
-    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
-    Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Path etc = temporary.resolve("etc");
-    HostSettings.write(etc, List.of());
-    sandbox =
-        new Sandbox(
-            new Bubblewrap(
-                etc,
-                List.of(),
-                root,
-                SeccompFilter.write(
-                    temporary.resolve("seccomp"), System.getProperty("os.arch", ""))),
-            ControlGroups.prepare("sandbox-test-" + ProcessHandle.current().pid()),
-            "/usr/bin/python3",
-            System::nanoTime);
+    sandbox = TestSandbox.open(temporary);
     shared = FileTrees.createReadable(temporary.resolve("shared"));
     Files.writeString(shared.resolve("file"), "as it was");
     own = FileTrees.createReadable(temporary.resolve("own"));
-    if (root) {
-      Files.setAttribute(own, "unix:uid", 64100);
+    if (TestSandbox.ROOT) {
+      Files.setAttribute(own, "unix:uid", TestSandbox.USER);
     }
   }
 
@@ -90,7 +74,7 @@ final class SandboxTest {
         List.of("/bin/sh", "-c", script),
         limits,
         own,
-        64100);
+        TestSandbox.USER);
   }
 
   private String run(String script) throws IOException, InterruptedException {
@@ -361,7 +345,7 @@ final class SandboxTest {
     sandbox.close();
     sandbox =
         new Sandbox(
-            new Bubblewrap(temporary.resolve("etc"), List.of(), root, Optional.empty()),
+            new Bubblewrap(temporary.resolve("etc"), List.of(), TestSandbox.ROOT, Optional.empty()),
             ControlGroups.none(),
             "/usr/bin/python3",
             System::nanoTime);
