@@ -99,18 +99,20 @@ public abstract sealed class ControlGroups implements AutoCloseable
 
   /** A line "name number"; 0 where the file or the line is not there. */
   static long field(Path file, String name) throws IOException {
-    List<String> lines;
-    try {
-      lines = Files.readAllLines(file);
+    try (Stream<String> lines = Files.lines(file)) {
+      return field(lines, name);
     } catch (NoSuchFileException e) {
       return 0;
     }
-    for (String line : lines) {
-      if (line.startsWith(name + " ")) {
-        return Long.parseLong(line.substring(name.length() + 1).trim());
-      }
-    }
-    return 0;
+  }
+
+  /** A line "name number"; 0 where there is none. */
+  static long field(Stream<String> lines, String name) {
+    return lines
+        .filter(line -> line.startsWith(name + " "))
+        .map(line -> Long.parseLong(line.substring(name.length() + 1).strip()))
+        .findFirst()
+        .orElse(0L);
   }
 
   static void removeChildren(Path own) throws IOException {

@@ -1,7 +1,5 @@
 package build.thresher.executor.sandbox;
 
-import static build.thresher.executor.sandbox.ControlGroups.field;
-import static build.thresher.executor.sandbox.ControlGroups.number;
 import static build.thresher.executor.sandbox.ControlGroups.write;
 
 import build.thresher.executor.sandbox.SandboxResult.Usage;
@@ -15,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,11 +37,19 @@ final class GroupV1 implements ControlGroups.Group {
 
   private final Map<String, Path> byController = new LinkedHashMap<>();
   private final Consumer<GroupV1> spare;
+  private final List<GroupFile> open = new ArrayList<>();
+  private @Nullable Memory memory;
+  private @Nullable Cpu cpu;
+  private @Nullable GroupFile processEvents;
   private long memoryLimit = -1;
   private long processLimit = -1;
   private Duration user = Duration.ZERO;
   private Duration system = Duration.ZERO;
   private boolean asGoodAsNew;
+
+  private record Memory(GroupFile charged, GroupFile peak, GroupFile refusals) {}
+
+  private record Cpu(GroupFile user, GroupFile system) {}
 
   /**
    * @param spare takes it when it is closed as good as new
@@ -54,13 +61,36 @@ final class GroupV1 implements ControlGroups.Group {
   void add(String controller, Path directory) throws IOException {
     Files.createDirectory(directory);
     byController.put(controller, directory);
+    switch (controller) {
+      case "memory" ->
+          memory =
+              new Memory(
+                  kept(GroupFile.toRead(directory.resolve("memory.usage_in_bytes"))),
+                  kept(GroupFile.toReadAndWrite(directory.resolve("memory.max_usage_in_bytes"))),
+                  kept(GroupFile.toRead(directory.resolve("memory.oom_control"))));
+      case "cpuacct" ->
+          cpu =
+              new Cpu(
+                  kept(GroupFile.toRead(directory.resolve("cpuacct.usage_user"))),
+                  kept(GroupFile.toRead(directory.resolve("cpuacct.usage_sys"))));
+      case "pids" -> {
+        Path events = directory.resolve("pids.events"); // Linux 4.8
+        processEvents = Files.exists(events) ? kept(GroupFile.toRead(events)) : null;
+      }
+      default -> {} // "cpu", which only limits
+    }
+  }
+
+  private GroupFile kept(GroupFile file) {
+    open.add(file);
+    return file;
   }
 
   void limit(Limits limits) throws IOException {
-    Path memory = byController.get("memory");
+    Path memoryGroup = byController.get("memory");
     long bytes = limits.memoryBytes() > 0 ? Math.max(limits.memoryBytes(), LEAST_MEMORY_BYTES) : -1;
-    if (memory != null && bytes != memoryLimit) {
-      write(memory.resolve("memory.limit_in_bytes"), bytes);
+    if (memoryGroup != null && bytes != memoryLimit) {
+      write(memoryGroup.resolve("memory.limit_in_bytes"), bytes);
       memoryLimit = bytes;
     }
     Path pids = byController.get("pids");
@@ -68,9 +98,9 @@ final class GroupV1 implements ControlGroups.Group {
       write(pids.resolve("pids.max"), limits.processes());
       processLimit = limits.processes();
     }
-    Path cpu = byController.get("cpu");
-    if (cpu != null) {
-      write(cpu.resolve("cpu.cfs_quota_us"), limits.milliCpus() * CPU_PERIOD_MICROS / 1000);
+    Path cpuGroup = byController.get("cpu");
+    if (cpuGroup != null) {
+      write(cpuGroup.resolve("cpu.cfs_quota_us"), limits.milliCpus() * CPU_PERIOD_MICROS / 1000);
     }
   }
 
@@ -111,43 +141,35 @@ final class GroupV1 implements ControlGroups.Group {
 
   @Override
   public long outOfMemoryKills() throws IOException {
-    Path memory = byController.get("memory");
-    return memory == null ? 0 : field(memory.resolve("memory.oom_control"), "oom_kill");
+    return memory == null ? 0 : memory.refusals().field("oom_kill");
   }
 
   @Override
   public long refusedProcesses() throws IOException {
-    Path pids = byController.get("pids");
-    return pids == null ? 0 : field(pids.resolve("pids.events"), "max");
+    return processEvents == null ? 0 : processEvents.field("max");
   }
 
   @Override
   public Optional<Usage> usage(Duration wall) throws IOException {
-    Path cpu = byController.get("cpuacct");
-    Path memory = byController.get("memory");
     if (cpu == null || memory == null) {
       return Optional.empty();
     }
     Duration userBefore = user;
     Duration systemBefore = system;
-    user = Duration.ofNanos(number(cpu.resolve("cpuacct.usage_user")));
-    system = Duration.ofNanos(number(cpu.resolve("cpuacct.usage_sys")));
+    user = Duration.ofNanos(cpu.user().number());
+    system = Duration.ofNanos(cpu.system().number());
     return Optional.of(
         new Usage(
-            wall,
-            user.minus(userBefore),
-            system.minus(systemBefore),
-            number(memory.resolve("memory.max_usage_in_bytes"))));
+            wall, user.minus(userBefore), system.minus(systemBefore), memory.peak().number()));
   }
 
   @Override
   public void ended() throws IOException {
-    Path memory = byController.get("memory");
     if (memory != null) {
-      if (number(memory.resolve("memory.usage_in_bytes")) > MOST_LEFT_BYTES) {
+      if (memory.charged().number() > MOST_LEFT_BYTES) {
         return;
       }
-      write(memory.resolve("memory.max_usage_in_bytes"), 0);
+      memory.peak().write(0);
     }
     asGoodAsNew = outOfMemoryKills() == 0 && refusedProcesses() == 0;
   }
@@ -172,6 +194,9 @@ final class GroupV1 implements ControlGroups.Group {
   }
 
   private void remove() throws IOException {
+    for (GroupFile file : open) {
+      file.close();
+    }
     for (Path directory : byController.values()) {
       ControlGroups.remove(directory);
     }

@@ -7,6 +7,8 @@ import java.nio.file.Path;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.jspecify.annotations.Nullable;
+import org.rocksdb.BlockBasedTableConfig;
+import org.rocksdb.BloomFilter;
 import org.rocksdb.CompressionType;
 import org.rocksdb.Options;
 import org.rocksdb.ReadOptions;
@@ -33,6 +35,9 @@ final class Rocks implements AutoCloseable {
   static {
     RocksDB.loadLibrary();
   }
+
+  /** A file is searched in vain once in a hundred times. */
+  private static final double BLOOM_BITS = 10;
 
   private final Path directory;
   private final Options options;
@@ -65,7 +70,10 @@ final class Rocks implements AutoCloseable {
             .setWalRecoveryMode(WALRecoveryMode.PointInTimeRecovery)
             .setWriteBufferSize(16L << 20)
             .setMaxTotalWalSize(64L << 20)
-            .setKeepLogFileNum(4);
+            .setKeepLogFileNum(4)
+            // Most that is asked for is not there: whether a request has come before.
+            .setTableFormatConfig(
+                new BlockBasedTableConfig().setFilterPolicy(new BloomFilter(BLOOM_BITS)));
     try {
       return new Rocks(directory, options, RocksDB.open(options, directory.toString()));
     } catch (RocksDBException e) {
