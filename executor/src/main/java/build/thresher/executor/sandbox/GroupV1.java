@@ -40,6 +40,7 @@ final class GroupV1 implements ControlGroups.Group {
   private final List<GroupFile> open = new ArrayList<>();
   private @Nullable Memory memory;
   private @Nullable Cpu cpu;
+  private @Nullable GroupFile processes;
   private @Nullable GroupFile processEvents;
   private long memoryLimit = -1;
   private long processLimit = -1;
@@ -74,6 +75,7 @@ final class GroupV1 implements ControlGroups.Group {
                   kept(GroupFile.toRead(directory.resolve("cpuacct.usage_user"))),
                   kept(GroupFile.toRead(directory.resolve("cpuacct.usage_sys"))));
       case "pids" -> {
+        processes = kept(GroupFile.toRead(directory.resolve("pids.current")));
         Path events = directory.resolve("pids.events"); // Linux 4.8
         processEvents = Files.exists(events) ? kept(GroupFile.toRead(events)) : null;
       }
@@ -133,6 +135,9 @@ final class GroupV1 implements ControlGroups.Group {
   /** Members of one are members of all, but for one that is just entering; see {@link #close}. */
   @Override
   public void killAll() throws IOException {
+    if (processes != null && processes.number() == 0) {
+      return; // To list them takes longer, also where there is none.
+    }
     Optional<Path> any = byController.values().stream().findFirst();
     if (any.isPresent()) {
       ControlGroups.kill(any.get());
