@@ -70,15 +70,18 @@ final class LeaseRunner {
       throws InterruptedException {
     Path directory = null;
     try {
-      directory = work.newBuild();
       switch (leased) {
         case Work.SpackNode node -> {
+          directory = work.newBuild();
           Path own = FileTrees.createReadable(directory.resolve("build"));
           try (BuildLog buildLog = new BuildLog(directory.resolve("log"), logBytes)) {
             build(lease, running, new BuildSlot(own, uid), buildLog);
           }
         }
-        case Work.ReapiAction action -> actions.run(action, running, directory, ended);
+        case Work.ReapiAction action -> {
+          directory = work.newAction();
+          actions.run(action, running, directory, ended);
+        }
         case Work.Unknown unknown ->
             throw new IOException(
                 "the lease asks for work of a kind that this executor does not know; use a newer"

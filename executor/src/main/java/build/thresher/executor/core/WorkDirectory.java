@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -25,13 +24,15 @@ import java.util.stream.Stream;
  * its builds. Thread-safe.
  */
 final class WorkDirectory implements Closeable {
+  private static final List<String> OF_LEASES = List.of("builds", "actions");
+
   private final Path root;
   private final Path own;
   private final LockFile lockFile;
   private final List<String> dead;
-  private final AtomicLong builds = new AtomicLong();
+  private final AtomicLong made = new AtomicLong();
 
-  /** Directories of actions that are over, empty again. */
+  /** Directories of actions that are over, as good as new. */
   private final Queue<Path> spare = new ConcurrentLinkedQueue<>();
 
   private WorkDirectory(Path root, Path own, LockFile lockFile, List<String> dead) {
@@ -55,10 +56,10 @@ final class WorkDirectory implements Closeable {
               + root
               + "; give each executor a name of its own");
     }
-    clear(own.resolve("builds"));
-    FileTrees.delete(own.resolve("spare"));
-    FileTrees.createReadable(own.resolve("builds"));
-    FileTrees.createReadable(own.resolve("spare"));
+    for (String kind : OF_LEASES) {
+      clear(own.resolve(kind));
+      FileTrees.createReadable(own.resolve(kind));
+    }
     return new WorkDirectory(root, own, lockFile, dead);
   }
 
@@ -67,16 +68,16 @@ final class WorkDirectory implements Closeable {
     List<String> dead = new ArrayList<>();
     try (Stream<Path> executors = Files.list(all)) {
       for (Path executor : executors.filter(Files::isDirectory).toList()) {
-        Path builds = executor.resolve("builds");
-        if (!Files.isDirectory(builds)) {
+        if (OF_LEASES.stream().map(executor::resolve).noneMatch(Files::isDirectory)) {
           continue;
         }
         try (LockFile lockFile = LockFile.open(executor.resolve("lock"))) {
           Optional<Closeable> lock = lockFile.tryExclusive(0);
           if (lock.isPresent()) {
             try (Closeable held = lock.get()) {
-              clear(builds);
-              FileTrees.delete(executor.resolve("spare"));
+              for (String kind : OF_LEASES) {
+                clear(executor.resolve(kind));
+              }
               dead.add(String.valueOf(executor.getFileName()));
             }
           }
@@ -86,19 +87,19 @@ final class WorkDirectory implements Closeable {
     return dead;
   }
 
-  private static void clear(Path builds) throws IOException {
-    killOrphans(builds);
+  private static void clear(Path leases) throws IOException {
+    killOrphans(leases);
     // What an executor that was killed had mounted is still there.
-    new Kernel().detachBelow(builds);
-    FileTrees.delete(builds);
+    new Kernel().detachBelow(leases);
+    FileTrees.delete(leases);
   }
 
   /**
    * A sandbox dies with its executor, unless that is killed in the moment in which the sandbox is
-   * being made. It is known by its command line, which names the build's directory.
+   * being made. It is known by its command line, which names the lease's directory.
    */
-  private static void killOrphans(Path builds) {
-    String below = builds + "/";
+  private static void killOrphans(Path leases) {
+    String below = leases + "/";
     ProcessHandle.allProcesses()
         .filter(process -> isSandbox(process) && commandLine(process).contains(below))
         .forEach(
@@ -143,26 +144,32 @@ final class WorkDirectory implements Closeable {
 
   /** A directory for one build, to be given back. */
   Path newBuild() throws IOException {
-    Path build = own.resolve("builds").resolve(Long.toString(builds.incrementAndGet()));
+    return FileTrees.createReadable(next("builds"));
+  }
+
+  /** A directory for one action, to be given back. */
+  Path newAction() throws IOException {
     Path again = spare.poll();
-    return again == null
-        ? FileTrees.createReadable(build)
-        : Files.move(again, build, StandardCopyOption.ATOMIC_MOVE);
+    return again == null ? FileTrees.createReadable(next("actions")) : again;
+  }
+
+  private Path next(String kind) {
+    return own.resolve(kind).resolve(Long.toString(made.incrementAndGet()));
   }
 
   /**
-   * Removes all that a build left. What is of the executor alone in the directory of an action
-   * serves the next one: to make and remove directories takes the file system longer than all else
-   * that is done for a small action.
+   * Removes all that a build or an action left. What is of the executor alone in the directory of
+   * an action serves the next one: to make and remove directories takes the file system longer than
+   * all else that is done for a small action.
    *
    * @param actions clears what was the action's
    */
-  void giveBack(Path build, Clearing actions) throws IOException {
-    if (!Files.isDirectory(build.resolve(ActionSlot.OWN), LinkOption.NOFOLLOW_LINKS)) {
-      FileTrees.delete(build);
+  void giveBack(Path lease, Clearing actions) throws IOException {
+    if (!Files.isDirectory(lease.resolve(ActionSlot.OWN), LinkOption.NOFOLLOW_LINKS)) {
+      FileTrees.delete(lease);
       return;
     }
-    for (Path child : children(build)) {
+    for (Path child : children(lease)) {
       if (child.endsWith(ActionSlot.OWN)) {
         for (Path written : children(child)) {
           actions.clear(written);
@@ -171,8 +178,7 @@ final class WorkDirectory implements Closeable {
         FileTrees.delete(child);
       }
     }
-    Path kept = own.resolve("spare").resolve(build.getFileName());
-    spare.add(Files.move(build, kept, StandardCopyOption.ATOMIC_MOVE));
+    spare.add(lease);
   }
 
   /** Makes something as if no action had seen it, or removes it. */
@@ -188,8 +194,9 @@ final class WorkDirectory implements Closeable {
 
   @Override
   public void close() throws IOException {
-    FileTrees.delete(own.resolve("builds"));
-    FileTrees.delete(own.resolve("spare"));
+    for (String kind : OF_LEASES) {
+      FileTrees.delete(own.resolve(kind));
+    }
     FileTrees.delete(own.resolve("etc"));
     lockFile.close();
   }

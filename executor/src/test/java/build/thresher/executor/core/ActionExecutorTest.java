@@ -13,6 +13,7 @@ import build.thresher.cas.api.Scope;
 import build.thresher.cas.client.LocalTree;
 import build.thresher.cas.client.TreeUploader;
 import build.thresher.cas.client.WireDigests;
+import build.thresher.executor.testing.Attacks;
 import build.thresher.executor.testing.DirectoryBlobStore;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.Failure;
@@ -109,7 +110,8 @@ final class ActionExecutorTest {
     await("streams", () -> farm.log(fence, LogStream.LOG_STREAM_STDERR).equals("alas\n"));
     farm.kill(fence);
     await("nothing is left", () -> !runs("sleep\0003219\0"));
-    await("the directory is gone", () -> builds() == 0);
+    Path actions = temporary.resolve("work/executors/" + NAME + "/actions");
+    await("nothing is left in its directory", () -> Attacks.leftovers(actions).isEmpty());
     assertEquals(0, farm.completed().size());
   }
 
@@ -189,14 +191,6 @@ final class ActionExecutorTest {
         .filter(c -> c.getFence().equals(fence))
         .findFirst()
         .orElseThrow();
-  }
-
-  private int builds() {
-    try (Stream<Path> left = Files.list(temporary.resolve("work/executors/" + NAME + "/builds"))) {
-      return (int) left.count();
-    } catch (java.io.IOException e) {
-      return -1;
-    }
   }
 
   private static boolean runs(String commandLine) {

@@ -164,13 +164,13 @@ final class BombTest {
   }
 
   private void nothingIsLeft() throws Exception {
-    Path builds = work.resolve("executors").resolve(NAME).resolve("builds");
+    Path actions = work.resolve("executors").resolve(NAME).resolve("actions");
     long deadline = System.nanoTime() + 20_000_000_000L;
-    while (!Attacks.children(builds).isEmpty() && System.nanoTime() < deadline) {
+    while (!Attacks.leftovers(actions).isEmpty() && System.nanoTime() < deadline) {
       Thread.sleep(50);
     }
-    assertEquals(List.of(), Attacks.children(builds), "directories are left");
-    assertFalse(Files.readString(Path.of("/proc/self/mountinfo")).contains(builds.toString()));
+    assertEquals(List.of(), Attacks.leftovers(actions));
+    assertFalse(Files.readString(Path.of("/proc/self/mountinfo")).contains(actions.toString()));
   }
 
   private static String how(CompleteRequest end) {

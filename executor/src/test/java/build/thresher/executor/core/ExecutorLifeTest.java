@@ -128,15 +128,15 @@ final class ExecutorLifeTest {
     await("the action sleeps", () -> users("sleep 4411").size() == 2);
     killed.kill();
     await("processes die with their executor", () -> !sleeps("4411"));
-    Path builds = work.resolve("executors/" + NAME + "/builds");
-    assertNotEquals(List.of(), Attacks.children(builds), "this test needs leftovers");
+    Path actions = work.resolve("executors/" + NAME + "/actions");
+    assertNotEquals(List.of(), Attacks.children(actions), "this test needs leftovers");
     if (ROOT) {
-      assertTrue(mountedBelow(builds), "this test needs mounts that are left");
+      assertTrue(mountedBelow(actions), "this test needs mounts that are left");
       assertNotEquals(List.of(), controlGroups("thresher-" + NAME));
     }
     start(List.of(), next, work, grace(20));
-    assertTrue(!Files.exists(builds) || Attacks.children(builds).isEmpty());
-    assertFalse(mountedBelow(builds));
+    assertTrue(!Files.exists(actions) || Attacks.children(actions).isEmpty());
+    assertFalse(mountedBelow(actions));
     if (!next.equals(NAME)) {
       assertEquals(List.of(), controlGroups("thresher-" + NAME + "-"));
     }
@@ -183,7 +183,7 @@ final class ExecutorLifeTest {
     Failure failure = completed.getLast().getFailure();
     assertEquals(FailureClass.FAILURE_INFRASTRUCTURE, failure.getFailureClass());
     assertTrue(failure.getMessage().contains("the executor was stopped"), failure.getMessage());
-    assertFalse(Files.exists(work.resolve("executors/" + NAME + "/builds")));
+    assertFalse(Files.exists(work.resolve("executors/" + NAME + "/actions")));
     assertFalse(mountedBelow(work));
     assertEquals(List.of(), controlGroups("thresher-" + NAME + "-"));
   }

@@ -7,6 +7,7 @@ import build.thresher.cas.client.LocalTree;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -206,6 +207,18 @@ public final class Attacks implements AutoCloseable {
       }
     }
     return state;
+  }
+
+  /** What actions left in an executor's directory of them, but for what it gives the next one. */
+  public static List<Path> leftovers(Path actions) {
+    try (Stream<Path> found = Files.walk(actions)) {
+      return found
+          .map(actions::relativize)
+          .filter(path -> !path.toString().matches("(\\d+(/own(/[a-z]+)?)?)?"))
+          .toList();
+    } catch (IOException | UncheckedIOException e) {
+      return List.of(actions); // It is being cleared.
+    }
   }
 
   /** The visible directories in one. */
