@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Gives the room of deleted values back to the file system. Left alone, RocksDB would do so when it
- * happens to rewrite their neighbours. All values that live are rewritten, so it waits until a
+ * Gives the room of deleted values back to the file system. Left alone, RocksDB would do so for a
+ * file of values when all of them are dead. All values that live are rewritten, so it waits until a
  * quarter of the table is dead: a byte that is evicted then costs at most three that are copied.
  *
  * <p>Threading: one thread of its own; nobody waits for it.
@@ -29,6 +29,8 @@ final class Compaction implements AutoCloseable {
       new CompactRangeOptions().setExclusiveManualCompaction(false);
   private final AtomicLong deadBytes = new AtomicLong();
   private final AtomicBoolean running = new AtomicBoolean();
+
+  private boolean countedEarlierLives;
 
   Compaction(Database database) {
     this.database = database;
@@ -50,6 +52,10 @@ final class Compaction implements AutoCloseable {
    * @param urgent the file system is short of room, so that any gain is worth it
    */
   void startIfWorthIt(boolean urgent) throws RocksDBException {
+    if (!countedEarlierLives) {
+      deadBytes.addAndGet(database.deadValueBytes());
+      countedEarlierLives = true;
+    }
     long dead = deadBytes.get();
     long worth = urgent ? 1 : Math.max(LEAST_BYTES, database.valueBytes() / 4);
     if (dead >= worth && !running.getAndSet(true)) {
@@ -60,7 +66,7 @@ final class Compaction implements AutoCloseable {
   private void run(long dead) {
     try {
       long before = database.valueBytes();
-      // Otherwise the younger half of RocksDB's blob files would be left as it is.
+      // Otherwise RocksDB's blob files would be left as they are.
       setAgeCutoff(1.0);
       try {
         database.db.compactRange(database.values, null, null, options);

@@ -26,8 +26,17 @@ import org.rocksdb.WALRecoveryMode;
  * pins), {@code results} (see {@link ResultTable}), and the default one for the statistics.
  */
 final class Database implements AutoCloseable {
-  /** The part of RocksDB's blob files, oldest first, whose living values a compaction moves. */
-  static final double BLOB_AGE_CUTOFF = 0.5;
+  /**
+   * The part of RocksDB's blob files, oldest first, whose living values a compaction moves: none,
+   * for keys are random and each compaction would meet them all. {@link Compaction} moves them when
+   * that is worth it.
+   */
+  static final double BLOB_AGE_CUTOFF = 0;
+
+  /** Of the block cache, kept for filters and indices, which values would push out. */
+  private static final double FOR_FILTERS = 0.5;
+
+  private static final double FILTER_OF_MEMTABLE = 0.1;
 
   final RocksDB db;
   final ColumnFamilyHandle statistics;
@@ -50,25 +59,29 @@ final class Database implements AutoCloseable {
   static Database open(Path dir, StoreOptions options) throws IOException {
     RocksDB.loadLibrary();
     List<RocksObject> owned = new ArrayList<>();
-    Cache cache = own(owned, new LRUCache(options.blockCacheBytes()));
+    Cache cache = own(owned, new LRUCache(options.blockCacheBytes(), -1, false, FOR_FILTERS));
     BloomFilter bloom = own(owned, new BloomFilter(10));
     BlockBasedTableConfig table =
         new BlockBasedTableConfig()
             .setFilterPolicy(bloom)
             .setBlockCache(cache)
             .setCacheIndexAndFilterBlocks(true)
+            .setCacheIndexAndFilterBlocksWithHighPriority(true)
             .setWholeKeyFiltering(true);
     ColumnFamilyOptions small = own(owned, new ColumnFamilyOptions().setTableFormatConfig(table));
     small.setWriteBufferSize(16L << 20);
     // Half of what existence checks ask for is not there: a filter says so before the list is
     // searched.
-    small.setMemtablePrefixBloomSizeRatio(0.1);
+    small.setMemtablePrefixBloomSizeRatio(FILTER_OF_MEMTABLE);
     small.setMemtableWholeKeyFiltering(true);
-    // Values above 4 KiB go to RocksDB's own blob files: compaction moves keys, not bytes.
+    // Values of 1 KiB and more go to RocksDB's own blob files: compaction moves keys, not bytes.
+    // Each costs some hundred bytes more there, so smaller ones stay with their keys.
     ColumnFamilyOptions large = own(owned, new ColumnFamilyOptions().setTableFormatConfig(table));
     large.setWriteBufferSize(32L << 20);
+    large.setMemtablePrefixBloomSizeRatio(FILTER_OF_MEMTABLE);
+    large.setMemtableWholeKeyFiltering(true);
     large.setEnableBlobFiles(true);
-    large.setMinBlobSize(4 << 10);
+    large.setMinBlobSize(1 << 10);
     large.setEnableBlobGarbageCollection(true);
     large.setBlobGarbageCollectionAgeCutoff(BLOB_AGE_CUTOFF);
     DBOptions db =
@@ -102,6 +115,13 @@ final class Database implements AutoCloseable {
       closeAll(owned);
       throw new IOException("the blob database in " + dir + " does not open: " + e.getMessage(), e);
     }
+  }
+
+  /**
+   * Of values that were deleted and that compactions have met since, but whose room is not free.
+   */
+  long deadValueBytes() throws RocksDBException {
+    return db.getLongProperty(values, "rocksdb.live-blob-file-garbage-size");
   }
 
   /** Of the values on disk, dead ones included. */

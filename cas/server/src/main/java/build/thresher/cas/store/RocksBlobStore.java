@@ -267,7 +267,9 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
 
   @Override
   public boolean delete(Scope scope, Digest digest) throws IOException {
-    return removal.remove(List.of(digest), record -> true).blobs() > 0;
+    Removal.Removed removed = removal.remove(List.of(digest), record -> true);
+    compaction.freed(removed.inlineBytes());
+    return removed.blobs() > 0;
   }
 
   /** What is kept beside the blobs, for an action cache. */
