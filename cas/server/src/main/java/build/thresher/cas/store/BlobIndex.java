@@ -1,14 +1,18 @@
 package build.thresher.cas.store;
 
 import build.thresher.cas.api.Digest;
+import build.thresher.cas.store.BlobRecord.Representation;
 import com.google.common.collect.Lists;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.ColumnFamilyHandle;
 import org.rocksdb.RocksDBException;
@@ -79,28 +83,64 @@ final class BlobIndex {
 
   /** Record and value of many blobs, in their order; null where there is none. */
   List<@Nullable Stored> stored(List<Digest> digests) throws IOException {
+    return stored(digests, digest -> false, 0);
+  }
+
+  /**
+   * The same with fewer look-ups: that a value is there, and its length, say all that the record of
+   * an inline blob does but for its last use.
+   *
+   * @param known inline blobs, most likely, that were used in this epoch
+   */
+  List<@Nullable Stored> stored(List<Digest> digests, Predicate<Digest> known, int epoch)
+      throws IOException {
     int count = digests.size();
-    List<ColumnFamilyHandle> families = new ArrayList<>(2 * count);
-    families.addAll(Collections.nCopies(count, database.metadata));
-    families.addAll(Collections.nCopies(count, database.values));
+    BitSet withRecord = new BitSet(count);
+    List<ColumnFamilyHandle> families =
+        new ArrayList<>(Collections.nCopies(count, database.values));
     List<byte[]> keys = new ArrayList<>(2 * count);
     for (Digest digest : digests) {
       keys.add(digest.hashBytes());
     }
-    keys.addAll(keys.subList(0, count));
+    for (int i = 0; i < count; i++) {
+      if (!known.test(digests.get(i))) {
+        withRecord.set(i);
+        families.add(database.metadata);
+        keys.add(keys.get(i));
+      }
+    }
     List<byte[]> found = reads.call(() -> database.db.multiGetAsList(families, keys));
+    Iterator<byte[]> records = found.subList(count, found.size()).iterator();
     List<@Nullable Stored> stored = new ArrayList<>(count);
     for (int i = 0; i < count; i++) {
-      BlobRecord record = record(digests.get(i), found.get(i));
-      byte[] value = found.get(count + i);
-      if (record != null && value == null) {
-        value = unreadable(digests.get(i));
+      Digest digest = digests.get(i);
+      byte[] value = found.get(i);
+      if (withRecord.get(i)) {
+        stored.add(stored(digest, records.next(), value));
+      } else if (value != null && isInline(digest, value.length)) {
+        BlobRecord record = new BlobRecord(Representation.INLINE, digest.sizeBytes(), epoch);
+        stored.add(new Stored(record, ByteBuffer.wrap(value)));
+      } else {
+        stored.add(stored(List.of(digest)).getFirst());
       }
-      // Both go in one batch: where the value is gone, the blob was removed just now.
-      stored.add(
-          record == null || value == null ? null : new Stored(record, ByteBuffer.wrap(value)));
     }
     return stored;
+  }
+
+  private @Nullable Stored stored(
+      Digest digest, byte @Nullable [] recordBytes, byte @Nullable [] value) throws IOException {
+    BlobRecord record = record(digest, recordBytes);
+    if (record != null && value == null) {
+      value = unreadable(digest);
+    }
+    // Both go in one batch: where the value is gone, the blob was removed just now.
+    return record == null || value == null ? null : new Stored(record, ByteBuffer.wrap(value));
+  }
+
+  private static boolean isInline(Digest digest, int valueBytes) {
+    long size = digest.sizeBytes();
+    return size < valueBytes
+        && valueBytes - size == BlockChecksums.encodedBytes(BlockChecksums.blocks(size));
   }
 
   /**

@@ -4,6 +4,7 @@ import build.thresher.cas.api.Blob;
 import build.thresher.cas.api.BlobNotFoundException;
 import build.thresher.cas.api.Digest;
 import build.thresher.cas.store.BlobIndex.Stored;
+import build.thresher.cas.store.BlobRecord.Representation;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -36,12 +37,9 @@ final class BlobReads {
     if (digest.equals(Digest.EMPTY)) {
       return InputStream.nullInputStream();
     }
-    Stored stored = index.stored(List.of(digest)).getFirst();
+    Stored stored = stored(List.of(digest)).getFirst();
     if (stored == null) {
       throw new BlobNotFoundException(digest);
-    }
-    if (stored.record().lastUseEpoch() < lastUse.epoch()) {
-      lastUse.touch(List.of(digest));
     }
     return open(digest, stored, offset, Math.min(length, digest.sizeBytes() - offset));
   }
@@ -70,8 +68,7 @@ final class BlobReads {
   /** Whole blobs, asked for together. */
   List<Blob> readAll(List<Digest> digests) throws IOException {
     List<Blob> blobs = new ArrayList<>(digests.size());
-    List<Digest> used = new ArrayList<>();
-    List<@Nullable Stored> all = index.stored(digests);
+    List<@Nullable Stored> all = stored(digests);
     for (int i = 0; i < digests.size(); i++) {
       Digest digest = digests.get(i);
       Stored stored = all.get(i);
@@ -81,13 +78,27 @@ final class BlobReads {
         throw new BlobNotFoundException(digest);
       } else {
         blobs.add(new Blob(digest, whole(digest, stored)));
-        if (stored.record().lastUseEpoch() < lastUse.epoch()) {
-          used.add(digest);
-        }
+      }
+    }
+    return blobs;
+  }
+
+  /** Their records are looked at where it is not known that they were used this hour. */
+  private List<@Nullable Stored> stored(List<Digest> digests) throws IOException {
+    int epoch = lastUse.epoch();
+    LatelyUsed lately = lastUse.lately();
+    List<@Nullable Stored> all = index.stored(digests, digest -> lately.has(digest, epoch), epoch);
+    List<Digest> used = new ArrayList<>();
+    for (int i = 0; i < digests.size(); i++) {
+      Stored stored = all.get(i);
+      if (stored != null && stored.record().lastUseEpoch() < epoch) {
+        used.add(digests.get(i));
+      } else if (stored != null && stored.record().representation() == Representation.INLINE) {
+        lately.add(digests.get(i), epoch);
       }
     }
     lastUse.touch(used);
-    return blobs;
+    return all;
   }
 
   private byte[] whole(Digest digest, Stored stored) throws IOException {

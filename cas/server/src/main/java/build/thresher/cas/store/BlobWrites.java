@@ -183,6 +183,7 @@ final class BlobWrites {
         throw new DigestMismatchException(blob.digest(), actual.toString());
       }
     }
+    int epoch = lastUse.epoch();
     long smallBytes = 0;
     List<GroupCommitter.Mutation> small = new ArrayList<>(blobs.size());
     for (Blob blob : blobs) {
@@ -194,7 +195,7 @@ final class BlobWrites {
         }
       } else if (size > 0) {
         smallBytes += size;
-        BlobRecord record = new BlobRecord(Representation.INLINE, size, lastUse.epoch());
+        BlobRecord record = new BlobRecord(Representation.INLINE, size, epoch);
         byte[] value = BlobIndex.inlineValue(blob.bytes());
         small.add(batch -> batch.putIfAbsent(blob.digest().hashBytes(), record, value));
       }
@@ -210,6 +211,9 @@ final class BlobWrites {
               put.apply(batch);
             }
           });
+    }
+    for (Blob blob : blobs) {
+      lastUse.lately().add(blob.digest(), epoch);
     }
   }
 }

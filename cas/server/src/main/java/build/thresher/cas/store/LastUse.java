@@ -25,6 +25,7 @@ final class LastUse {
   private final int lifetimeEpochs;
   private final GroupCommitter committer;
   private final WriteGate gate;
+  private final LatelyUsed lately = new LatelyUsed();
 
   LastUse(InstantSource clock, Duration lifetime, GroupCommitter committer, WriteGate gate) {
     this.clock = clock;
@@ -32,6 +33,11 @@ final class LastUse {
         Math.toIntExact(lifetime.plusSeconds(EPOCH_SECONDS - 1).toSeconds() / EPOCH_SECONDS);
     this.committer = committer;
     this.gate = gate;
+  }
+
+  /** Which inline blobs need no look at their record when they are read. */
+  LatelyUsed lately() {
+    return lately;
   }
 
   int epoch() {

@@ -165,6 +165,17 @@ final class RocksBlobStoreTest extends BlobStoreContract {
   }
 
   @Test
+  void aBlobThatWasReadBeforeIsGoneWhenItWasDeleted() throws Exception {
+    Digest kept = store.put(SCOPE, random(1_000, 7));
+    Digest deleted = store.put(SCOPE, random(2_000, 8));
+    List<Digest> both = List.of(kept, deleted);
+    assertEquals(2, store.readAll(SCOPE, both).size());
+    store.delete(SCOPE, deleted);
+    assertThrows(BlobNotFoundException.class, () -> store.readAll(SCOPE, both));
+    assertArrayEquals(random(1_000, 7), store.readAll(SCOPE, kept));
+  }
+
+  @Test
   void aReaderThatHasABlobOpenFinishesAfterItsDeletion() throws Exception {
     byte[] bytes = random(LARGE, 7);
     Digest digest = store.put(SCOPE, bytes);
