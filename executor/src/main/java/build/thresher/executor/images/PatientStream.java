@@ -1,12 +1,12 @@
 package build.thresher.executor.images;
 
-import java.io.FilterInputStream;
+import build.thresher.cas.api.BulkFilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Duration;
 
 /** Gives up when nothing comes for a while: the HTTP client would wait for ever. One reader. */
-final class PatientStream extends FilterInputStream {
+final class PatientStream extends BulkFilterInputStream {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private final String what;
@@ -33,12 +33,6 @@ final class PatientStream extends FilterInputStream {
     } catch (IOException e) {
       gaveUp = true;
     }
-  }
-
-  @Override
-  public int read() throws IOException {
-    byte[] one = new byte[1];
-    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
   }
 
   @Override

@@ -1,7 +1,7 @@
 package build.thresher.executor.images;
 
+import build.thresher.cas.api.BulkFilterInputStream;
 import build.thresher.cas.api.Digest;
-import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -12,7 +12,7 @@ import java.util.HexFormat;
  * A blob as it is read from where nobody is trusted. What is read is right only when {@link
  * #verify} has returned; never more is read than the blob is long. Used by one thread.
  */
-final class VerifiedStream extends FilterInputStream {
+final class VerifiedStream extends BulkFilterInputStream {
   private final Digest expected;
   private final MessageDigest hash = Digest.sha256();
   private long count;
@@ -20,12 +20,6 @@ final class VerifiedStream extends FilterInputStream {
   VerifiedStream(InputStream in, Digest expected) {
     super(in);
     this.expected = expected;
-  }
-
-  @Override
-  public int read() throws IOException {
-    byte[] one = new byte[1];
-    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
   }
 
   @Override

@@ -1,6 +1,6 @@
 package build.thresher.cas.client;
 
-import java.io.FilterInputStream;
+import build.thresher.cas.api.BulkFilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 
@@ -8,7 +8,7 @@ import java.io.InputStream;
  * Stands below a reader of tar that keeps names in memory, however long they say that they are:
  * between two entries no more than a limit is read. Used by one thread.
  */
-public final class HeaderLimit extends FilterInputStream {
+public final class HeaderLimit extends BulkFilterInputStream {
   /** Padding, and the names that did not fit into a header. */
   private static final long MAX_BYTES = 1 << 20;
 
@@ -30,12 +30,6 @@ public final class HeaderLimit extends FilterInputStream {
     T entry = header.read();
     left = Long.MAX_VALUE;
     return entry;
-  }
-
-  @Override
-  public int read() throws IOException {
-    byte[] one = new byte[1];
-    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
   }
 
   @Override

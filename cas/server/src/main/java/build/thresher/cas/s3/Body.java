@@ -1,9 +1,9 @@
 package build.thresher.cas.s3;
 
+import build.thresher.cas.api.BulkFilterInputStream;
 import build.thresher.cas.api.Digest;
 import io.helidon.http.HeaderNames;
 import io.helidon.webserver.http.ServerRequest;
-import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.security.MessageDigest;
@@ -51,7 +51,7 @@ record Body(InputStream stream, long length) {
   }
 
   /** Compares at the end, before a reader that asks for one more byte learns that it is over. */
-  private static final class Checked extends FilterInputStream {
+  private static final class Checked extends BulkFilterInputStream {
     private final MessageDigest sha256 = Digest.sha256();
     private final String expected;
     private boolean compared;
@@ -62,14 +62,8 @@ record Body(InputStream stream, long length) {
     }
 
     @Override
-    public int read() throws IOException {
-      byte[] one = new byte[1];
-      return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
-    }
-
-    @Override
     public int read(byte[] buffer, int offset, int length) throws IOException {
-      int n = super.read(buffer, offset, length);
+      int n = in.read(buffer, offset, length);
       if (n > 0) {
         sha256.update(buffer, offset, n);
       } else if (n < 0 && !compared) {
