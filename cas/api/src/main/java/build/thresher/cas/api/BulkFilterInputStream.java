@@ -4,9 +4,7 @@ import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 
-/**
- * Another stream, seen through something that is made to be read in bulk: a byte is a bulk of one.
- */
+/** A {@link BulkInputStream} that another stream is seen through. */
 public abstract class BulkFilterInputStream extends FilterInputStream {
   protected BulkFilterInputStream(InputStream in) {
     super(in);
@@ -14,8 +12,7 @@ public abstract class BulkFilterInputStream extends FilterInputStream {
 
   @Override
   public final int read() throws IOException {
-    byte[] one = new byte[1];
-    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+    return BulkInputStream.readOne(this);
   }
 
   @Override

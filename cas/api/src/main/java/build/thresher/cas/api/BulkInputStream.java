@@ -7,8 +7,12 @@ import java.io.InputStream;
 public abstract class BulkInputStream extends InputStream {
   @Override
   public final int read() throws IOException {
+    return readOne(this);
+  }
+
+  static int readOne(InputStream bulk) throws IOException {
     byte[] one = new byte[1];
-    return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+    return bulk.read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
   }
 
   @Override
