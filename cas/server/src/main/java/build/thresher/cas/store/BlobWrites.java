@@ -213,7 +213,9 @@ final class BlobWrites {
           });
     }
     for (Blob blob : blobs) {
-      lastUse.lately().add(blob.digest(), epoch);
+      if (blob.digest().sizeBytes() < largeBlobBytes) {
+        lastUse.lately().add(blob.digest(), epoch);
+      }
     }
   }
 }

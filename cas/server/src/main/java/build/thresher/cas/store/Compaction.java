@@ -30,8 +30,6 @@ final class Compaction implements AutoCloseable {
   private final AtomicLong deadBytes = new AtomicLong();
   private final AtomicBoolean running = new AtomicBoolean();
 
-  private boolean countedEarlierLives;
-
   Compaction(Database database) {
     this.database = database;
   }
@@ -52,10 +50,6 @@ final class Compaction implements AutoCloseable {
    * @param urgent the file system is short of room, so that any gain is worth it
    */
   void startIfWorthIt(boolean urgent) throws RocksDBException {
-    if (!countedEarlierLives) {
-      deadBytes.addAndGet(database.deadValueBytes());
-      countedEarlierLives = true;
-    }
     long dead = deadBytes.get();
     long worth = urgent ? 1 : Math.max(LEAST_BYTES, database.valueBytes() / 4);
     if (dead >= worth && !running.getAndSet(true)) {

@@ -120,8 +120,12 @@ final class Database implements AutoCloseable {
   /**
    * Of values that were deleted and that compactions have met since, but whose room is not free.
    */
-  long deadValueBytes() throws RocksDBException {
-    return db.getLongProperty(values, "rocksdb.live-blob-file-garbage-size");
+  long deadValueBytes() throws IOException {
+    try {
+      return db.getLongProperty(values, "rocksdb.live-blob-file-garbage-size");
+    } catch (RocksDBException e) {
+      throw new IOException("the size of deleted values cannot be asked for", e);
+    }
   }
 
   /** Of the values on disk, dead ones included. */

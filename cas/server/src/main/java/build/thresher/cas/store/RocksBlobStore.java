@@ -145,6 +145,7 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
       if (!directory.wasClosedCleanly()) {
         store.removeOrphans(files);
       }
+      store.compaction.freed(database.deadValueBytes()); // in earlier lives
       store.eviction.start();
       store.scrubber.start();
       opened = true;
