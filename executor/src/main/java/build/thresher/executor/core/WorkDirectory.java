@@ -24,7 +24,9 @@ import java.util.stream.Stream;
  * its builds. Thread-safe.
  */
 final class WorkDirectory implements Closeable {
-  private static final List<String> OF_LEASES = List.of("builds", "actions");
+  private static final String BUILDS = "builds";
+  private static final String ACTIONS = "actions";
+  private static final List<String> OF_LEASES = List.of(BUILDS, ACTIONS);
 
   private final Path root;
   private final Path own;
@@ -56,8 +58,8 @@ final class WorkDirectory implements Closeable {
               + root
               + "; give each executor a name of its own");
     }
+    clear(own);
     for (String kind : OF_LEASES) {
-      clear(own.resolve(kind));
       FileTrees.createReadable(own.resolve(kind));
     }
     return new WorkDirectory(root, own, lockFile, dead);
@@ -75,9 +77,7 @@ final class WorkDirectory implements Closeable {
           Optional<Closeable> lock = lockFile.tryExclusive(0);
           if (lock.isPresent()) {
             try (Closeable held = lock.get()) {
-              for (String kind : OF_LEASES) {
-                clear(executor.resolve(kind));
-              }
+              clear(executor);
               dead.add(String.valueOf(executor.getFileName()));
             }
           }
@@ -87,19 +87,26 @@ final class WorkDirectory implements Closeable {
     return dead;
   }
 
-  private static void clear(Path leases) throws IOException {
-    killOrphans(leases);
+  /** Of what an earlier executor left of its leases. */
+  private static void clear(Path executor) throws IOException {
+    killOrphans(executor);
     // What an executor that was killed had mounted is still there.
-    new Kernel().detachBelow(leases);
-    FileTrees.delete(leases);
+    new Kernel().detachBelow(executor);
+    deleteLeases(executor);
+  }
+
+  private static void deleteLeases(Path executor) throws IOException {
+    for (String kind : OF_LEASES) {
+      FileTrees.delete(executor.resolve(kind));
+    }
   }
 
   /**
    * A sandbox dies with its executor, unless that is killed in the moment in which the sandbox is
    * being made. It is known by its command line, which names the lease's directory.
    */
-  private static void killOrphans(Path leases) {
-    String below = leases + "/";
+  private static void killOrphans(Path executor) {
+    String below = executor + "/";
     ProcessHandle.allProcesses()
         .filter(process -> isSandbox(process) && commandLine(process).contains(below))
         .forEach(
@@ -144,13 +151,13 @@ final class WorkDirectory implements Closeable {
 
   /** A directory for one build, to be given back. */
   Path newBuild() throws IOException {
-    return FileTrees.createReadable(next("builds"));
+    return FileTrees.createReadable(next(BUILDS));
   }
 
   /** A directory for one action, to be given back. */
   Path newAction() throws IOException {
     Path again = spare.poll();
-    return again == null ? FileTrees.createReadable(next("actions")) : again;
+    return again == null ? FileTrees.createReadable(next(ACTIONS)) : again;
   }
 
   private Path next(String kind) {
@@ -194,9 +201,7 @@ final class WorkDirectory implements Closeable {
 
   @Override
   public void close() throws IOException {
-    for (String kind : OF_LEASES) {
-      FileTrees.delete(own.resolve(kind));
-    }
+    deleteLeases(own);
     FileTrees.delete(own.resolve("etc"));
     lockFile.close();
   }
