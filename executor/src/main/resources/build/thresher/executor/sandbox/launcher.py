@@ -185,12 +185,13 @@ class Start:
         through = [door for door in self.doors if door.endswith(b"/tasks")]
         elsewhere = False
         try:
-            for door in through:
-                write(door, b"0")
+            # Before the doors: what is kept for the next command is not charged to this one.
             elsewhere = networks.enter(self.network)
             if elsewhere:
                 # Only here: whatever goes wrong, a command that asks for no network is not in that of the host.
                 self.command.insert(self.command.index(b"--unshare-all") + 1, b"--share-net")
+            for door in through:
+                write(door, b"0")
             if self.uid >= 0:
                 os.setresgid(self.uid, self.uid, 0)
                 os.setresuid(self.uid, self.uid, 0)
