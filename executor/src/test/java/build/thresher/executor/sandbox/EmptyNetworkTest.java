@@ -8,7 +8,6 @@ import build.thresher.executor.inputs.FileTrees;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -22,8 +21,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Commands without network: one may have the network of an earlier one that never used it. */
 final class EmptyNetworkTest {
-  private static final Limits WIDE = new Limits(Duration.ofMinutes(1), 0, 500, 1L << 30, 100_000);
-
   private static final String WHICH = "readlink /proc/self/ns/net";
 
   /** A server and its client, on a port that is not reused while the kernel waits for packets. */
@@ -55,8 +52,7 @@ final class EmptyNetworkTest {
   void prepare() throws Exception {
     assumeTrue(TestSandbox.ROOT, "an ordinary user may not make networks for others");
     sandbox = TestSandbox.open(temporary);
-    own = FileTrees.createReadable(temporary.resolve("own"));
-    Files.setAttribute(own, "unix:uid", TestSandbox.USER);
+    own = TestSandbox.writable(temporary.resolve("own"));
   }
 
   @AfterEach
@@ -76,7 +72,7 @@ final class EmptyNetworkTest {
             Map.of("PATH", "/usr/bin:/bin"),
             "/tmp",
             List.of("/bin/sh", "-c", script),
-            WIDE,
+            TestSandbox.WIDE,
             own,
             TestSandbox.USER,
             Optional.empty(),

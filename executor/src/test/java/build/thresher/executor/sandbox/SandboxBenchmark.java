@@ -4,9 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import build.thresher.executor.inputs.FileTrees;
 import java.io.File;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -69,11 +67,7 @@ final class SandboxBenchmark {
   }
 
   private Path directory() throws Exception {
-    Path directory = FileTrees.createReadable(temporary.resolve("run-" + ++runs));
-    if (TestSandbox.ROOT) {
-      Files.setAttribute(directory, "unix:uid", TestSandbox.USER);
-    }
-    return directory;
+    return TestSandbox.writable(temporary.resolve("run-" + ++runs));
   }
 
   private long bare(List<String> command) throws Exception {
@@ -104,7 +98,7 @@ final class SandboxBenchmark {
             Map.of("PATH", "/usr/bin:/bin"),
             "/tmp",
             command,
-            new Limits(Duration.ofMinutes(1), 0, 500, 1L << 30, 100_000),
+            TestSandbox.WIDE,
             directory,
             TestSandbox.USER);
     long start = System.nanoTime();

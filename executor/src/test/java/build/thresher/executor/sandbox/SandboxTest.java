@@ -1,5 +1,6 @@
 package build.thresher.executor.sandbox;
 
+import static build.thresher.executor.sandbox.TestSandbox.WIDE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -25,8 +26,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a command in a real sandbox can and cannot do. */
 final class SandboxTest {
-  private static final Limits WIDE = new Limits(Duration.ofMinutes(1), 0, 500, 1L << 30, 100_000);
-
   private final Path temporary;
   private final StringBuilder output = new StringBuilder();
   private Sandbox sandbox;
@@ -42,10 +41,7 @@ final class SandboxTest {
     sandbox = TestSandbox.open(temporary);
     shared = FileTrees.createReadable(temporary.resolve("shared"));
     Files.writeString(shared.resolve("file"), "as it was");
-    own = FileTrees.createReadable(temporary.resolve("own"));
-    if (TestSandbox.ROOT) {
-      Files.setAttribute(own, "unix:uid", TestSandbox.USER);
-    }
+    own = TestSandbox.writable(temporary.resolve("own"));
   }
 
   @AfterEach

@@ -2,10 +2,12 @@ package build.thresher.executor.sandbox;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import build.thresher.executor.inputs.FileTrees;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.List;
 
 /** A real sandbox as an executor of this user has it. */
@@ -14,6 +16,8 @@ final class TestSandbox {
 
   /** For commands, where this is root. */
   static final int USER = 64100;
+
+  static final Limits WIDE = new Limits(Duration.ofMinutes(1), 0, 500, 1L << 30, 100_000);
 
   private TestSandbox() {}
 
@@ -32,5 +36,14 @@ final class TestSandbox {
         ControlGroups.prepare("sandbox-test-" + ProcessHandle.current().pid()),
         "/usr/bin/python3",
         System::nanoTime);
+  }
+
+  /** A new directory that commands may write to. */
+  static Path writable(Path path) throws IOException {
+    Path directory = FileTrees.createReadable(path);
+    if (ROOT) {
+      Files.setAttribute(directory, "unix:uid", USER);
+    }
+    return directory;
   }
 }
