@@ -46,53 +46,45 @@ final class LoadCommandTest {
     return printed.toString(StandardCharsets.UTF_8);
   }
 
-  @Test
-  void bothServersAreMeasuredInTheRowsAskedFor() throws Exception {
+  /** Two servers, named first and second. */
+  private String loadBoth(String... options) throws Exception {
     try (FarmServer a = server("a");
         FarmServer b = server("b")) {
-      String table =
-          load(
-              "load",
-              "first=" + a.grpcTarget(),
-              "second=" + b.grpcTarget(),
-              "--rounds=1",
-              "--rows=small blobs|FindMissing|zstd");
-      for (String row :
-          List.of(
-              "small blobs, batch upload",
-              "small blobs, batch read",
-              "FindMissing of 10,000 digests, half there",
-              "64 MiB ByteStream write, zstd",
-              "64 MiB ByteStream read, zstd")) {
-        Matcher line =
-            Pattern.compile(
-                    "^" + row + " +\\S+ +([0-9.,]+) +([0-9.,]+) +([0-9.]+)$", Pattern.MULTILINE)
-                .matcher(table);
-        assertTrue(line.find(), row + " in\n" + table);
-        double first = Double.parseDouble(line.group(1).replace(",", ""));
-        double second = Double.parseDouble(line.group(2).replace(",", ""));
-        assertEquals(
-            first / second, Double.parseDouble(line.group(3)), 0.1 * first / second, table);
-      }
+      List<String> servers = List.of("first=" + a.grpcTarget(), "second=" + b.grpcTarget());
+      return load(
+          Stream.of(List.of("load"), servers, List.of(options))
+              .flatMap(List::stream)
+              .toArray(String[]::new));
+    }
+  }
+
+  @Test
+  void bothServersAreMeasuredInTheRowsAskedFor() throws Exception {
+    String table = loadBoth("--rounds=1", "--rows=small blobs|FindMissing|zstd");
+    for (String row :
+        List.of(
+            "small blobs, batch upload",
+            "small blobs, batch read",
+            "FindMissing of 10,000 digests, half there",
+            "64 MiB ByteStream write, zstd",
+            "64 MiB ByteStream read, zstd")) {
+      Matcher line =
+          Pattern.compile(
+                  "^" + row + " +\\S+ +([0-9.,]+) +([0-9.,]+) +([0-9.]+)$", Pattern.MULTILINE)
+              .matcher(table);
+      assertTrue(line.find(), row + " in\n" + table);
+      double first = Double.parseDouble(line.group(1).replace(",", ""));
+      double second = Double.parseDouble(line.group(2).replace(",", ""));
+      assertEquals(first / second, Double.parseDouble(line.group(3)), 0.1 * first / second, table);
     }
   }
 
   @Test
   void roundsThatWarmAreDoneAtEveryServerAndDoNotCount() throws Exception {
-    try (FarmServer a = server("a");
-        FarmServer b = server("b")) {
-      String table =
-          load(
-              "load",
-              "first=" + a.grpcTarget(),
-              "second=" + b.grpcTarget(),
-              "--warm=2",
-              "--rounds=0",
-              "--rows=ByteStream write$");
-      assertTrue(table.matches("(?s).*64 MiB ByteStream write +MB/s +- +-.*"), table);
-      assertEquals(2, largeFiles("a"));
-      assertEquals(2, largeFiles("b"));
-    }
+    String table = loadBoth("--warm=2", "--rounds=0", "--rows=ByteStream write$");
+    assertTrue(table.matches("(?s).*64 MiB ByteStream write +MB/s +- +-.*"), table);
+    assertEquals(2, largeFiles("a"));
+    assertEquals(2, largeFiles("b"));
   }
 
   private long largeFiles(String name) throws Exception {
