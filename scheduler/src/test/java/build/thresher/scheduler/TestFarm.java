@@ -83,7 +83,8 @@ final class TestFarm implements AutoCloseable {
         d.maxAttempts(),
         d.failureTtl(),
         d.maxTasksPerClient(),
-        d.maxTasks());
+        d.maxTasks(),
+        d.plainInstances());
   }
 
   void start() throws IOException {

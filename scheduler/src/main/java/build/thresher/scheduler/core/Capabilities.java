@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
 /**
  * What an executor says that it is and has, and whether that is enough for a task.
  *
+ * @param sandbox what commands run in; {@link #PLAIN} for nothing, as the executor's user
  * @param properties what actions may ask for
  * @param features of the processor; empty when they are not known
  */
@@ -29,6 +30,9 @@ public record Capabilities(
     ImmutableSet<PlatformProperty> properties,
     ImmutableSet<String> features) {
 
+  /** The sandbox of executors that have none. */
+  public static final String PLAIN = "plain";
+
   /** The properties are kept as everybody should have written them. */
   public Capabilities {
     properties =
@@ -42,6 +46,10 @@ public record Capabilities(
    * @param fingerprint of what the external really is; empty when it was not measured
    */
   public record Offer(String name, String version, String path, String fingerprint) {}
+
+  boolean isPlain() {
+    return sandbox.equals(PLAIN);
+  }
 
   /** Where a task with these requirements would run here. */
   Environment environmentFor(Requirements requirements) {
@@ -88,6 +96,9 @@ public record Capabilities(
   }
 
   private Optional<String> lacksFor(SpackRequirements needed) {
+    if (isPlain()) {
+      return Optional.of("it has no sandbox, and packages are built in one");
+    }
     if (!platform.equals(needed.platform())) {
       return Optional.of("the platform is " + platform + ", not " + needed.platform());
     }

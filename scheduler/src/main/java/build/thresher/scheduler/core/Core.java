@@ -26,7 +26,7 @@ public final class Core {
   private Core(CoreOptions options, LiveState live, Now now) {
     this.epoch = live.epoch();
     TaskGraph graph = new TaskGraph(live.durations());
-    ReadyQueue ready = new ReadyQueue();
+    ReadyQueue ready = new ReadyQueue(options.plainInstances());
     ExecutorPool pool = new ExecutorPool();
     Executions executions = new Executions(ready);
     this.life = new Lifecycle(graph, ready, executions);

@@ -1,5 +1,6 @@
 package build.thresher.scheduler.core;
 
+import com.google.common.collect.ImmutableSet;
 import java.time.Duration;
 
 /**
@@ -14,6 +15,7 @@ import java.time.Duration;
  * @param maxTasksPerClient tasks of one user, of all his invocations, that are not done
  * @param maxTasks tasks of all users that are not done: where clients name themselves, one can have
  *     many names
+ * @param plainInstances those whose actions may run on executors that have no sandbox
  */
 public record CoreOptions(
     Duration leaseTerm,
@@ -22,7 +24,8 @@ public record CoreOptions(
     int maxAttempts,
     Duration failureTtl,
     int maxTasksPerClient,
-    int maxTasks) {
+    int maxTasks,
+    ImmutableSet<String> plainInstances) {
 
   public static final CoreOptions DEFAULTS =
       new CoreOptions(
@@ -32,5 +35,6 @@ public record CoreOptions(
           3,
           Duration.ofDays(7),
           200_000,
-          1_000_000);
+          1_000_000,
+          ImmutableSet.of());
 }

@@ -1,6 +1,7 @@
 package build.thresher.scheduler.core;
 
 import build.thresher.scheduler.core.Backlog.Entry;
+import com.google.common.collect.ImmutableSet;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -22,11 +23,19 @@ import org.jspecify.annotations.Nullable;
  * one look.
  */
 final class ReadyQueue {
+  private final ImmutableSet<String> plainInstances;
   private final Share all = Share.ofAll();
   private final Map<RequirementClass.Needs, RequirementClass> classes = new LinkedHashMap<>();
   private final Map<Task, List<Entry>> entries = new HashMap<>();
   private long turns;
   private long additions;
+
+  /**
+   * @param plainInstances as in {@link CoreOptions}
+   */
+  ReadyQueue(ImmutableSet<String> plainInstances) {
+    this.plainInstances = plainInstances;
+  }
 
   /** Whose turn it is, and for what. */
   record Turn(Task task, String client) {}
@@ -52,8 +61,7 @@ final class ReadyQueue {
   void add(Task task) {
     remove(task);
     additions++;
-    RequirementClass requirements =
-        classes.computeIfAbsent(RequirementClass.Needs.of(task), RequirementClass::new);
+    RequirementClass requirements = classes.computeIfAbsent(needs(task), RequirementClass::new);
     requirements.tasks.add(task);
     Map<String, Wish> wishes = new LinkedHashMap<>();
     for (Hold hold : task.holds.values()) {
@@ -78,6 +86,13 @@ final class ReadyQueue {
           added.add(entry);
         });
     entries.put(task, added);
+  }
+
+  private RequirementClass.Needs needs(Task task) {
+    return new RequirementClass.Needs(
+        task.definition.requirements(),
+        task.memoryLimitBytes,
+        !plainInstances.contains(task.key().instance()));
   }
 
   /** How much a client wants a task: as its most urgent request does, and since its oldest. */

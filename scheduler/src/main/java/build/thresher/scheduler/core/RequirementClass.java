@@ -28,12 +28,9 @@ final class RequirementClass {
    * What makes a class.
    *
    * @param memoryBytes what was not enough at an earlier attempt, and more; 0 at first
+   * @param sandbox whether the instance wants one for what it runs
    */
-  record Needs(Requirements requirements, long memoryBytes) {
-    static Needs of(Task task) {
-      return new Needs(task.definition.requirements(), task.memoryLimitBytes);
-    }
-  }
+  record Needs(Requirements requirements, long memoryBytes, boolean sandbox) {}
 
   RequirementClass(Needs needs) {
     this.needs = needs;
@@ -53,6 +50,9 @@ final class RequirementClass {
               + " of memory, and "
               + mebibytes(needs.memoryBytes())
               + " are wanted after an attempt that had too little");
+    }
+    if (needs.sandbox() && member.capabilities.isPlain()) {
+      return Optional.of("it has no sandbox, and the instance wants one");
     }
     return member.capabilities.lacksFor(needs.requirements());
   }

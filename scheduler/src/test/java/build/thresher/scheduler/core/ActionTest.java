@@ -18,21 +18,23 @@ class ActionTest {
   private final CoreDriver d = new CoreDriver();
 
   private void register(PlatformProperty... offered) {
+    d.register("e", offering(CoreDriver.LINUX.sandbox(), offered));
+  }
+
+  private static Capabilities offering(String sandbox, PlatformProperty... offered) {
     Capabilities linux = CoreDriver.LINUX;
-    Capabilities capabilities =
-        new Capabilities(
-            linux.platform(),
-            linux.operatingSystem(),
-            linux.target(),
-            linux.compatibleTargets(),
-            linux.externals(),
-            linux.labels(),
-            linux.sandbox(),
-            linux.memoryBytes(),
-            linux.cpus(),
-            ImmutableSet.copyOf(offered),
-            ImmutableSet.of());
-    d.apply(new Event.Register(CoreDriver.executor("e"), 64, capabilities, ImmutableList.of()));
+    return new Capabilities(
+        linux.platform(),
+        linux.operatingSystem(),
+        linux.target(),
+        linux.compatibleTargets(),
+        linux.externals(),
+        linux.labels(),
+        sandbox,
+        linux.memoryBytes(),
+        linux.cpus(),
+        ImmutableSet.copyOf(offered),
+        ImmutableSet.of());
   }
 
   private Effect.Grant lease() {
@@ -154,5 +156,37 @@ class ActionTest {
         Objects.requireNonNull(d.snapshot("r", wanted.key().hash()).ending().failure());
     assertEquals(FailureClass.UNSCHEDULABLE, failure.failureClass());
     assertTrue(failure.message().contains("osfamily=windows, but linux"), () -> failure.message());
+  }
+
+  @Test
+  void withoutASandboxOnlyActionsOfInstancesThatAllowItRun() {
+    Definition wanted = action("a", false);
+    d.register("e", offering(Capabilities.PLAIN));
+    d.submit("r", "alice", wanted);
+    assertNull(d.lease("e"));
+    Failure refused =
+        Objects.requireNonNull(d.snapshot("r", wanted.key().hash()).ending().failure());
+    assertEquals(FailureClass.UNSCHEDULABLE, refused.failureClass());
+    assertTrue(refused.message().contains("e: it has no sandbox"), refused.message());
+
+    CoreDriver allowing = new CoreDriver(allowing(wanted.key().instance()));
+    allowing.register("e", offering(Capabilities.PLAIN));
+    allowing.submit("r", "alice", wanted);
+    assertNotNull(allowing.lease("e"));
+    allowing.submit("s", "alice", CoreDriver.task("b", "r"));
+    assertNull(allowing.lease("e"), "packages want a sandbox whatever the instance");
+  }
+
+  private static CoreOptions allowing(String instance) {
+    CoreOptions d = CoreOptions.DEFAULTS;
+    return new CoreOptions(
+        d.leaseTerm(),
+        d.executorTimeout(),
+        d.schedulingGrace(),
+        d.maxAttempts(),
+        d.failureTtl(),
+        d.maxTasksPerClient(),
+        d.maxTasks(),
+        ImmutableSet.of(instance));
   }
 }

@@ -24,7 +24,8 @@ class LimitsTest {
         all.maxAttempts(),
         all.failureTtl(),
         tasksPerClient,
-        tasks);
+        tasks,
+        all.plainInstances());
   }
 
   private Reply ask(String request, String client, int tasks) {
