@@ -79,7 +79,8 @@ final class FarmExecutor implements AutoCloseable {
                     config.get(Key.EXECUTOR_NETWORK))
                 .withImages(
                     new ImageOptions(
-                        config.get(Key.EXECUTOR_REGISTRIES), config.get(Key.EXECUTOR_IMAGE_CACHE))))
+                        config.get(Key.EXECUTOR_REGISTRIES), config.get(Key.EXECUTOR_IMAGE_CACHE)))
+                .withPlain(config.get(Key.EXECUTOR_SANDBOX).equals("plain")))
         .build();
   }
 

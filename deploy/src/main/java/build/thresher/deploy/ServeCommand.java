@@ -9,6 +9,8 @@ import java.io.PrintWriter;
 import java.util.concurrent.Callable;
 import java.util.logging.Level;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -21,6 +23,8 @@ import picocli.CommandLine.Spec;
     description =
         "Run a farm: scheduler, store, Spack mirror and, unless told not to, an executor.")
 final class ServeCommand implements Callable<Integer> {
+  private static final Logger log = LoggerFactory.getLogger(ServeCommand.class);
+
   @Mixin private final ConfigOptions options = new ConfigOptions();
 
   @Option(
@@ -57,6 +61,14 @@ final class ServeCommand implements Callable<Integer> {
       throws ConfigException, IOException {
     if (noExecutor || !config.get(Key.EXECUTOR_LOCAL)) {
       return null;
+    }
+    if (config.get(Key.EXECUTOR_SANDBOX).equals("plain")
+        && config.get(Key.ACTIONS_PLAIN).isEmpty()) {
+      log.warn(
+          "the executor of this process has no sandbox ({}: plain) and gets no work, for {} names no"
+              + " instance that allows that",
+          Key.EXECUTOR_SANDBOX.name(),
+          Key.ACTIONS_PLAIN.name());
     }
     String token = config.get(Key.OPEN) ? null : Tokens.read(config.get(Key.TOKEN_FILE));
     return FarmExecutor.start(config, farm.localChannel(token));

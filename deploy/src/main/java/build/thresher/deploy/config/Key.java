@@ -151,6 +151,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           "[]",
           "Platform properties that actions of an instance have where they do not name them, as INSTANCE:NAME=VALUE, for"
               + " clients that cannot send them: [buildstream:chrootIntoInputRoot=true].");
+  public static final Key<List<String>> ACTIONS_PLAIN =
+      key(
+          "actions.plain",
+          ValueType.LIST,
+          "[]",
+          "Instances whose actions may run on executors that have no sandbox (executor.sandbox: plain). Whoever asks for"
+              + " actions there can do what the executor's user can.");
   public static final Key<String> INSTALL_ROOT =
       key(
           "install_tree.root",
@@ -275,6 +282,13 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.INTEGER,
           "0",
           "Builds at a time. 0: one for every two processors, at least one.");
+  public static final Key<String> EXECUTOR_SANDBOX =
+      key(
+          "executor.sandbox",
+          ValueType.oneOf("bubblewrap", "plain"),
+          "bubblewrap",
+          "plain: no sandbox, for machines that make no namespaces. The executor then runs actions of the instances in"
+              + " actions.plain, as its own user or, where it is root, as another one, and builds no Spack packages.");
   public static final Key<Path> EXECUTOR_WORK =
       key(
           "executor.work",
@@ -388,6 +402,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           CLIENT_RESULTS,
           INSTANCES,
           ACTION_PROPERTIES,
+          ACTIONS_PLAIN,
           MIRROR_PUSHED,
           MIRROR_TRUSTED_KEYS,
           MIRROR_UNSIGNED,
@@ -415,6 +430,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           EXECUTOR_LOCAL,
           EXECUTOR_NAME,
           EXECUTOR_SLOTS,
+          EXECUTOR_SANDBOX,
           EXECUTOR_WORK,
           EXECUTOR_PREFIX_LIMIT,
           EXECUTOR_TREE_LIMIT,

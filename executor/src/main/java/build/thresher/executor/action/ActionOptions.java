@@ -18,6 +18,8 @@ import java.util.List;
  * @param network whether actions that ask for network get it
  * @param inlineBytes outputs on the screen up to this size are kept in the result itself
  * @param images which container images there may be
+ * @param plain whether actions run without a sandbox, see {@link
+ *     build.thresher.executor.sandbox.Plain}
  */
 public record ActionOptions(
     List<Platform.Property> properties,
@@ -29,7 +31,8 @@ public record ActionOptions(
     long files,
     boolean network,
     int inlineBytes,
-    ImageOptions images) {
+    ImageOptions images,
+    boolean plain) {
   public ActionOptions {
     properties = List.copyOf(properties);
   }
@@ -46,7 +49,8 @@ public record ActionOptions(
         5_000_000,
         false,
         4096,
-        ImageOptions.none());
+        ImageOptions.none(),
+        false);
   }
 
   /** The same with these offers, so much room for inputs, and network or not. */
@@ -61,7 +65,8 @@ public record ActionOptions(
         files,
         allowed,
         inlineBytes,
-        images);
+        images,
+        plain);
   }
 
   /** The same with these images. */
@@ -76,6 +81,23 @@ public record ActionOptions(
         files,
         network,
         inlineBytes,
-        allowed);
+        allowed,
+        plain);
+  }
+
+  /** The same with a sandbox or without. */
+  public ActionOptions withPlain(boolean without) {
+    return new ActionOptions(
+        properties,
+        cacheBytes,
+        timeout,
+        memoryBytes,
+        processes,
+        diskBytes,
+        files,
+        network,
+        inlineBytes,
+        images,
+        without);
   }
 }

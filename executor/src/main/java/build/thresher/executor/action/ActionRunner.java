@@ -44,15 +44,19 @@ public final class ActionRunner implements Closeable {
       InstantSource clock)
       throws IOException {
     FileTrees.createReadable(directory);
+    // Without a sandbox, what is shared must not be the actions' own: they could open it.
+    Owner cached = options.plain() ? new Owner(-1) : owner;
     ContentCache cache =
         new ContentCache(
-            directory.resolve("files"), options.cacheBytes(), new FileFetcher(store, owner));
+            directory.resolve("files"), options.cacheBytes(), new FileFetcher(store, cached));
     UntouchedDirectories directories = new UntouchedDirectories(owner, clock);
-    InputRoots roots = roots(directory, cache, owner, directories);
+    InputRoots roots = roots(directory, cache, owner, directories, options);
     log.info(
         "actions: {}; network {}",
         roots.describe(),
-        options.network() ? "for those that ask for it" : "for none");
+        options.plain()
+            ? "for all, and no sandbox"
+            : options.network() ? "for those that ask for it" : "for none");
     return new ActionRunner(
         new ActionExecution.Surroundings(
             worker,
@@ -74,8 +78,16 @@ public final class ActionRunner implements Closeable {
   }
 
   private static InputRoots roots(
-      Path directory, ContentCache cache, Owner owner, UntouchedDirectories directories)
+      Path directory,
+      ContentCache cache,
+      Owner owner,
+      UntouchedDirectories directories,
+      ActionOptions options)
       throws IOException {
+    if (options.plain()) {
+      return new CopiedRoots(
+          cache, owner, directories, directory, "without a sandbox nothing is shared");
+    }
     if (owner.uid() < 0) {
       return new CopiedRoots(
           cache, owner, directories, directory, "overlays need an executor that is root");

@@ -8,16 +8,19 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
- * What the sandbox of one action is like: its root, its directories, its limits.
+ * What the sandbox of one action is like, or what it gets without one: its root, its directories,
+ * its limits.
  *
  * @param spec for the sandbox
  */
 record ActionSandbox(SandboxSpec spec) {
-  /** Where an action finds its input root, always the same, for outputs may tell of it. */
+  /** Where an action in a sandbox finds its input root, always the same: outputs may tell of it. */
   static final String ROOT = "/thresher/action";
 
   /** The property by which actions ask for a container image as their root. */
@@ -55,6 +58,9 @@ record ActionSandbox(SandboxSpec spec) {
         OutputPaths.createDirectories(root, output.place().substring(0, slash), owner);
       }
     }
+    if (options.plain()) {
+      return plain(task, command, root, temporary, slot, owner, options);
+    }
     boolean chroot = task.properties().isOn("chrootIntoInputRoot", "chroot-into-input-root");
     if (chroot && image.isPresent()) {
       throw new RefusedActionException(
@@ -69,9 +75,6 @@ record ActionSandbox(SandboxSpec spec) {
     }
     binds.add(Bind.writable(temporary, "/tmp"));
     String working = command.workingDirectory();
-    Duration wall = task.timeout().filter(asked -> asked.isPositive()).orElse(options.timeout());
-    Resources asked = Resources.of(task.properties());
-    long memory = Math.max(task.memoryLimitBytes(), asked.memoryBytes());
     return new ActionSandbox(
         new SandboxSpec(
             slot.name(),
@@ -79,18 +82,54 @@ record ActionSandbox(SandboxSpec spec) {
             command.environment(),
             working.isEmpty() ? (chroot ? "/" : ROOT) : top + "/" + working,
             command.arguments(),
-            new Limits(
-                wall,
-                memory > 0 ? memory : options.memoryBytes(),
-                options.processes(),
-                options.diskBytes(),
-                options.files(),
-                asked.milliCpus()),
+            limits(task, options),
             slot.own(),
             owner.uid(),
             chroot
                 ? Optional.of(Bind.writable(root, "/"))
                 : image.map(unpacked -> Bind.readOnly(unpacked, "/")),
             options.network() && task.properties().isOn(NETWORK)));
+  }
+
+  /** On the host as it is, network included; temporary files still go where they are cleared. */
+  private static ActionSandbox plain(
+      ActionTask task,
+      ActionCommand command,
+      Path root,
+      Path temporary,
+      ActionSlot slot,
+      Owner owner,
+      ActionOptions options)
+      throws RefusedActionException {
+    Map<String, String> environment = new HashMap<>(command.environment());
+    Path working = root.resolve(command.workingDirectory());
+    environment.putIfAbsent("TMPDIR", temporary.toString());
+    environment.put("PWD", working.toString());
+    return new ActionSandbox(
+        new SandboxSpec(
+            slot.name(),
+            List.of(),
+            environment,
+            working.toString(),
+            command.arguments(),
+            limits(task, options),
+            slot.own(),
+            owner.uid(),
+            Optional.empty(),
+            true));
+  }
+
+  private static Limits limits(ActionTask task, ActionOptions options)
+      throws RefusedActionException {
+    Duration wall = task.timeout().filter(asked -> asked.isPositive()).orElse(options.timeout());
+    Resources asked = Resources.of(task.properties());
+    long memory = Math.max(task.memoryLimitBytes(), asked.memoryBytes());
+    return new Limits(
+        wall,
+        memory > 0 ? memory : options.memoryBytes(),
+        options.processes(),
+        options.diskBytes(),
+        options.files(),
+        asked.milliCpus());
   }
 }

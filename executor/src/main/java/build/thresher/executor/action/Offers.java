@@ -25,13 +25,16 @@ public final class Offers {
         };
     offers.add(property("ISA", isa));
     offers.add(property("Arch", isa));
-    offers.add(property("chrootIntoInputRoot", "*"));
-    if (!PlatformProperties.names(options.properties(), ActionSandbox.IMAGE)) {
+    offers.add(property("sandbox", options.plain() ? "plain" : "bubblewrap"));
+    offers.add(property("chrootIntoInputRoot", options.plain() ? "false" : "*"));
+    if (!options.plain() && !PlatformProperties.names(options.properties(), ActionSandbox.IMAGE)) {
       offers.add(property(ActionSandbox.IMAGE, "*"));
     }
     Resources.NAMES.forEach(name -> offers.add(property(name, "*")));
     for (String name : ActionSandbox.NETWORK) {
-      if (options.network()) {
+      if (options.plain()) {
+        PlatformProperties.YES.forEach(value -> offers.add(property(name, value)));
+      } else if (options.network()) {
         offers.add(property(name, "*"));
       } else {
         List.of("off", "false", "none").forEach(value -> offers.add(property(name, value)));

@@ -12,6 +12,10 @@ import java.util.Optional;
  * without regard to case, dashes and underscores. Immutable.
  */
 public final class PlatformProperties {
+  /** What stands for yes, as {@link #normal} writes it. */
+  static final List<String> YES =
+      List.of("true", "1", "yes", "on", "enabled", "standard", "bridge", "host");
+
   private final Map<String, String> values;
 
   private PlatformProperties(Map<String, String> values) {
@@ -45,11 +49,6 @@ public final class PlatformProperties {
 
   /** Whether one of these names is given and says yes. */
   boolean isOn(String... names) {
-    return first(names)
-        .map(
-            value ->
-                List.of("true", "1", "yes", "on", "enabled", "standard", "bridge", "host")
-                    .contains(normal(value)))
-        .orElse(false);
+    return first(names).map(value -> YES.contains(normal(value))).orElse(false);
   }
 }

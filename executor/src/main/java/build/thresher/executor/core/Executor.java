@@ -12,6 +12,7 @@ import build.thresher.executor.sandbox.ControlGroups;
 import build.thresher.executor.sandbox.HostSettings;
 import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.executor.sandbox.Limits;
+import build.thresher.executor.sandbox.Plain;
 import build.thresher.executor.sandbox.Sandbox;
 import build.thresher.executor.sandbox.SandboxResult;
 import build.thresher.executor.sandbox.SandboxSpec;
@@ -84,13 +85,11 @@ public final class Executor implements AutoCloseable {
     }
     ControlGroups groups = ControlGroups.prepare(work.label(options.name()));
     log.info("{}", groups.enforced());
-    Path etc = work.own("etc");
-    HostSettings.write(etc, options.hostPaths());
-    Optional<Path> filter =
-        SeccompFilter.write(work.own("seccomp.bpf"), System.getProperty("os.arch", ""));
     sandbox =
         new Sandbox(
-            new Bubblewrap(etc, options.hostPaths(), users.isPresent(), filter),
+            options.actions().plain()
+                ? new Plain(users.isPresent())
+                : bubblewrap(options, work, users.isPresent()),
             groups,
             options.builds().python(),
             System::nanoTime);
@@ -106,7 +105,8 @@ public final class Executor implements AutoCloseable {
     actions =
         ActionRunner.open(
             options.name(),
-            work.own("inputs"),
+            // Not the same, for its files are not the same user's.
+            work.own(options.actions().plain() ? "inputs-plain" : "inputs"),
             work.shared("images"),
             store,
             sandbox,
@@ -124,6 +124,15 @@ public final class Executor implements AutoCloseable {
             options.logBytes());
   }
 
+  private static Bubblewrap bubblewrap(ExecutorOptions options, WorkDirectory work, boolean root)
+      throws IOException {
+    Path etc = work.own("etc");
+    HostSettings.write(etc, options.hostPaths());
+    Optional<Path> filter =
+        SeccompFilter.write(work.own("seccomp.bpf"), System.getProperty("os.arch", ""));
+    return new Bubblewrap(etc, options.hostPaths(), root, filter);
+  }
+
   /**
    * Checks and measures this machine, then serves the farm until closed. Returns at once; the
    * server need not be there yet.
@@ -134,7 +143,7 @@ public final class Executor implements AutoCloseable {
    */
   public static Executor start(ExecutorOptions options, Channel channel, BlobStore store)
       throws IOException {
-    Host.requireTools(options.builds().python());
+    Host.requireTools(options.builds().python(), options.actions().plain());
     WorkDirectory work = WorkDirectory.open(options.workDir(), options.name());
     Optional<BuildUsers> users = Optional.empty();
     Executor executor;
@@ -156,6 +165,12 @@ public final class Executor implements AutoCloseable {
       executor.close();
       throw e;
     }
+    if (options.actions().plain()) {
+      log.warn(
+          "actions run without a sandbox, as the user {}: they see and may change what that user"
+              + " can, network and other actions included; Spack packages are not built here",
+          users.map(u -> Integer.toString(u.ofActions())).orElse(System.getProperty("user.name")));
+    }
     executor.loop("lease", executor::leaseLoop);
     executor.loop("renew", executor::renewLoop);
     log.info(
@@ -166,22 +181,14 @@ public final class Executor implements AutoCloseable {
     return executor;
   }
 
-  /** Runs nothing, for real: a machine that makes no namespaces is found now, not by a build. */
+  /** Runs nothing, for real: a machine that cannot is found now, not by a build. */
   private void requireSandbox() throws IOException {
     Path directory = work.newBuild();
     StringBuilder output = new StringBuilder();
     try {
       SandboxResult result =
           sandbox.run(
-              new SandboxSpec(
-                  "probe",
-                  List.of(Bind.readOnly(directory, "/tmp")),
-                  Map.of(),
-                  "/",
-                  List.of("/bin/true"),
-                  new Limits(Duration.ofSeconds(30), 0, 100, Long.MAX_VALUE, Long.MAX_VALUE),
-                  directory,
-                  users.map(BuildUsers::ofActions).orElse(-1)),
+              probe(directory),
               (bytes, count) -> output.append(new String(bytes, 0, count, StandardCharsets.UTF_8)),
               new KillSwitch());
       if (result.end() != SandboxResult.End.EXITED || result.exitCode() != 0) {
@@ -193,6 +200,26 @@ public final class Executor implements AutoCloseable {
     } finally {
       FileTrees.delete(directory);
     }
+  }
+
+  private SandboxSpec probe(Path directory) {
+    boolean plain = options.actions().plain();
+    return new SandboxSpec(
+        "probe",
+        plain ? List.of() : List.of(Bind.readOnly(directory, "/tmp")),
+        Map.of(),
+        plain ? directory.toString() : "/",
+        List.of("/bin/true"),
+        new Limits(
+            Duration.ofSeconds(30),
+            0,
+            options.actions().processes(),
+            Long.MAX_VALUE,
+            Long.MAX_VALUE),
+        directory,
+        users.map(BuildUsers::ofActions).orElse(-1),
+        Optional.empty(),
+        plain);
   }
 
   private interface Loop {

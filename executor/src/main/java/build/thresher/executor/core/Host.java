@@ -32,6 +32,9 @@ final class Host {
           new Required("file", "file"),
           new Required("git", "git"));
 
+  /** In {@link Capabilities}, of executors without a sandbox. */
+  private static final String PLAIN = "plain";
+
   /** Spack's cores of today need at least this. */
   private static final int PYTHON_MINOR = 6;
 
@@ -40,11 +43,12 @@ final class Host {
   /**
    * Checks what no build can do without.
    *
+   * @param plain whether there are only actions, without a sandbox
    * @throws HostNotReadyException naming everything that is missing, in one sentence
    */
-  static void requireTools(String python) throws HostNotReadyException {
+  static void requireTools(String python, boolean plain) throws HostNotReadyException {
     List<String> missing = new ArrayList<>();
-    for (Required required : REQUIRED) {
+    for (Required required : plain ? List.<Required>of() : REQUIRED) {
       if (HostCommand.find(required.program()).isEmpty()) {
         missing.add(required.program() + " (package " + required.packageName() + ")");
       }
@@ -57,7 +61,7 @@ final class Host {
     }
     if (!missing.isEmpty()) {
       throw new HostNotReadyException(
-          "this machine cannot build with Spack until these are installed: "
+          "this machine cannot be an executor until these are installed: "
               + String.join(", ", missing));
     }
   }
@@ -77,12 +81,16 @@ final class Host {
         }
       }
     }
+    if (options.actions().plain()) {
+      return "this machine does not run a command: " + output.strip();
+    }
     return "bubblewrap does not work on this machine: "
         + output.strip()
         + "; unprivileged user namespaces must be allowed (sysctl user.max_user_namespaces,"
         + " kernel.unprivileged_userns_clone=1, on Ubuntu"
         + " kernel.apparmor_restrict_unprivileged_userns=0 or a profile for bwrap; in a container,"
-        + " a seccomp profile that allows them)";
+        + " a seccomp profile that allows them); actions alone can run without"
+        + " (executor.sandbox: plain)";
   }
 
   static Capabilities capabilities(ExecutorOptions options) throws IOException {
@@ -98,11 +106,13 @@ final class Host {
             .addAllCompatibleTargets(targets.compatible())
             .addAllFeatures(targets.features())
             .putAllLabels(options.labels())
-            .setSandbox("bubblewrap")
+            .setSandbox(options.actions().plain() ? PLAIN : "bubblewrap")
             .setMemoryBytes(memoryBytes())
             .setCpus(Runtime.getRuntime().availableProcessors());
     builder.addAllProperties(Offers.of(System.getProperty("os.arch", ""), options.actions()));
-    Stream.concat(HostTools.measure().stream(), options.externals().stream())
+    Stream<HostExternal> found =
+        options.actions().plain() ? Stream.of() : HostTools.measure().stream();
+    Stream.concat(found, options.externals().stream())
         .forEach(
             external ->
                 builder.addExternals(

@@ -20,16 +20,11 @@ import java.util.OptionalInt;
  * where it counts the user of this namespace only (Linux 5.14), if there is a program for it; else
  * outside, where it counts all that the user runs on the host. Immutable.
  */
-public final class Bubblewrap {
+public final class Bubblewrap implements Confinement {
   private static final String INSIDE_ID = "1000";
 
   /** For bubblewrap's own processes. */
   private static final long NPROC_MARGIN = 64;
-
-  /** What programs expect; some close all that there could be, one by one. */
-  private static final long OPEN_FILES = 4096;
-
-  private static final long MAX_OPEN_FILES = 65_536;
 
   private static final long SHARED_MEMORY_BYTES = 1L << 30;
 
@@ -58,8 +53,8 @@ public final class Bubblewrap {
     this.ceilings = Ceilings.ofThisProcess();
   }
 
-  /** What to start for a command, and how. */
-  Launch launch(
+  @Override
+  public Launch launch(
       SandboxSpec spec, ControlGroups.Group group, boolean oneOutput, OptionalInt network) {
     long processes = ceilings.processes(spec.limits().processes() + NPROC_MARGIN);
     boolean limitInside = !group.limitsProcesses() && spec.root().isEmpty();
@@ -69,11 +64,12 @@ public final class Bubblewrap {
         root ? spec.uid() : -1,
         limitOutside ? processes : ceilings.processes(Long.MAX_VALUE),
         ceilings.fileBytes(spec.limits().diskBytes()),
-        ceilings.openFiles(OPEN_FILES),
-        ceilings.openFiles(MAX_OPEN_FILES),
+        ceilings.openFiles(),
+        ceilings.mostOpenFiles(),
         group.doors(),
         network,
         seccompFilter,
+        Optional.empty(),
         commandLine(spec, limitInside ? Optional.of(processes) : Optional.empty()));
   }
 

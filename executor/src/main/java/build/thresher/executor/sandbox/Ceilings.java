@@ -18,6 +18,11 @@ final class Ceilings {
   /** The kernel takes the largest number of all for no limit; so large a one limits nothing. */
   private static final long UNLIMITED = Long.MAX_VALUE;
 
+  /** What programs expect; some close all that there could be, one by one. */
+  private static final long OPEN_FILES = 4096;
+
+  private static final long MAX_OPEN_FILES = 65_536;
+
   private final Map<String, Long> hard = new HashMap<>();
 
   private Ceilings() {}
@@ -37,8 +42,14 @@ final class Ceilings {
     return atMost("Max processes", wanted);
   }
 
-  long openFiles(long wanted) {
-    return atMost("Max open files", wanted);
+  /** Open files that a command begins with. */
+  long openFiles() {
+    return atMost("Max open files", OPEN_FILES);
+  }
+
+  /** Open files that it may raise that to. */
+  long mostOpenFiles() {
+    return atMost("Max open files", MAX_OPEN_FILES);
   }
 
   long fileBytes(long wanted) {

@@ -1,12 +1,14 @@
 package build.thresher.executor.sandbox;
 
+import com.google.common.collect.ImmutableSortedMap;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * A process to start, and what it gets from outside of bubblewrap.
+ * A process to start, and what it gets from outside of bubblewrap, if that is what is started.
  *
  * @param oneOutput whether what it writes to its standard error goes to its standard output
  * @param uid negative: the executor's own
@@ -16,6 +18,8 @@ import java.util.OptionalInt;
  *     where the command asks for none
  * @param filter of system calls, read from descriptor 9 when all else is set; empty: one that
  *     allows all
+ * @param onHost of a command without bubblewrap, which neither waits for a filter nor knows
+ *     networks
  */
 record Launch(
     boolean oneOutput,
@@ -27,7 +31,16 @@ record Launch(
     List<Path> doors,
     OptionalInt network,
     Optional<Path> filter,
+    Optional<OnHost> onHost,
     List<String> command) {
+
+  /** What bubblewrap would set for its command. */
+  record OnHost(String workingDirectory, Map<String, String> environment) {
+    OnHost {
+      environment = ImmutableSortedMap.copyOf(environment);
+    }
+  }
+
   Launch {
     doors = List.copyOf(doors);
     command = List.copyOf(command);

@@ -171,6 +171,11 @@ final class Launcher implements Closeable {
                 Integer.toString(launch.network().orElse(-1)),
                 Integer.toString(launch.doors().size())));
     launch.doors().forEach(door -> fields.add(door.toString()));
+    fields.add(launch.onHost().map(Launch.OnHost::workingDirectory).orElse(""));
+    Map<String, String> environment =
+        launch.onHost().map(Launch.OnHost::environment).orElse(Map.of());
+    fields.add(Integer.toString(environment.size()));
+    environment.forEach((variable, value) -> fields.add(variable + "=" + value));
     fields.addAll(launch.command());
     return fields;
   }

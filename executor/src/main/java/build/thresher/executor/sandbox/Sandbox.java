@@ -26,8 +26,9 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs commands in bubblewrap, watches their limits and measures them. When {@link #run} returns,
- * no process of the command is left.
+ * Runs commands, in bubblewrap where there is no other choice, watches their limits and measures
+ * them. When {@link #run} returns, no process of the command is left (in {@link Plain} without
+ * control groups: none that stayed in its session).
  *
  * <p>What is enforced, and by what: wall time and the size of the watched directory by looking (the
  * latter each second at most, so that a fast writer can exceed it by what the disk takes in a
@@ -48,7 +49,7 @@ public final class Sandbox implements AutoCloseable {
   /** When it has less left than this, all commands are: one of them hides what it has taken. */
   private static final long LAST_BYTES = RESERVE_BYTES / 4;
 
-  private final Bubblewrap bubblewrap;
+  private final Confinement confinement;
   private final ControlGroups controlGroups;
   private final LongSupplier nanoTime;
   private final String python;
@@ -72,8 +73,8 @@ public final class Sandbox implements AutoCloseable {
    * @param python interpreter of the program that starts commands
    */
   public Sandbox(
-      Bubblewrap bubblewrap, ControlGroups controlGroups, String python, LongSupplier nanoTime) {
-    this.bubblewrap = bubblewrap;
+      Confinement confinement, ControlGroups controlGroups, String python, LongSupplier nanoTime) {
+    this.confinement = confinement;
     this.controlGroups = controlGroups;
     this.python = python;
     this.nanoTime = nanoTime;
@@ -111,7 +112,7 @@ public final class Sandbox implements AutoCloseable {
       long start = nanoTime.getAsLong();
       OptionalInt network = emptyNetwork(spec, group);
       Launcher.Started process =
-          launcher().start(bubblewrap.launch(spec, group, errors.isEmpty(), network));
+          launcher().start(confinement.launch(spec, group, errors.isEmpty(), network));
       ProcessTree tree = new ProcessTree(process.handle());
       AtomicReference<IOException> outputFailure = new AtomicReference<>();
       CompletableFuture<List<Future<?>>> pumping =

@@ -1,4 +1,4 @@
-/** Runs one command apart from the host: namespaces, limits, measurements. */
+/** Runs one command, apart from the host where that can be: namespaces, limits, measurements. */
 @NullMarked
 package build.thresher.executor.sandbox;
 

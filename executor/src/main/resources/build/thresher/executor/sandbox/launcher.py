@@ -9,7 +9,8 @@ What bubblewrap starts dies with it, and it with this process, which ends when i
 Requests on standard input: four bytes of length, most significant first, then fields separated by NUL.
 
     start <id> <one output: 0 or 1> <uid or -1> <processes> <bytes of a file> <open files> <most open files>
-          <seccomp filter or ""> <number of an empty network or -1> <number of doors> <door>... <word of the command>...
+          <seccomp filter or ""> <number of an empty network or -1> <number of doors> <door>...
+          <directory of a command without bubblewrap or ""> <number of its variables> <NAME=VALUE>... <word of the command>...
     taken <id>     the outputs of a command have been opened, as files of this process
 
 Most commands of a moment say nothing: their outputs are watched here, and nobody else has to do with them.
@@ -23,18 +24,25 @@ namespaces of a command, so that it serves one after the other, until the kernel
 takes its number. Who gives the number sees to it that no process of the command before is left. Where this process may not
 make any, the command gets one of its own from bubblewrap, as it does with -1.
 
+A command without bubblewrap runs as soon as it is started; its limits come a moment later, when it is still being loaded. It
+leads a group of processes, which is killed when it ends. What left that group becomes a child of this process; it is killed when
+it holds outputs of a command that is over, or no command runs. Control groups, where there are some, know better. A program
+that is not there or cannot run is told of as a shell does it: on the command's errors, and by its exit code.
+
 Answers on standard output, one line each:
 
     started <id> <pid>
     failed <id> <why>
     output <id> <descriptor of its output> <descriptor of its errors or -1>     there is something to read
     quiet <id>                                                                  nobody wrote, and nobody can any more
-    ended <id> <exit code, 128 + number of a signal> <1: bubblewrap could start the command, 0: it could not>
+    ended <id> <exit code, 128 + number of a signal> <0: bubblewrap could not start the command, 1: otherwise>
 
 The end is mostly told together with the last word on the outputs, but for outputs that somebody reads.
 """
 
+import collections
 import ctypes
+import errno
 import fcntl
 import os
 import re
@@ -46,6 +54,7 @@ import struct
 import time
 
 PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 CLONE_NEWNET = 0x40000000
@@ -56,6 +65,9 @@ PATIENCE = 10
 LAST_WORDS = 0.02  # most outputs end with their command, or a moment later: both are told of at once
 ENVIRONMENT = {b"PATH": b"/usr/bin:/bin:/usr/sbin:/sbin"}
 DEFAULT_IN_COMMANDS = (signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores them
+
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+NO_PROGRAM = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.EINVAL, errno.E2BIG, errno.ENOEXEC, errno.ELIBBAD)
 
 # Where there is no filter, one that allows everything: RET ALLOW, in the kernel's struct sock_filter.
 NO_FILTER = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)
@@ -169,6 +181,25 @@ class EmptyNetworks:
             raise SystemExit("launcher: cannot go back to the network of the host: %s" % e)
 
 
+def find_in(path, program):
+    """As a shell finds a program, in the directory that this process is in."""
+    if b"/" in program:
+        return program
+    for place in path.split(b":"):
+        found = os.path.join(place, program)
+        if os.path.isfile(found) and os.access(found, os.X_OK):
+            return found
+    raise FileNotFoundError(errno.ENOENT, "not found")
+
+
+class CannotRun(Exception):
+    """The program of a command without bubblewrap."""
+
+    def __init__(self, program, why):
+        super().__init__("%s: %s" % (os.fsdecode(program), why.strerror))
+        self.code = 127 if why.errno in NOT_THERE else 126
+
+
 class Start:
     """A request to start a command."""
 
@@ -178,7 +209,12 @@ class Start:
         self.filter = fields[7]
         self.network = int(fields[8])
         doors = 10 + int(fields[9])
-        self.doors, self.command = fields[10:doors], fields[doors:]
+        self.doors = fields[10:doors]
+        self.directory = fields[doors]
+        variables = doors + 2 + int(fields[doors + 1])
+        self.environment = dict(variable.split(b"=", 1) for variable in fields[doors + 2 : variables])
+        self.command = fields[variables:]
+        self.plain = bool(self.directory)
 
     def spawn(self, program, given, networks):
         """Starts the program, which then waits for its filter. Returns its process."""
@@ -187,6 +223,8 @@ class Start:
         try:
             # Before the doors: what is kept for the next command is not charged to this one.
             elsewhere = networks.enter(self.network)
+            if self.plain:
+                os.chdir(self.directory)
             if elsewhere:
                 # Only here: whatever goes wrong, a command that asks for no network is not in that of the host.
                 self.command.insert(self.command.index(b"--unshare-all") + 1, b"--share-net")
@@ -195,13 +233,7 @@ class Start:
             if self.uid >= 0:
                 os.setresgid(self.uid, self.uid, 0)
                 os.setresuid(self.uid, self.uid, 0)
-            pid = os.posix_spawn(
-                program,
-                self.command,
-                ENVIRONMENT,
-                file_actions=[(os.POSIX_SPAWN_DUP2, source, at) for source, at in given],
-                setsigdef=DEFAULT_IN_COMMANDS,
-            )
+            pid = self.become_plain(given) if self.plain else self.become(program, self.command, ENVIRONMENT, given)
             try:
                 self.limit(pid)
             except BaseException:
@@ -214,6 +246,8 @@ class Start:
                 prctl(PR_SET_DUMPABLE, 1)  # the executor opens pipes of this process, perhaps without further privileges
             if elsewhere:
                 networks.leave()
+            if self.plain:
+                os.chdir("/")
             for door in through:
                 os.write(way_out(door), b"0")
         try:
@@ -224,6 +258,31 @@ class Start:
             kill(pid)
             raise
         return pid
+
+    def become(self, program, command, environment, given, **how):
+        return os.posix_spawn(
+            program,
+            command,
+            environment,
+            file_actions=[(os.POSIX_SPAWN_DUP2, source, at) for source, at in given],
+            setsigdef=DEFAULT_IN_COMMANDS,
+            **how,
+        )
+
+    def become_plain(self, given):
+        try:
+            program = find_in(self.environment.get(b"PATH", ENVIRONMENT[b"PATH"]), self.command[0])
+            try:
+                return self.become(program, self.command, self.environment, given, setsid=True)
+            except OSError as e:
+                if e.errno != errno.ENOEXEC:
+                    raise
+                script = [b"/bin/sh", program, *self.command[1:]]
+                return self.become(script[0], script, self.environment, given, setsid=True)
+        except OSError as e:
+            if e.errno in NOT_THERE + NO_PROGRAM:
+                raise CannotRun(self.command[0], e)
+            raise
 
     def limit(self, pid):
         """By the same user: nobody else may, but with a further privilege. It is that user's a moment after it was started."""
@@ -246,6 +305,33 @@ class Start:
             pass
 
 
+def children():
+    """Of this process, also those that were somebody else's."""
+    try:
+        with open("/proc/self/task/%d/children" % os.getpid(), "rb") as file:
+            return [int(pid) for pid in file.read().split()]
+    except FileNotFoundError:
+        return []  # a kernel without that list
+
+
+def pipes_of(pid):
+    """The pipes that a process has, as far as they can be seen."""
+    found = set()
+    try:
+        for descriptor in os.listdir("/proc/%d/fd" % pid):
+            found.add(os.readlink("/proc/%d/fd/%s" % (pid, descriptor)))
+    except OSError:
+        pass
+    return found
+
+
+def kill_group(pid):
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has not made it yet, or all are gone
+
+
 def kill(pid):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -254,6 +340,8 @@ def kill(pid):
 class Launcher:
     def __init__(self):
         self.running = {}
+        self.plain = {}  # commands without bubblewrap: their outputs as /proc names them
+        self.over = collections.deque(maxlen=256)  # outputs of such that have ended
         self.outputs = {}
         self.statuses = {}
         self.watched = {}
@@ -274,6 +362,10 @@ class Launcher:
         try:
             request = Start(fields)
             pid = self.begin(request, opened, kept)
+        except CannotRun as e:
+            os.write(opened[-1], b"thresher: %s\n" % str(e).encode("utf-8", "replace"))
+            self.ended[name] = e.code, 1, time.monotonic() + LAST_WORDS
+            pid = 0
         except (OSError, ValueError) as e:
             for descriptor in kept:
                 os.close(descriptor)
@@ -282,8 +374,12 @@ class Launcher:
         finally:
             for descriptor in opened:
                 os.close(descriptor)
-        self.running[pid] = name
-        self.statuses[name] = kept.pop()
+        if request.plain and pid:
+            self.plain[pid] = ["pipe:[%d]" % os.fstat(output).st_ino for output in kept]
+        if pid:
+            self.running[pid] = name
+        if not request.plain:
+            self.statuses[name] = kept.pop()
         self.outputs[name] = kept
         for descriptor in kept:
             self.watched[descriptor] = name
@@ -298,13 +394,17 @@ class Launcher:
             kept.append(read)
             opened.append(write)
             outputs.append(write)
+        given = [(self.nothing, 0), (outputs[0], 1), (outputs[-1], 2)]
+        if request.plain:
+            prctl(PR_SET_CHILD_SUBREAPER, 1)
+            return request.spawn(None, given, self.networks)
         status, say = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         kept.append(status)
         opened.append(say)
-        given = [(self.nothing, 0), (outputs[0], 1), (outputs[-1], 2), (say, STATUS)]
         gate, open_gate = os.pipe()
         opened += [gate, open_gate]
-        pid = request.spawn(self.program(request.command[0]), given + [(gate, FILTER)], self.networks)
+        given += [(say, STATUS), (gate, FILTER)]
+        pid = request.spawn(self.program(request.command[0]), given, self.networks)
         try:
             os.write(open_gate, self.filter(request.filter))
         except BrokenPipeError:
@@ -355,19 +455,42 @@ class Launcher:
         self.close_outputs(fields[0].decode())
 
     def reap(self):
-        while self.running:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
+        while True:
+            try:
+                # Its number is nobody else's until it is reaped.
+                waiting = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
                 return
+            if waiting is None:
+                return
+            pid = waiting.si_pid
+            if pid in self.plain:
+                kill_group(pid)
+                self.over += self.plain.pop(pid)
+            status = os.waitpid(pid, 0)[1]
+            name = self.running.pop(pid, None)
+            self.sweep()
+            if name is None:
+                continue
             code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-            name = self.running.pop(pid)
             self.ended[name] = code, self.ran(name, code), time.monotonic() + LAST_WORDS
             if not any(output in self.watched for output in self.outputs.get(name, ())):
                 self.tell_end(name)
 
+    def sweep(self):
+        """Kills what left its command's group, where that command is known to be over."""
+        if not self.over:
+            return  # in bubblewrap nothing is left
+        over = set(self.over)
+        for pid in children():
+            if pid not in self.running and (not self.running or over & pipes_of(pid)):
+                os.kill(pid, signal.SIGKILL)
+
     def ran(self, name, code):
         """Bubblewrap tells the exit code only of a command that it could start."""
-        status = self.statuses.pop(name)
+        status = self.statuses.pop(name, None)
+        if status is None:
+            return 1
         try:
             return int(code == 0 or b'"exit-code"' in os.read(status, 1 << 16))
         except BlockingIOError:
@@ -415,6 +538,8 @@ class Launcher:
                 if not data:
                     for pid in self.running:
                         os.kill(pid, signal.SIGKILL)  # it may not have asked yet to die with this process
+                    for pid in self.plain:
+                        kill_group(pid)
                     return
                 received = self.take(received + data)
             for name, end in list(self.ended.items()):

@@ -20,6 +20,7 @@ import build.thresher.executor.sandbox.Bubblewrap;
 import build.thresher.executor.sandbox.ControlGroups;
 import build.thresher.executor.sandbox.HostSettings;
 import build.thresher.executor.sandbox.KillSwitch;
+import build.thresher.executor.sandbox.Plain;
 import build.thresher.executor.sandbox.Sandbox;
 import build.thresher.executor.sandbox.SeccompFilter;
 import build.thresher.executor.testing.DirectoryBlobStore;
@@ -34,7 +35,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** Runs actions in real sandboxes, from a store on disk. */
+/** Runs actions in real sandboxes, or in none, from a store on disk. */
 final class ActionBench implements AutoCloseable {
   static final Scope SCOPE = Scope.farm("");
 
@@ -46,24 +47,36 @@ final class ActionBench implements AutoCloseable {
   private ActionRunner runner;
 
   ActionBench(Path temporary, ActionOptions options) throws Exception {
-    assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
+    this(temporary, options, true);
+  }
+
+  ActionBench(Path temporary, ActionOptions options, boolean controlGroups) throws Exception {
+    assumeTrue(
+        options.plain() || Files.isExecutable(Path.of("/usr/bin/bwrap")),
+        "no bubblewrap on this host");
     Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rwxr-xr-x"));
     store = new DirectoryBlobStore(temporary.resolve("blobs"));
     work = FileTrees.createReadable(temporary.resolve("work"));
     FileTrees.createReadable(work.resolve("builds"));
-    Path etc = work.resolve("etc");
-    HostSettings.write(etc, List.of());
     sandbox =
         new Sandbox(
-            new Bubblewrap(
-                etc,
-                List.of(),
-                root,
-                SeccompFilter.write(work.resolve("seccomp"), System.getProperty("os.arch", ""))),
-            ControlGroups.prepare("action-bench-" + ProcessHandle.current().pid()),
+            options.plain() ? new Plain(root) : bubblewrap(),
+            controlGroups
+                ? ControlGroups.prepare("action-bench-" + ProcessHandle.current().pid())
+                : ControlGroups.none(),
             "/usr/bin/python3",
             System::nanoTime);
     runner = open(options);
+  }
+
+  private Bubblewrap bubblewrap() throws Exception {
+    Path etc = work.resolve("etc");
+    HostSettings.write(etc, List.of());
+    return new Bubblewrap(
+        etc,
+        List.of(),
+        root,
+        SeccompFilter.write(work.resolve("seccomp"), System.getProperty("os.arch", "")));
   }
 
   ActionBench(Path temporary) throws Exception {

@@ -341,7 +341,8 @@ final class ActionInputsTest {
             100_000,
             false,
             4096,
-            build.thresher.executor.images.ImageOptions.none());
+            build.thresher.executor.images.ImageOptions.none(),
+            false);
     bench.reopen(small);
     for (int i = 0; i < 12; i++) {
       Digest inputs =

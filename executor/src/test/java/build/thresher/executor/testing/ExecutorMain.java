@@ -47,7 +47,8 @@ public final class ExecutorMain {
                     bounds[4],
                     d.network(),
                     d.inlineBytes(),
-                    d.images()))
+                    d.images(),
+                    d.plain()))
             .logBytes(bounds[5])
             .drainGrace(Duration.ofSeconds(bounds[6]))
             .build();
