@@ -21,7 +21,7 @@
     migrate  500 specs (--specs) in layout v2 into the farm, against `spack buildcache migrate`, signed and unsigned; the farm signs always
     load     the Remote Execution API of a server of its own, and of every --against [NAME=]HOST:PORT[/INSTANCE], row by row in one run;
              --warm N rounds of each row do not count (default 1), --rows REGEX picks rows, --platform NAME=VALUE is what actions ask
-             for. Then what no-op actions cost a server that has just started, and the same one when it is warm
+             for, --plain gives the server's own executor no sandbox. Then what no-op actions cost a server that has just started, and the same one when it is warm
     all      all of them
 
 suite, long, second, index, migrate and clients need Spack (SPACK_ROOT, PATH or ~/spack; recipes in SPACK_PACKAGES or ~/spack-packages). CPU is that of every
@@ -204,7 +204,10 @@ def bench_load(args, scratch):
 
 def load_settings(args):
     offered = ", ".join("%s: %s" % tuple(asked.split("=", 1)) for asked in args.platform)
-    return {"access.client_results": "true", "executor.properties": "{%s}" % offered}
+    settings = {"access.client_results": "true", "executor.properties": "{%s}" % offered}
+    if args.plain:
+        settings.update({"executor.sandbox": "plain", "actions.plain": "[default]"})
+    return settings
 
 
 ACTIONS = "no-op actions, 16 at a time"
@@ -242,6 +245,7 @@ def main():
     parser.add_argument("--warm", type=int, default=1, metavar="N", help="load: rounds of each row that do not count")
     parser.add_argument("--rows", default="", metavar="REGEX", help="load: only these")
     parser.add_argument("--platform", action="append", default=[], metavar="NAME=VALUE", help="load: what actions ask of an executor; the farm's own offers it")
+    parser.add_argument("--plain", action="store_true", help="load: actions without a sandbox")
     parser.add_argument("--specs", type=int, help="mirror, index, migrate, clients: how many")
     parser.add_argument("--keep", metavar="DIR", help="work in DIR and keep it")
     args = parser.parse_args()

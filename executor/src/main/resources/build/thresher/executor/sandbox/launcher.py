@@ -314,6 +314,16 @@ def children():
         return []  # a kernel without that list
 
 
+def end_children():
+    """And theirs, which become this process's when they are gone."""
+    left = children()
+    while left:
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(-1, 0)
+        left = children()
+
+
 def pipes_of(pid):
     """The pipes that a process has, as far as they can be seen."""
     found = set()
@@ -538,8 +548,8 @@ class Launcher:
                 if not data:
                     for pid in self.running:
                         os.kill(pid, signal.SIGKILL)  # it may not have asked yet to die with this process
-                    for pid in self.plain:
-                        kill_group(pid)
+                    if self.plain or self.over:
+                        end_children()
                     return
                 received = self.take(received + data)
             for name, end in list(self.ended.items()):

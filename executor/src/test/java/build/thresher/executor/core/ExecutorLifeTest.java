@@ -14,6 +14,7 @@ import build.thresher.cas.client.TreeUploader;
 import build.thresher.executor.core.ExecutorProcess.Bounds;
 import build.thresher.executor.testing.Attacks;
 import build.thresher.executor.testing.DirectoryBlobStore;
+import build.thresher.executor.testing.ExecutorMain;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.Failure;
 import build.thresher.v1.FailureClass;
@@ -233,6 +234,15 @@ final class ExecutorLifeTest {
     assumeTrue(ROOT, "only root can become another user");
     Path work = Files.createDirectory(temporary.resolve("work"));
     ExecutorProcess.giveToOrdinaryUser(work);
+    ExecutorProcess executor = start(withoutNamespaces(), NAME, work, grace(20));
+    assertFalse(executor.isReady(), executor.said());
+    assertTrue(executor.said().contains("refused: "), executor.said());
+    assertTrue(executor.said().contains("max_user_namespaces"), executor.said());
+    assertTrue(executor.process().waitFor(10, java.util.concurrent.TimeUnit.SECONDS));
+  }
+
+  /** An ordinary user who may make none. */
+  private static List<String> withoutNamespaces() {
     List<String> as = new ArrayList<>(ExecutorProcess.asOrdinaryUser());
     as.addAll(
         List.of(
@@ -245,10 +255,39 @@ final class ExecutorLifeTest {
             "echo 0 > /proc/sys/user/max_user_namespaces"
                 + " && exec setpriv --inh-caps=-all --ambient-caps=-all \"$@\"",
             "sh"));
-    ExecutorProcess executor = start(as, NAME, work, grace(20));
-    assertFalse(executor.isReady(), executor.said());
-    assertTrue(executor.said().contains("refused: "), executor.said());
-    assertTrue(executor.said().contains("max_user_namespaces"), executor.said());
-    assertTrue(executor.process().waitFor(10, java.util.concurrent.TimeUnit.SECONDS));
+    return as;
+  }
+
+  @Test
+  void withoutASandboxActionsRunThereAndNothingOutlivesTheExecutor() throws Exception {
+    assumeTrue(ROOT, "only root can become another user");
+    List<String> users = plainAndKilled(withoutNamespaces());
+    String own = Integer.toString(ExecutorProcess.ORDINARY_USER);
+    assertEquals(List.of(own, own), users);
+  }
+
+  @Test
+  void withoutASandboxNothingOutlivesAKilledExecutorThatIsRoot() throws Exception {
+    assumeTrue(ROOT, "needs root");
+    assertFalse(plainAndKilled(List.of()).contains("0"));
+  }
+
+  /** Returns as whom actions ran. */
+  private List<String> plainAndKilled(List<String> as) throws Exception {
+    Path work = Files.createDirectory(temporary.resolve("work"));
+    ExecutorProcess.giveToOrdinaryUser(work);
+    Map<String, String> plain = Map.of(ExecutorMain.PLAIN, "true");
+    ExecutorProcess executor = loopback.process(as, plain, NAME, work, 2, grace(20));
+    assertTrue(executor.isReady(), executor.said());
+    Fence ends = offer("echo ended");
+    await("an action ends", () -> !farm.completed().isEmpty());
+    assertEquals(ends, farm.completed().getFirst().getFence());
+    assertEquals(0, farm.completed().getFirst().getActionResult().getExitCode());
+    offer("setsid sleep 4418 & sleep 4418");
+    await("the action sleeps", () -> users("sleep 4418").size() == 2);
+    List<String> users = users("sleep 4418");
+    executor.kill();
+    await("processes die with their executor", () -> !sleeps("4418"));
+    return users;
   }
 }
