@@ -106,6 +106,32 @@ def find(program):
     return program if b"/" in program else next((place for place in places if os.access(place, os.X_OK)), program)
 
 
+def fork_and_become(program, command, environment, given, setsid=False):
+    """The same before Python 3.8, at the price of copies of pages."""
+    hear, say = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if setsid:
+                os.setsid()
+            for number in DEFAULT_IN_COMMANDS:
+                signal.signal(number, signal.SIG_DFL)
+            for source, at in given:
+                os.dup2(source, at)
+            os.execve(program, command, environment)
+        except OSError as e:
+            os.write(say, b"%d" % e.errno)
+        finally:
+            os._exit(127)
+    os.close(say)
+    failure = os.read(hear, 16)
+    os.close(hear)
+    if failure:
+        os.waitpid(pid, 0)
+        raise OSError(int(failure), os.strerror(int(failure)))
+    return pid
+
+
 def way_out(door):
     """To the group above, which is there as long as this process."""
     group = os.path.dirname(os.path.dirname(door))
@@ -260,6 +286,8 @@ class Start:
         return pid
 
     def become(self, program, command, environment, given, **how):
+        if not hasattr(os, "posix_spawn"):
+            return fork_and_become(program, command, environment, given, **how)
         return os.posix_spawn(
             program,
             command,
@@ -531,7 +559,7 @@ class Launcher:
         os.set_blocking(ended, False)
         os.set_blocking(wake, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(wake)
         self.poll.register(0, select.POLLIN)
         self.poll.register(ended, select.POLLIN)
         received = b""

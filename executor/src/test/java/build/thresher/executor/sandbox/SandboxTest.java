@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -347,5 +348,42 @@ final class SandboxTest {
             System::nanoTime);
     usageIsMeasured();
     killingTakesTheWholeTree();
+  }
+
+  @Test
+  void aPythonBefore38StartsCommandsToo() throws Exception {
+    Path python = temporary.resolve("python");
+    Files.writeString(
+        python,
+        "#!/bin/sh\nexec /usr/bin/python3 -I -S -c 'import os, sys; del os.posix_spawn,"
+            + " os.POSIX_SPAWN_DUP2; exec(sys.argv[1])' \"$4\"\n");
+    Files.setPosixFilePermissions(python, PosixFilePermissions.fromString("rwxr-xr-x"));
+    sandbox.close();
+    sandbox = TestSandbox.open(temporary, python.toString());
+    usageIsMeasured();
+    killingTakesTheWholeTree();
+    try (Sandbox plain =
+        new Sandbox(
+            new Plain(TestSandbox.ROOT),
+            ControlGroups.none(),
+            python.toString(),
+            System::nanoTime)) {
+      SandboxResult result =
+          plain.run(
+              new SandboxSpec(
+                  "gone",
+                  List.of(),
+                  Map.of(),
+                  own.toString(),
+                  List.of("./gone"),
+                  WIDE,
+                  own,
+                  TestSandbox.USER,
+                  Optional.empty(),
+                  true),
+              (bytes, length) -> {},
+              new KillSwitch());
+      assertEquals(127, result.exitCode());
+    }
   }
 }

@@ -23,6 +23,11 @@ final class TestSandbox {
 
   /** In a directory that other users are then let into; its {@code etc} is what commands see. */
   static Sandbox open(Path directory) throws IOException {
+    return open(directory, "/usr/bin/python3");
+  }
+
+  /** With that interpreter for its launcher. */
+  static Sandbox open(Path directory, String python) throws IOException {
     assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
     Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
     Path etc = directory.resolve("etc");
@@ -34,7 +39,7 @@ final class TestSandbox {
             ROOT,
             SeccompFilter.write(directory.resolve("seccomp"), System.getProperty("os.arch", ""))),
         ControlGroups.prepare("sandbox-test-" + ProcessHandle.current().pid()),
-        "/usr/bin/python3",
+        python,
         System::nanoTime);
   }
 
