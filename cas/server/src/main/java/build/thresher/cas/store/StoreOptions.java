@@ -104,6 +104,18 @@ public record StoreOptions(
         direct);
   }
 
+  public StoreOptions withBlockCacheBytes(long bytes) {
+    return new StoreOptions(
+        largeBlobBytes,
+        reserveBytes,
+        maxBytes,
+        lifetime,
+        scrubBytesPerSecond,
+        readThreads,
+        bytes,
+        direct);
+  }
+
   public StoreOptions withDirect(boolean past) {
     return new StoreOptions(
         largeBlobBytes,
