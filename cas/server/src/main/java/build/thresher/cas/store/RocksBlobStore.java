@@ -316,6 +316,7 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
     compaction.close();
     committer.close();
     database.close();
+    lastUse.lately().forget();
     return true;
   }
 }
