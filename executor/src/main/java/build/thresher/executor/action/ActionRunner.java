@@ -103,7 +103,10 @@ public final class ActionRunner implements Closeable {
     }
     return new FittingRoots(
         new OverlayRoots(
-            kernel, new RootLayers(directory.resolve("roots"), cache, kernel, owner), directories),
+            kernel,
+            new RootLayers(directory.resolve("roots"), cache, kernel, owner),
+            directories,
+            directory.resolveSibling(directory.getFileName() + "-mounts")),
         new CopiedRoots(cache, owner, directories, directory, "they are small"));
   }
 

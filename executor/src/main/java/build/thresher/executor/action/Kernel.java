@@ -21,6 +21,7 @@ import java.util.List;
 public final class Kernel {
   private static final long NO_SUID = 2;
   private static final long NO_DEVICES = 4;
+  private static final long SHARED = 1L << 20;
   private static final int DETACH = 2;
   private static final int NO_FOLLOW = 8;
   private static final int CHARACTER_DEVICE = 0020000;
@@ -103,23 +104,36 @@ public final class Kernel {
     options.append(",upperdir=").append(escape(upper, false));
     options.append(",workdir=").append(escape(work, false));
     options.append(",redirect_dir=off,metacopy=off,index=off,volatile");
+    mount("overlay", at, NO_SUID | NO_DEVICES, options.toString());
+  }
+
+  private void mount(String kind, Path at, long flags, String options) throws IOException {
     call(
-        "cannot mount an overlay at " + at,
+        "cannot mount (" + kind + ") at " + at,
         (arena, state) ->
             (int)
                 mount.invokeExact(
                     state,
-                    arena.allocateFrom("overlay"),
+                    arena.allocateFrom(kind),
                     arena.allocateFrom(at.toString()),
-                    arena.allocateFrom("overlay"),
-                    NO_SUID | NO_DEVICES,
-                    arena.allocateFrom(options.toString())));
+                    arena.allocateFrom(kind),
+                    flags,
+                    arena.allocateFrom(options)));
   }
 
   /** Commas end an option, and colons a lower directory. */
   private static String escape(Path path, boolean colons) {
     String escaped = path.toString().replace("\\", "\\\\").replace(",", "\\,");
     return colons ? escaped.replace(":", "\\:") : escaped;
+  }
+
+  /**
+   * Mounts a place for mounts, in memory: what is mounted in it is seen too by namespaces that are
+   * made later, in which the host's own mounts may not be followed.
+   */
+  public void placeForMounts(Path at) throws IOException {
+    mount("tmpfs", at, NO_SUID | NO_DEVICES, "mode=755,size=1m");
+    mount("none", at, SHARED, "");
   }
 
   /** Takes a mount away, at once for everybody who looks, and for good when its last user ends. */

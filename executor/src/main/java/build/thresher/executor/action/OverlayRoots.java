@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Roots as overlays: the shared layers below are only ever read through the overlay, so that what
@@ -16,11 +17,22 @@ final class OverlayRoots implements InputRoots {
   private final Kernel kernel;
   private final RootLayers layers;
   private final UntouchedDirectories directories;
+  private final Path place;
+  private final AtomicLong made = new AtomicLong();
 
-  OverlayRoots(Kernel kernel, RootLayers layers, UntouchedDirectories directories) {
+  /**
+   * @param place directory for mounts. It has to be there before the sandbox starts its first
+   *     command: the process that does so may have a namespace of its own by then, which is told of
+   *     mounts in here.
+   */
+  OverlayRoots(Kernel kernel, RootLayers layers, UntouchedDirectories directories, Path place)
+      throws IOException {
     this.kernel = kernel;
     this.layers = layers;
     this.directories = directories;
+    this.place = place;
+    FileTrees.createReadable(place);
+    kernel.placeForMounts(place);
   }
 
   /**
@@ -61,7 +73,7 @@ final class OverlayRoots implements InputRoots {
       Path beside = directory.resolveSibling(directory.getFileName() + "-overlay");
       FileTrees.createReadable(beside);
       Path work = FileTrees.createReadable(beside.resolve("work"));
-      Path merged = FileTrees.createReadable(beside.resolve("merged"));
+      Path merged = FileTrees.createReadable(place.resolve(Long.toString(made.incrementAndGet())));
       kernel.overlay(use.paths(), upper, work, merged);
       return new InputRoot() {
         @Override
@@ -73,6 +85,7 @@ final class OverlayRoots implements InputRoots {
         public void close() throws IOException {
           try {
             kernel.detach(merged);
+            Files.delete(merged);
           } finally {
             use.close();
           }
@@ -90,7 +103,8 @@ final class OverlayRoots implements InputRoots {
   }
 
   @Override
-  public void close() {
+  public void close() throws IOException {
     layers.close();
+    kernel.detach(place);
   }
 }

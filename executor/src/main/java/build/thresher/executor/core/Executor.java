@@ -130,7 +130,7 @@ public final class Executor implements AutoCloseable {
     HostSettings.write(etc, options.hostPaths());
     Optional<Path> filter =
         SeccompFilter.write(work.own("seccomp.bpf"), System.getProperty("os.arch", ""));
-    return new Bubblewrap(etc, options.hostPaths(), root, filter);
+    return new Bubblewrap(options.workDir(), etc, options.hostPaths(), root, filter);
   }
 
   /**

@@ -34,23 +34,36 @@ public final class Bubblewrap implements Confinement {
   private static final List<String> HOST_PROGRAMS =
       List.of("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32");
 
+  private static final String NAME_SERVERS = "/etc/resolv.conf";
+
+  private final Shown shown;
   private final List<String> hostView;
   private final boolean root;
   private final Optional<Path> seccompFilter;
   private final Ceilings ceilings;
 
   /**
+   * @param work directory below which all lies that builds are shown besides the host's programs
    * @param etc directory that every build sees as /etc, see {@link HostSettings}
    * @param hostPaths further host directories to show read-only at their own paths
    * @param root whether the executor runs as root and so changes to the build's user
    * @param seccompFilter compiled filter of system calls
    */
-  public Bubblewrap(Path etc, List<Path> hostPaths, boolean root, Optional<Path> seccompFilter)
+  public Bubblewrap(
+      Path work, Path etc, List<Path> hostPaths, boolean root, Optional<Path> seccompFilter)
       throws IOException {
+    List<Path> always = new ArrayList<>(List.of(work, etc, Path.of(NAME_SERVERS)));
+    HOST_PROGRAMS.forEach(name -> always.add(Path.of(name)));
+    this.shown = new Shown(always, hostPaths);
     this.hostView = hostView(etc, hostPaths);
     this.root = root;
     this.seccompFilter = seccompFilter;
     this.ceilings = Ceilings.ofThisProcess();
+  }
+
+  @Override
+  public Shown shown() {
+    return shown;
   }
 
   @Override
@@ -87,7 +100,7 @@ public final class Bubblewrap implements Confinement {
       argv.addAll(hostView);
     }
     if (spec.network()) {
-      argv.addAll(List.of("--share-net", "--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"));
+      argv.addAll(List.of("--share-net", "--ro-bind-try", NAME_SERVERS, NAME_SERVERS));
     }
     for (Bind bind : spec.binds()) {
       argv.add(bind.writable() ? "--bind" : "--ro-bind");

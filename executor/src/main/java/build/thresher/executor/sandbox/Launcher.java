@@ -84,23 +84,31 @@ final class Launcher implements Closeable {
 
   /**
    * @param python interpreter, 3.6 or later
+   * @param shown what it must not lose of the host's file systems
    */
-  static Launcher start(String python) throws IOException {
-    String program;
-    try (InputStream in = Launcher.class.getResourceAsStream("launcher.py")) {
-      if (in == null) {
-        throw new IllegalStateException("launcher.py is not in the program");
-      }
-      program = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-    }
+  static Launcher start(String python, Shown shown) throws IOException {
+    String program = program("mounts.py") + program("launcher.py");
+    List<String> words =
+        new ArrayList<>(List.of(python, "-I", "-S", "-c", program, "thresher-launcher"));
+    shown.always().forEach(path -> words.add(path.toString()));
+    words.add("--");
+    shown.further().forEach(path -> words.add(path.toString()));
     ProcessBuilder builder =
-        new ProcessBuilder(python, "-I", "-S", "-c", program, "thresher-launcher")
-            .redirectError(ProcessBuilder.Redirect.INHERIT);
+        new ProcessBuilder(words).redirectError(ProcessBuilder.Redirect.INHERIT);
     builder.environment().clear();
     builder.environment().put("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
     Launcher launcher = new Launcher(builder.start());
     Thread.ofPlatform().daemon().name("sandbox-launcher").start(launcher::listen);
     return launcher;
+  }
+
+  private static String program(String name) throws IOException {
+    try (InputStream in = Launcher.class.getResourceAsStream(name)) {
+      if (in == null) {
+        throw new IllegalStateException(name + " is not in the program");
+      }
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    }
   }
 
   boolean hasEnded() {

@@ -208,7 +208,7 @@ public final class Sandbox implements AutoCloseable {
     }
     Launcher running = launcher;
     if (running == null || running.hasEnded()) {
-      running = Launcher.start(python);
+      running = Launcher.start(python, confinement.shown());
       launcher = running;
     }
     return running;

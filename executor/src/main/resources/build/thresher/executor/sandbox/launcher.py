@@ -51,6 +51,7 @@ import select
 import signal
 import socket
 import struct
+import sys
 import time
 
 PR_SET_DUMPABLE = 4
@@ -72,7 +73,7 @@ NO_PROGRAM = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.EINVAL, errno.E2BIG
 # Where there is no filter, one that allows everything: RET ALLOW, in the kernel's struct sock_filter.
 NO_FILTER = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)
 
-libc = ctypes.CDLL(None, use_errno=True)
+mounts = Mounts()  # of the file that the executor puts before this one
 
 ways_out = {}
 
@@ -88,7 +89,7 @@ def setns(namespace):
 
 
 def write(path, data):
-    descriptor = os.open(path, os.O_WRONLY)
+    descriptor = mounts.open_on_host(path)
     try:
         os.write(descriptor, data)
     finally:
@@ -136,7 +137,7 @@ def way_out(door):
     """To the group above, which is there as long as this process."""
     group = os.path.dirname(os.path.dirname(door))
     if group not in ways_out:
-        ways_out[group] = os.open(os.path.join(group, b"tasks"), os.O_WRONLY)
+        ways_out[group] = mounts.open_on_host(os.path.join(group, b"tasks"))
     return ways_out[group]
 
 
@@ -399,12 +400,15 @@ class Launcher:
         kept = []
         try:
             request = Start(fields)
+            if request.uid > 0:
+                mounts.devices.lend(name, request.command)
             pid = self.begin(request, opened, kept)
         except CannotRun as e:
             os.write(opened[-1], b"thresher: %s\n" % str(e).encode("utf-8", "replace"))
             self.ended[name] = e.code, 1, time.monotonic() + LAST_WORDS
             pid = 0
         except (OSError, ValueError) as e:
+            mounts.devices.take_back(name)
             for descriptor in kept:
                 os.close(descriptor)
             self.answer("failed", name, str(e).replace("\n", " "))
@@ -510,6 +514,7 @@ class Launcher:
             self.sweep()
             if name is None:
                 continue
+            mounts.devices.take_back(name)
             code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
             self.ended[name] = code, self.ran(name, code), time.monotonic() + LAST_WORDS
             if not any(output in self.watched for output in self.outputs.get(name, ())):
@@ -596,4 +601,6 @@ class Launcher:
         return received
 
 
+narrow_to = [sys.argv[2 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]]
+mounts.narrow(*narrow_to)
 Launcher().serve()

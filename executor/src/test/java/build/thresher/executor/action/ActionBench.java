@@ -73,6 +73,7 @@ final class ActionBench implements AutoCloseable {
     Path etc = work.resolve("etc");
     HostSettings.write(etc, List.of());
     return new Bubblewrap(
+        work,
         etc,
         List.of(),
         root,

@@ -140,7 +140,7 @@ final class ActionSandboxTest {
     }
     assertNothingSleeps("4323");
     assertFalse(
-        Files.readString(Path.of("/proc/self/mountinfo")).contains(temporary.toString()),
+        Files.readString(Path.of("/proc/self/mountinfo")).contains("upperdir=" + temporary),
         "no mount is left");
   }
 

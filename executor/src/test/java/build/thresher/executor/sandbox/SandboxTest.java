@@ -342,7 +342,8 @@ final class SandboxTest {
     sandbox.close();
     sandbox =
         new Sandbox(
-            new Bubblewrap(temporary.resolve("etc"), List.of(), TestSandbox.ROOT, Optional.empty()),
+            new Bubblewrap(
+                temporary, temporary.resolve("etc"), List.of(), TestSandbox.ROOT, Optional.empty()),
             ControlGroups.none(),
             "/usr/bin/python3",
             System::nanoTime);
@@ -355,11 +356,11 @@ final class SandboxTest {
     Path python = temporary.resolve("python");
     Files.writeString(
         python,
-        "#!/bin/sh\nexec /usr/bin/python3 -I -S -c 'import os, sys; del os.posix_spawn,"
-            + " os.POSIX_SPAWN_DUP2; exec(sys.argv[1])' \"$4\"\n");
+        "#!/bin/sh\nshift 3\nexec /usr/bin/python3 -I -S -c 'import os, sys; del os.posix_spawn,"
+            + " os.POSIX_SPAWN_DUP2; exec(sys.argv.pop(1))' \"$@\"\n");
     Files.setPosixFilePermissions(python, PosixFilePermissions.fromString("rwxr-xr-x"));
     sandbox.close();
-    sandbox = TestSandbox.open(temporary, python.toString());
+    sandbox = TestSandbox.open(temporary, List.of(), python.toString());
     usageIsMeasured();
     killingTakesTheWholeTree();
     try (Sandbox plain =

@@ -23,19 +23,20 @@ final class TestSandbox {
 
   /** In a directory that other users are then let into; its {@code etc} is what commands see. */
   static Sandbox open(Path directory) throws IOException {
-    return open(directory, "/usr/bin/python3");
+    return open(directory, List.of(), "/usr/bin/python3");
   }
 
-  /** With that interpreter for its launcher. */
-  static Sandbox open(Path directory, String python) throws IOException {
+  /** For commands that see further paths of the host; with that interpreter for its launcher. */
+  static Sandbox open(Path directory, List<Path> hostPaths, String python) throws IOException {
     assumeTrue(Files.isExecutable(Path.of("/usr/bin/bwrap")), "no bubblewrap on this host");
     Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
     Path etc = directory.resolve("etc");
-    HostSettings.write(etc, List.of());
+    HostSettings.write(etc, hostPaths);
     return new Sandbox(
         new Bubblewrap(
+            directory,
             etc,
-            List.of(),
+            hostPaths,
             ROOT,
             SeccompFilter.write(directory.resolve("seccomp"), System.getProperty("os.arch", ""))),
         ControlGroups.prepare("sandbox-test-" + ProcessHandle.current().pid()),

@@ -42,7 +42,7 @@ class CoreBytecodeTest {
     HostSettings.write(temporary.resolve("etc"), List.of());
     sandbox =
         new Sandbox(
-            new Bubblewrap(temporary.resolve("etc"), List.of(), root, Optional.empty()),
+            new Bubblewrap(temporary, temporary.resolve("etc"), List.of(), root, Optional.empty()),
             ControlGroups.prepare("test-" + ProcessHandle.current().pid()),
             "/usr/bin/python3",
             System::nanoTime);
