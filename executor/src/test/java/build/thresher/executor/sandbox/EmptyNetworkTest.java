@@ -5,12 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.executor.inputs.FileTrees;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -64,24 +60,7 @@ final class EmptyNetworkTest {
   }
 
   private String run(String script, boolean network) throws Exception {
-    StringBuilder output = new StringBuilder();
-    SandboxSpec spec =
-        new SandboxSpec(
-            "test",
-            List.of(Bind.writable(own, "/tmp")),
-            Map.of("PATH", "/usr/bin:/bin"),
-            "/tmp",
-            List.of("/bin/sh", "-c", script),
-            TestSandbox.WIDE,
-            own,
-            TestSandbox.USER,
-            Optional.empty(),
-            network);
-    sandbox.run(
-        spec,
-        (bytes, count) -> output.append(new String(bytes, 0, count, StandardCharsets.UTF_8)),
-        new KillSwitch());
-    return output.toString().strip();
+    return TestSandbox.run(sandbox, own, "/tmp", script, network);
   }
 
   private String run(String script) throws Exception {

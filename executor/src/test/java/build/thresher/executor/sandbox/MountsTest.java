@@ -7,12 +7,10 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.executor.inputs.FileTrees;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -62,23 +60,7 @@ final class MountsTest {
   }
 
   private String run(String script) throws Exception {
-    StringBuilder output = new StringBuilder();
-    SandboxSpec spec =
-        new SandboxSpec(
-            "test",
-            List.of(Bind.writable(own, "/own")),
-            Map.of("PATH", "/usr/bin:/bin"),
-            "/own",
-            List.of("/bin/sh", "-c", script),
-            TestSandbox.WIDE,
-            own,
-            TestSandbox.USER);
-    Objects.requireNonNull(sandbox)
-        .run(
-            spec,
-            (bytes, count) -> output.append(new String(bytes, 0, count, StandardCharsets.UTF_8)),
-            new KillSwitch());
-    return output.toString().strip();
+    return TestSandbox.run(Objects.requireNonNull(sandbox), own, "/own", script, false);
   }
 
   private static void mount(String... words) throws Exception {

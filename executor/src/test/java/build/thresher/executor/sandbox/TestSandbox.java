@@ -4,11 +4,14 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.executor.inputs.FileTrees;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 
 /** A real sandbox as an executor of this user has it. */
 final class TestSandbox {
@@ -42,6 +45,33 @@ final class TestSandbox {
         ControlGroups.prepare("sandbox-test-" + ProcessHandle.current().pid()),
         python,
         System::nanoTime);
+  }
+
+  /**
+   * What a script says, without the space around it.
+   *
+   * @param inside where it runs, and sees its own directory
+   */
+  static String run(Sandbox sandbox, Path own, String inside, String script, boolean network)
+      throws IOException, InterruptedException {
+    StringBuilder output = new StringBuilder();
+    SandboxSpec spec =
+        new SandboxSpec(
+            "test",
+            List.of(Bind.writable(own, inside)),
+            Map.of("PATH", "/usr/bin:/bin"),
+            inside,
+            List.of("/bin/sh", "-c", script),
+            WIDE,
+            own,
+            USER,
+            Optional.empty(),
+            network);
+    sandbox.run(
+        spec,
+        (bytes, count) -> output.append(new String(bytes, 0, count, StandardCharsets.UTF_8)),
+        new KillSwitch());
+    return output.toString().strip();
   }
 
   /** A new directory that commands may write to. */
