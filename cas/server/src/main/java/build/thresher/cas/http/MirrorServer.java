@@ -13,9 +13,14 @@ import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.HttpRouting;
 import io.helidon.webserver.http.RoutingRequest;
 import io.helidon.webserver.http.RoutingResponse;
+import io.helidon.webserver.http.ServerRequest;
+import io.helidon.webserver.http.ServerResponse;
 import io.helidon.webserver.http1.Http1Config;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The farm's HTTP server: HTTP/1.1 on virtual threads, one for each connection.
@@ -32,11 +37,13 @@ public final class MirrorServer implements AutoCloseable {
   private final WebServer server;
   private final ServedBytes bytes;
   private final SlowRequests slow;
+  private final List<Door> doors;
 
-  private MirrorServer(WebServer server, ServedBytes bytes, SlowRequests slow) {
+  private MirrorServer(WebServer server, ServedBytes bytes, SlowRequests slow, List<Door> doors) {
     this.server = server;
     this.bytes = bytes;
     this.slow = slow;
+    this.doors = List.copyOf(doors);
   }
 
   /** Listens when it returns. */
@@ -67,7 +74,12 @@ public final class MirrorServer implements AutoCloseable {
       Supplier<String> trouble) {
     ServedBytes bytes = new ServedBytes(blobs, options.stallTimeout());
     SlowRequests slow = new SlowRequests(options.idleTimeout());
-    MirrorHandler handler = new MirrorHandler(mirror, sources, access, trouble, bytes);
+    List<Door> opened = new ArrayList<>();
+    HttpRouting.Builder routing =
+        HttpRouting.builder()
+            .addFilter((chain, request, response) -> answer(chain, request, response, slow));
+    doors.forEach((path, handler) -> routing.any(path, door(handler, opened)));
+    routing.any(door(new MirrorHandler(mirror, sources, access, trouble, bytes), opened));
     WebServerConfig.Builder config =
         WebServer.builder()
             .host(options.host())
@@ -88,18 +100,36 @@ public final class MirrorServer implements AutoCloseable {
             .maxTcpConnections(options.maxConnections())
             .maxPayloadSize(doors.isEmpty() ? 0 : MAX_BODY_BYTES)
             .shutdownGracePeriod(GRACE)
-            .routing(routing(handler, doors, slow));
+            .routing(routing);
     options.tls().ifPresent(context -> config.tls(Tls.builder().sslContext(context).build()));
-    return new MirrorServer(config.build().start(), bytes, slow);
+    return new MirrorServer(config.build().start(), bytes, slow, opened);
   }
 
-  private static HttpRouting.Builder routing(
-      Handler mirror, ImmutableMap<String, Handler> doors, SlowRequests slow) {
-    HttpRouting.Builder routing =
-        HttpRouting.builder()
-            .addFilter((chain, request, response) -> answer(chain, request, response, slow));
-    doors.forEach(routing::any);
-    return routing.any(mirror);
+  /**
+   * What leads to a handler until the server stops. Helidon (4.5.0) never ends a timer of a stopped
+   * server that leads to its routing, and so would hold stores and all that was theirs.
+   */
+  private static final class Door implements Handler {
+    private volatile @Nullable Handler behind;
+
+    Door(Handler behind) {
+      this.behind = behind;
+    }
+
+    @Override
+    public void handle(ServerRequest request, ServerResponse response) throws Exception {
+      Handler handler = behind;
+      if (handler == null) {
+        throw new CloseConnectionException("the server has stopped");
+      }
+      handler.handle(request, response);
+    }
+  }
+
+  private static Door door(Handler handler, List<Door> opened) {
+    Door door = new Door(handler);
+    opened.add(door);
+    return door;
   }
 
   /**
@@ -132,6 +162,7 @@ public final class MirrorServer implements AutoCloseable {
   /** Takes no new connection, lets requests end for some seconds, and stops. */
   public void stop() {
     server.stop();
+    doors.forEach(door -> door.behind = null);
     bytes.close();
     slow.close();
   }

@@ -17,28 +17,21 @@ final class LatelyUsed {
   private static final long EPOCH_MIX = 0x9E3779B97F4A7C15L;
   private static final long SIZE_MIX = 0xC2B2AE3D27D4EB4FL;
 
-  private volatile AtomicLongArray slots = new AtomicLongArray(SLOTS);
+  private final AtomicLongArray slots = new AtomicLongArray(SLOTS);
 
   /**
    * @param epoch that of the clock now; in another one the blob is not remembered
    */
   void add(Digest blob, int epoch) {
-    AtomicLongArray now = slots;
-    now.setOpaque(slot(now, blob), tag(blob, epoch));
+    slots.setOpaque(slot(blob), tag(blob, epoch));
   }
 
   boolean has(Digest blob, int epoch) {
-    AtomicLongArray now = slots;
-    return now.getOpaque(slot(now, blob)) == tag(blob, epoch);
+    return slots.getOpaque(slot(blob)) == tag(blob, epoch);
   }
 
-  /** Gives the memory back: a store that was closed may be held by what outlives it. */
-  void forget() {
-    slots = new AtomicLongArray(1);
-  }
-
-  private static int slot(AtomicLongArray slots, Digest blob) {
-    return (int) blob.hash0() & slots.length() - 1;
+  private static int slot(Digest blob) {
+    return (int) blob.hash0() & SLOTS - 1;
   }
 
   private static long tag(Digest blob, int epoch) {

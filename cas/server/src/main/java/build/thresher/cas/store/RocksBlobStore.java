@@ -316,7 +316,6 @@ public final class RocksBlobStore implements ResumableBlobStore, NamingBlobStore
     compaction.close();
     committer.close();
     database.close();
-    lastUse.lately().forget();
     return true;
   }
 }
