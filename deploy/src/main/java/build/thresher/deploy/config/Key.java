@@ -288,7 +288,7 @@ public record Key<T>(String name, ValueType<T> type, String defaultText, String 
           ValueType.oneOf("bubblewrap", "plain"),
           "bubblewrap",
           "plain: no sandbox, for machines that make no namespaces. The executor then runs actions of the instances in"
-              + " actions.plain, as its own user or, where it is root, as another one, and builds no Spack packages.");
+              + " actions.plain, as its own user or, where it is root, each as another one, and builds no Spack packages.");
   public static final Key<Path> EXECUTOR_WORK =
       key(
           "executor.work",

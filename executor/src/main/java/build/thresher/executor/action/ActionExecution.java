@@ -58,8 +58,8 @@ public final class ActionExecution implements Closeable {
    * What all actions of an executor share.
    *
    * @param worker the executor's name, for results
-   * @param owner whom actions run as
-   * @param directories of his, for each action
+   * @param owners whom actions run as
+   * @param directories of theirs, for each action
    */
   record Surroundings(
       String worker,
@@ -67,7 +67,7 @@ public final class ActionExecution implements Closeable {
       InputRoots roots,
       DirectoryMemory memory,
       Sandbox sandbox,
-      Owner owner,
+      Owners owners,
       UntouchedDirectories directories,
       Images images,
       ActionOptions options,
@@ -142,22 +142,24 @@ public final class ActionExecution implements Closeable {
 
   private ActionSandbox prepare(ActionCommand command, Digest inputs) throws IOException {
     FileTrees.createReadable(slot.own());
+    Owner owner = here.owners().take(slot.directory());
     InputRoots.InputRoot made =
         here.roots()
             .prepare(
                 scope,
                 inputs,
                 () -> InputTree.load(here.store(), scope, inputs, here.memory()),
-                slot.own());
+                slot.own(),
+                owner);
     root = Optional.of(made);
     return ActionSandbox.prepare(
         task,
         command,
         made.path(),
         image.map(ImageCache.Root::path),
-        here.directories().take(slot.own().resolve("tmp")),
+        here.directories().take(slot.own().resolve("tmp"), owner),
         slot,
-        here.owner(),
+        owner,
         here.options());
   }
 

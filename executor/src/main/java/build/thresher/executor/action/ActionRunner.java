@@ -31,7 +31,7 @@ public final class ActionRunner implements Closeable {
    * @param worker the executor's name, for results
    * @param directory for the cache; kept between starts
    * @param images directory for unpacked container images, which executors may share
-   * @param owner whom actions run as
+   * @param owners whom actions run as
    */
   public static ActionRunner open(
       String worker,
@@ -39,18 +39,18 @@ public final class ActionRunner implements Closeable {
       Path images,
       BlobStore store,
       Sandbox sandbox,
-      Owner owner,
+      Owners owners,
       ActionOptions options,
       InstantSource clock)
       throws IOException {
     FileTrees.createReadable(directory);
     // Without a sandbox, what is shared must not be the actions' own: they could open it.
-    Owner cached = options.plain() ? new Owner(-1) : owner;
+    Owner cached = options.plain() ? new Owner(-1) : owners.take(directory);
     ContentCache cache =
         new ContentCache(
             directory.resolve("files"), options.cacheBytes(), new FileFetcher(store, cached));
-    UntouchedDirectories directories = new UntouchedDirectories(owner, clock);
-    InputRoots roots = roots(directory, cache, owner, directories, options);
+    UntouchedDirectories directories = new UntouchedDirectories(clock);
+    InputRoots roots = roots(directory, cache, cached, directories, options);
     log.info(
         "actions: {}; network {}",
         roots.describe(),
@@ -64,7 +64,7 @@ public final class ActionRunner implements Closeable {
             roots,
             new DirectoryMemory(REMEMBERED_DIRECTORY_BYTES),
             sandbox,
-            owner,
+            owners,
             directories,
             new Images(
                 images,
@@ -85,12 +85,11 @@ public final class ActionRunner implements Closeable {
       ActionOptions options)
       throws IOException {
     if (options.plain()) {
-      return new CopiedRoots(
-          cache, owner, directories, directory, "without a sandbox nothing is shared");
+      return new CopiedRoots(cache, directories, directory, "without a sandbox nothing is shared");
     }
     if (owner.uid() < 0) {
       return new CopiedRoots(
-          cache, owner, directories, directory, "overlays need an executor that is root");
+          cache, directories, directory, "overlays need an executor that is root");
     }
     Kernel kernel = new Kernel();
     Path scratch = directory.resolve("probe");
@@ -99,7 +98,7 @@ public final class ActionRunner implements Closeable {
     try {
       OverlayRoots.probe(kernel, scratch);
     } catch (IOException e) {
-      return new CopiedRoots(cache, owner, directories, directory, String.valueOf(e.getMessage()));
+      return new CopiedRoots(cache, directories, directory, String.valueOf(e.getMessage()));
     }
     return new FittingRoots(
         new OverlayRoots(
@@ -107,7 +106,7 @@ public final class ActionRunner implements Closeable {
             new RootLayers(directory.resolve("roots"), cache, kernel, owner),
             directories,
             directory.resolveSibling(directory.getFileName() + "-mounts")),
-        new CopiedRoots(cache, owner, directories, directory, "they are small"));
+        new CopiedRoots(cache, directories, directory, "they are small"));
   }
 
   /**
@@ -120,6 +119,11 @@ public final class ActionRunner implements Closeable {
   /** Clears what an action had in its {@link ActionSlot#OWN}: the next one finds all as new. */
   public void clear(Path path) throws IOException {
     surroundings.directories().clear(path);
+  }
+
+  /** Nothing is left of the action that had this directory: its user may be another's. */
+  public void giveBack(Path directory) {
+    surroundings.owners().giveBack(directory);
   }
 
   @Override

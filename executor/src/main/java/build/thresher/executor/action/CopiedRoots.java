@@ -15,15 +15,12 @@ import java.util.Set;
  */
 final class CopiedRoots implements InputRoots {
   private final ContentCache cache;
-  private final Owner owner;
   private final UntouchedDirectories directories;
   private final String description;
 
-  CopiedRoots(
-      ContentCache cache, Owner owner, UntouchedDirectories directories, Path work, String why)
+  CopiedRoots(ContentCache cache, UntouchedDirectories directories, Path work, String why)
       throws IOException {
     this.cache = cache;
-    this.owner = owner;
     this.directories = directories;
     FileStore files = Files.getFileStore(work);
     boolean shares = Set.of("xfs", "btrfs", "bcachefs", "zfs").contains(files.type());
@@ -37,14 +34,14 @@ final class CopiedRoots implements InputRoots {
   }
 
   @Override
-  public InputRoot prepare(Scope scope, Digest root, Loader loader, Path directory)
+  public InputRoot prepare(Scope scope, Digest root, Loader loader, Path directory, Owner owner)
       throws IOException {
     InputTree tree = loader.load();
     Set<FileKey> files = tree.files();
     cache.acquire(scope, files);
     try {
-      Path path = directories.take(directory.resolve("root"));
-      new RootWriter(tree, owner, this::copy).fill(root, path);
+      Path path = directories.take(directory.resolve("root"), owner);
+      new RootWriter(tree, owner, (key, at) -> copy(key, at, owner)).fill(root, path);
       return new InputRoot() {
         @Override
         public Path path() {
@@ -59,7 +56,7 @@ final class CopiedRoots implements InputRoots {
     }
   }
 
-  private void copy(FileKey key, Path at) throws IOException {
+  private void copy(FileKey key, Path at, Owner owner) throws IOException {
     Files.copy(cache.path(key), at, StandardCopyOption.COPY_ATTRIBUTES);
     owner.own(at);
   }

@@ -29,7 +29,7 @@ final class FittingRoots implements InputRoots {
   }
 
   @Override
-  public InputRoot prepare(Scope scope, Digest root, Loader loader, Path directory)
+  public InputRoot prepare(Scope scope, Digest root, Loader loader, Path directory, Owner owner)
       throws IOException {
     Optional<InputTree> known;
     synchronized (seen) {
@@ -40,13 +40,13 @@ final class FittingRoots implements InputRoots {
       known = Optional.of(tree).filter(FittingRoots::isSmall);
       remember(root, known);
       if (known.isEmpty()) {
-        return overlays.prepare(scope, root, () -> tree, directory);
+        return overlays.prepare(scope, root, () -> tree, directory, owner);
       }
     }
     Optional<InputTree> small = known;
     return small.isPresent()
-        ? copies.prepare(scope, root, small::get, directory)
-        : overlays.prepare(scope, root, loader, directory);
+        ? copies.prepare(scope, root, small::get, directory, owner)
+        : overlays.prepare(scope, root, loader, directory, owner);
   }
 
   private static boolean isSmall(InputTree tree) {

@@ -28,10 +28,12 @@ interface InputRoots extends Closeable {
    *
    * @param root digest of the tree
    * @param directory the action's own, whose size is watched
+   * @param owner whom the action runs as
    * @throws MissingInputsException naming all files that the store lacks
    * @throws RefusedActionException when the tree cannot be a root
    */
-  InputRoot prepare(Scope scope, Digest root, Loader loader, Path directory) throws IOException;
+  InputRoot prepare(Scope scope, Digest root, Loader loader, Path directory, Owner owner)
+      throws IOException;
 
   /** How it is done, for the executor's first lines of log. */
   String describe();

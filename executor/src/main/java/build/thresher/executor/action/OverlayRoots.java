@@ -65,11 +65,11 @@ final class OverlayRoots implements InputRoots {
   }
 
   @Override
-  public InputRoot prepare(Scope scope, Digest root, Loader loader, Path directory)
+  public InputRoot prepare(Scope scope, Digest root, Loader loader, Path directory, Owner owner)
       throws IOException {
     RootLayers.Use use = layers.acquire(scope, root, loader);
     try {
-      Path upper = directories.take(directory.resolve("root"));
+      Path upper = directories.take(directory.resolve("root"), owner);
       Path beside = directory.resolveSibling(directory.getFileName() + "-overlay");
       FileTrees.createReadable(beside);
       Path work = FileTrees.createReadable(beside.resolve("work"));

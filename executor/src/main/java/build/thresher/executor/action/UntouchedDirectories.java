@@ -16,7 +16,7 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Directories of the user of actions that serve one action after the other as long as nobody does
+ * Directories of users of actions that serve one action after the other as long as nobody does
  * anything to them: whatever changes a directory, be it its entries, permissions, attributes or
  * times, sets its time of change, which nobody can set back. One that was changed is made anew.
  * Thread-safe, but for one directory.
@@ -28,31 +28,31 @@ final class UntouchedDirectories {
   /** Times of change may be as coarse as a tick of the kernel's clock, 10 ms at most. */
   private static final Duration TICK = Duration.ofMillis(10);
 
-  private final Owner owner;
   private final InstantSource clock;
   private final Map<Object, Use> uses = new ConcurrentHashMap<>();
 
-  private record Use(FileTime changed, Instant since) {}
+  private record Use(Owner owner, FileTime changed, Instant since) {}
 
   private record Found(Object key, FileTime changed) {}
 
-  UntouchedDirectories(Owner owner, InstantSource clock) {
-    this.owner = owner;
+  UntouchedDirectories(InstantSource clock) {
     this.clock = clock;
   }
 
-  /** A directory as good as new, for one action. */
-  Path take(Path path) throws IOException {
+  /** A directory as good as new, for one action of this user. */
+  Path take(Path path, Owner owner) throws IOException {
     Optional<Found> found = find(path);
     if (found.isPresent()) {
       Use before = uses.get(found.get().key());
-      if (before != null && before.changed().equals(found.get().changed())) {
-        uses.put(found.get().key(), new Use(before.changed(), clock.instant()));
+      if (before != null
+          && before.owner().equals(owner)
+          && before.changed().equals(found.get().changed())) {
+        uses.put(found.get().key(), new Use(owner, before.changed(), clock.instant()));
         return path;
       }
       remove(path, found.get());
     }
-    return make(path);
+    return make(path, owner);
   }
 
   /** The action is over: what was taken for it is as good as new again, all else is gone. */
@@ -68,14 +68,14 @@ final class UntouchedDirectories {
             && use.since().isAfter(use.changed().toInstant().plus(TICK));
     if (!untouched) {
       remove(path, found.get());
-      make(path);
+      make(path, use.owner());
     }
   }
 
-  private Path make(Path path) throws IOException {
+  private Path make(Path path, Owner owner) throws IOException {
     owner.directory(path);
     Found made = find(path).orElseThrow(() -> new NoSuchFileException(path.toString()));
-    uses.put(made.key(), new Use(made.changed(), clock.instant()));
+    uses.put(made.key(), new Use(owner, made.changed(), clock.instant()));
     return path;
   }
 

@@ -72,6 +72,11 @@ final class ActionLeases {
     runner.clear(path);
   }
 
+  /** Nothing is left in the directory of a lease. */
+  void giveBack(Path directory) {
+    runner.giveBack(directory);
+  }
+
   private ActionReport run(
       ActionExecution execution,
       RunningLease running,

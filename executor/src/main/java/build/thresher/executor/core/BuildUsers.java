@@ -1,6 +1,8 @@
 package build.thresher.executor.core;
 
 import build.thresher.executor.inputs.LockFile;
+import com.google.common.collect.ContiguousSet;
+import com.google.common.collect.ImmutableList;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -13,9 +15,9 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * The users of this host that builds run as: one for each slot and one more for all actions. No
- * other executor of the host has them while this one lives, and no account is one of them: a
- * build's user must own nothing but that build. The kernel gives them back when the process dies.
+ * The users of this host that builds run as: one for each slot, and more for actions. No other
+ * executor of the host has them while this one lives, and no account is one of them: a build's user
+ * must own nothing but that build. The kernel gives them back when the process dies.
  */
 final class BuildUsers implements Closeable {
   /** Executors in containers of one host do not see each other's; their users are apart anyway. */
@@ -24,13 +26,16 @@ final class BuildUsers implements Closeable {
   private static final int LOOK_AT = 10_000;
 
   private final int first;
+  private final int builds;
   private final int count;
   private final LockFile lockFile;
   private final Deque<Closeable> locks;
 
-  private BuildUsers(int first, int count, LockFile lockFile, Deque<Closeable> locks) {
+  private BuildUsers(
+      int first, int builds, int actions, LockFile lockFile, Deque<Closeable> locks) {
     this.first = first;
-    this.count = count;
+    this.builds = builds;
+    this.count = builds + actions;
     this.lockFile = lockFile;
     this.locks = locks;
   }
@@ -39,13 +44,17 @@ final class BuildUsers implements Closeable {
    * Takes the first users in a row that are free.
    *
    * @param from the least that may be taken
+   * @param builds how many for builds
+   * @param actions how many for actions, behind those
    * @throws HostNotReadyException when there are none
    */
-  static BuildUsers claim(int from, int slots) throws IOException {
-    return claim(DIRECTORY, Path.of("/etc/passwd"), from, slots + 1);
+  static BuildUsers claim(int from, int builds, int actions) throws IOException {
+    return claim(DIRECTORY, Path.of("/etc/passwd"), from, builds, actions);
   }
 
-  static BuildUsers claim(Path directory, Path passwd, int from, int count) throws IOException {
+  static BuildUsers claim(Path directory, Path passwd, int from, int builds, int actions)
+      throws IOException {
+    int count = builds + actions;
     Set<Integer> accounts = accounts(passwd);
     Files.createDirectories(directory);
     // Who may read a file may lock it.
@@ -62,7 +71,7 @@ final class BuildUsers implements Closeable {
           locks.push(lock.get());
         }
         if (locks.size() == count) {
-          return new BuildUsers(first, count, lockFile, locks);
+          return new BuildUsers(first, builds, actions, lockFile, locks);
         }
         // Whatever was in the way stands behind those that were taken.
         first += locks.size();
@@ -97,14 +106,14 @@ final class BuildUsers implements Closeable {
     return first + slot;
   }
 
-  /** The user of all actions: they share files of inputs, which have one owner. */
-  int ofActions() {
-    return first + count - 1;
+  /** In sandboxes one of all actions: they share files of inputs, which have one owner. */
+  ImmutableList<Integer> ofActions() {
+    return ContiguousSet.closedOpen(first + builds, first + count).asList();
   }
 
   @Override
   public String toString() {
-    return first + " to " + ofActions();
+    return first + " to " + (first + count - 1);
   }
 
   @Override

@@ -4,6 +4,7 @@ import build.thresher.cas.api.BlobStore;
 import build.thresher.cas.client.WireTimes;
 import build.thresher.executor.action.ActionRunner;
 import build.thresher.executor.action.Owner;
+import build.thresher.executor.action.Owners;
 import build.thresher.executor.core.RunningLease.Ending;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.sandbox.Bind;
@@ -79,7 +80,7 @@ public final class Executor implements AutoCloseable {
     this.random = RandomGenerator.getDefault();
     InstantSource clock = InstantSource.system();
     caches = Caches.open(work, options.caches(), store, new FetchedSources(channel), clock);
-    users.ifPresent(u -> log.info("builds run as the users {}", u));
+    users.ifPresent(u -> log.info("builds and actions run as the users {}", u));
     for (String dead : work.dead()) {
       ControlGroups.prepare(work.label(dead)).close();
     }
@@ -110,7 +111,7 @@ public final class Executor implements AutoCloseable {
             work.shared("images"),
             store,
             sandbox,
-            new Owner(users.map(BuildUsers::ofActions).orElse(-1)),
+            owners(),
             options.actions(),
             clock);
     runner =
@@ -122,6 +123,24 @@ public final class Executor implements AutoCloseable {
             store,
             work,
             options.logBytes());
+  }
+
+  private static BuildUsers claim(ExecutorOptions options) throws IOException {
+    int slots = options.slots();
+    return options.actions().plain()
+        // As many results as there are slots may wait to be taken while others run.
+        ? BuildUsers.claim(options.buildUid(), 0, 2 * slots)
+        : BuildUsers.claim(options.buildUid(), slots, 1);
+  }
+
+  private Owners owners() {
+    return options.actions().plain() && users.isPresent()
+        ? Owners.apart(users.get().ofActions().stream().map(Owner::new).toList())
+        : Owners.shared(new Owner(anyOfActions()));
+  }
+
+  private int anyOfActions() {
+    return users.map(u -> u.ofActions().getFirst()).orElse(-1);
   }
 
   private static Bubblewrap bubblewrap(ExecutorOptions options, WorkDirectory work, boolean root)
@@ -149,7 +168,7 @@ public final class Executor implements AutoCloseable {
     Executor executor;
     try {
       if ("root".equals(System.getProperty("user.name"))) {
-        users = Optional.of(BuildUsers.claim(options.buildUid(), options.slots()));
+        users = Optional.of(claim(options));
       }
       executor = new Executor(options, work, channel, store, Host.capabilities(options), users);
     } catch (IOException | RuntimeException e) {
@@ -167,9 +186,9 @@ public final class Executor implements AutoCloseable {
     }
     if (options.actions().plain()) {
       log.warn(
-          "actions run without a sandbox, as the user {}: they see and may change what that user"
+          "actions run without a sandbox, as {}: they see and may change what such a user"
               + " can, network and other actions included; Spack packages are not built here",
-          users.map(u -> Integer.toString(u.ofActions())).orElse(System.getProperty("user.name")));
+          users.map(u -> "users " + u).orElse(System.getProperty("user.name")));
     }
     executor.loop("lease", executor::leaseLoop);
     executor.loop("renew", executor::renewLoop);
@@ -217,7 +236,7 @@ public final class Executor implements AutoCloseable {
             Long.MAX_VALUE,
             Long.MAX_VALUE),
         directory,
-        users.map(BuildUsers::ofActions).orElse(-1),
+        anyOfActions(),
         Optional.empty(),
         plain);
   }

@@ -187,6 +187,8 @@ final class LeaseRunner {
       work.giveBack(directory, actions::clear);
     } catch (IOException e) {
       log.warn("{} cannot be cleared: {}", directory, e.toString());
+    } finally {
+      actions.giveBack(directory);
     }
   }
 }

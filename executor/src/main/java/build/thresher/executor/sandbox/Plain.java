@@ -7,9 +7,10 @@ import java.util.OptionalInt;
 
 /**
  * No sandbox: a command runs among the processes, files and networks of the host, as the executor's
- * user or, where the executor is root, as a user given per command. It has limits, an environment
- * of its own and a session of its own, and nothing else keeps it apart. For machines that make no
- * namespaces, and where whoever asks for work is trusted like an account of the machine.
+ * user or, where the executor is root, as a user given per command, of whom all processes are
+ * killed when the command ends. It has limits, an environment of its own and a session of its own,
+ * and nothing else keeps it apart. For machines that make no namespaces, and where whoever asks for
+ * work is trusted like an account of the machine.
  *
  * <p>Paths inside are those of the host, so that a command can have neither binds nor a root.
  * Immutable.

@@ -27,8 +27,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Runs commands, in bubblewrap where there is no other choice, watches their limits and measures
- * them. When {@link #run} returns, no process of the command is left (in {@link Plain} without
- * control groups: none that stayed in its session).
+ * them. When {@link #run} returns, no process of the command is left (in {@link Plain}, by an
+ * ordinary user without control groups: none that stayed in its session).
  *
  * <p>What is enforced, and by what: wall time and the size of the watched directory by looking (the
  * latter each second at most, so that a fast writer can exceed it by what the disk takes in a

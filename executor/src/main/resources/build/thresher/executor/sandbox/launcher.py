@@ -25,8 +25,9 @@ takes its number. Who gives the number sees to it that no process of the command
 make any, the command gets one of its own from bubblewrap, as it does with -1.
 
 A command without bubblewrap runs as soon as it is started; its limits come a moment later, when it is still being loaded. It
-leads a group of processes, which is killed when it ends. What left that group becomes a child of this process; it is killed when
-it holds outputs of a command that is over, or no command runs. Control groups, where there are some, know better. A program
+leads a group of processes, which is killed when it ends. What left that group becomes a child of this process. Where the command
+has a user other than this process's own, all that are this user's are killed: who asks for commands gives each a user for itself.
+Else those are that hold outputs of a command that is over, and all when no command runs. Control groups know better. A program
 that is not there or cannot run is told of as a shell does it: on the command's errors, and by its exit code.
 
 Answers on standard output, one line each:
@@ -364,6 +365,15 @@ def pipes_of(pid):
     return found
 
 
+def user_of(pid):
+    """Negative when it is gone."""
+    try:
+        with open("/proc/%d/status" % pid) as file:
+            return next((int(line.split()[1]) for line in file if line.startswith("Uid:")), -1)
+    except OSError:
+        return -1
+
+
 def kill_group(pid):
     try:
         os.killpg(pid, signal.SIGKILL)
@@ -379,7 +389,7 @@ def kill(pid):
 class Launcher:
     def __init__(self):
         self.running = {}
-        self.plain = {}  # commands without bubblewrap: their outputs as /proc names them
+        self.plain = {}  # commands without bubblewrap: their users, and their outputs as /proc names them
         self.over = collections.deque(maxlen=256)  # outputs of such that have ended
         self.outputs = {}
         self.statuses = {}
@@ -417,7 +427,7 @@ class Launcher:
             for descriptor in opened:
                 os.close(descriptor)
         if request.plain and pid:
-            self.plain[pid] = ["pipe:[%d]" % os.fstat(output).st_ino for output in kept]
+            self.plain[pid] = request.uid, ["pipe:[%d]" % os.fstat(output).st_ino for output in kept]
         if pid:
             self.running[pid] = name
         if not request.plain:
@@ -506,11 +516,15 @@ class Launcher:
             if waiting is None:
                 return
             pid = waiting.si_pid
+            user = -1
             if pid in self.plain:
                 kill_group(pid)
-                self.over += self.plain.pop(pid)
+                user, outputs = self.plain.pop(pid)
+                self.over += outputs
             status = os.waitpid(pid, 0)[1]
             name = self.running.pop(pid, None)
+            if user >= 0:
+                self.end_user(user)
             self.sweep()
             if name is None:
                 continue
@@ -519,6 +533,18 @@ class Launcher:
             self.ended[name] = code, self.ran(name, code), time.monotonic() + LAST_WORDS
             if not any(output in self.watched for output in self.outputs.get(name, ())):
                 self.tell_end(name)
+
+    def end_user(self, user):
+        """Returns when a command's user has no process: one could get in the way of who deals with the command's files."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            left = [pid for pid in children() if pid not in self.running and user_of(pid) == user]
+            if not left:
+                return
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            if not any([os.waitpid(pid, os.WNOHANG)[0] for pid in left]):
+                time.sleep(0.0001)
 
     def sweep(self):
         """Kills what left its command's group, where that command is known to be over."""

@@ -34,6 +34,7 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 
 /** Runs actions in real sandboxes, or in none, from a store on disk. */
 final class ActionBench implements AutoCloseable {
@@ -91,7 +92,9 @@ final class ActionBench implements AutoCloseable {
         work.resolve("images"),
         store,
         sandbox,
-        new Owner(root ? 64321 : -1),
+        root && options.plain()
+            ? Owners.apart(IntStream.range(64321, 64329).mapToObj(Owner::new).toList())
+            : Owners.shared(new Owner(root ? 64321 : -1)),
         options,
         InstantSource.system());
   }
@@ -186,6 +189,7 @@ final class ActionBench implements AutoCloseable {
       return new Run(report, text(stdout), text(stderr));
     } finally {
       FileTrees.delete(directory);
+      runner.giveBack(directory);
     }
   }
 

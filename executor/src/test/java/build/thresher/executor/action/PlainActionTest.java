@@ -5,6 +5,7 @@ import static build.thresher.executor.action.ActionBench.shell;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -17,6 +18,7 @@ import build.thresher.executor.sandbox.KillSwitch;
 import build.thresher.v1.FailureClass;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Executors;
@@ -173,6 +175,37 @@ final class PlainActionTest {
       }
       assertEquals("on\n", other.get().stdout());
       ActionSandboxTest.assertNothingSleeps("483");
+    }
+  }
+
+  @Test
+  void asRootEachActionIsAUserOfItsOwn() throws Exception {
+    try (ActionBench bench = open(false);
+        var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      assumeTrue(bench.root, "only root can become another user");
+      Path mark = Files.createDirectory(temporary.resolve("mark"));
+      Files.setPosixFilePermissions(mark, PosixFilePermissions.fromString("rwxrwxrwx"));
+      String waits = "id -u; pwd; touch %s/on; until [ -e %s/off ]; do sleep 0.05; done";
+      Future<ActionBench.Run> one =
+          threads.submit(() -> bench.run(shell(waits.replace("%s", "" + mark)), Digest.EMPTY));
+      while (!Files.exists(mark.resolve("on"))) {
+        Thread.sleep(10);
+      }
+      String daemon = "setsid setsid sleep 4841 > /dev/null 2>&1 & id -u; sleep 0.2; ";
+      String reach =
+          "for at in %s/../work/builds/*/build/own/root; do touch $at/x && echo $at; done";
+      List<String> other =
+          bench
+              .run(shell(daemon + reach.replace("%s", "" + mark)), Digest.EMPTY)
+              .stdout()
+              .lines()
+              .toList();
+      // The other one still runs, so that it is not that nobody does.
+      ActionSandboxTest.assertNothingSleeps("4841");
+      Files.createFile(mark.resolve("off"));
+      assertNotEquals(one.get().stdout().lines().toList().getFirst(), other.getFirst());
+      assertEquals(2, other.size(), () -> "an action wrote to " + other);
+      assertTrue(other.getLast().endsWith("/builds/2/build/own/root"), other::toString);
     }
   }
 

@@ -20,8 +20,9 @@ import org.junit.jupiter.api.io.TempDir;
 final class UntouchedDirectoriesTest {
   private final Path path;
   private Duration ahead = Duration.ofSeconds(1);
+  private final Owner owner = new Owner(-1);
   private final UntouchedDirectories directories =
-      new UntouchedDirectories(new Owner(-1), () -> Instant.now().plus(ahead));
+      new UntouchedDirectories(() -> Instant.now().plus(ahead));
 
   UntouchedDirectoriesTest(@TempDir Path temporary) {
     this.path = temporary.resolve("own");
@@ -33,14 +34,14 @@ final class UntouchedDirectoriesTest {
 
   /** Whether the next action gets the same directory after an earlier one did this to it. */
   private boolean serves(Deed deed) throws IOException {
-    directories.take(path);
+    directories.take(path, owner);
     FileTime before = (FileTime) Files.getAttribute(path, "unix:ctime");
     while (Instant.now().isBefore(before.toInstant().plusMillis(20))) {
       Thread.onSpinWait(); // A change within one tick of the kernel's clock has the same time.
     }
     deed.on(path);
     directories.clear(path);
-    directories.take(path);
+    directories.take(path, owner);
     assertEquals(0, entries(path));
     assertEquals("rwxr-xr-x", PosixFilePermissions.toString(Files.getPosixFilePermissions(path)));
     assertFalse(
@@ -96,7 +97,7 @@ final class UntouchedDirectoriesTest {
     assertFalse(Files.exists(path));
     Files.createDirectory(path);
     Files.writeString(path.resolve("file"), "of somebody else");
-    directories.take(path);
+    directories.take(path, owner);
     assertEquals(0, entries(path));
   }
 }

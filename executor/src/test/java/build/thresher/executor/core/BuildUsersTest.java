@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -19,32 +20,33 @@ final class BuildUsersTest {
             temporary.resolve("passwd"), "root:x:0:0:\nann:x:103:103:Ann:/home/ann:/bin/sh\n");
   }
 
-  private BuildUsers claim(int count) throws Exception {
-    return BuildUsers.claim(directory, passwd, 100, count);
+  private BuildUsers claim(int builds, int actions) throws Exception {
+    return BuildUsers.claim(directory, passwd, 100, builds, actions);
   }
 
   @Test
   void whatOneHasAnotherDoesNotGet() throws Exception {
-    try (BuildUsers first = claim(2);
-        BuildUsers second = claim(1)) {
+    try (BuildUsers first = claim(1, 1);
+        BuildUsers second = claim(0, 2)) {
       assertEquals("100 to 101", first.toString());
-      assertEquals("102 to 102", second.toString());
+      assertEquals("104 to 105", second.toString());
       assertEquals(100, first.ofSlot(0));
-      assertEquals(101, first.ofActions());
+      assertEquals(List.of(101), first.ofActions());
+      assertEquals(List.of(104, 105), second.ofActions());
     }
   }
 
   @Test
   void accountsOfTheHostArePassedOver() throws Exception {
-    try (BuildUsers users = claim(4)) {
+    try (BuildUsers users = claim(3, 1)) {
       assertEquals("104 to 107", users.toString());
     }
   }
 
   @Test
   void whatIsGivenBackCanBeHadAgain() throws Exception {
-    claim(2).close();
-    try (BuildUsers users = claim(2)) {
+    claim(1, 1).close();
+    try (BuildUsers users = claim(1, 1)) {
       assertEquals("100 to 101", users.toString());
     }
   }
