@@ -10,6 +10,7 @@ import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,6 +19,8 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -130,7 +133,7 @@ final class Launcher implements Closeable {
       if (ended) {
         failAll();
       }
-      return mine.started().get();
+      return await(mine.started());
     } catch (InterruptedException e) {
       // The launcher may be in a control group that the caller is about to clear.
       mine.started().handle((process, failure) -> process).join();
@@ -142,6 +145,33 @@ final class Launcher implements Closeable {
     } catch (IOException e) {
       pending.remove(name);
       throw new IOException("cannot start a sandbox, its launcher does not listen: " + e, e);
+    }
+  }
+
+  /**
+   * Waits for as long as it takes, unless the launcher was stopped: a command without a sandbox
+   * can.
+   */
+  <T> T await(CompletableFuture<T> answer) throws InterruptedException, ExecutionException {
+    while (true) {
+      try {
+        return answer.get(1, TimeUnit.SECONDS);
+      } catch (TimeoutException e) {
+        endIfStopped();
+      }
+    }
+  }
+
+  /** One that does nothing any more is of no use; its end fails what waits for it. */
+  void endIfStopped() {
+    try {
+      String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
+      if (stat.charAt(stat.lastIndexOf(')') + 2) == 'T') {
+        log.warn("somebody has stopped the launcher of sandboxes: it is ended");
+        close();
+      }
+    } catch (IOException e) {
+      // It has ended.
     }
   }
 

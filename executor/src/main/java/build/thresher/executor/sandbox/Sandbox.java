@@ -111,8 +111,9 @@ public final class Sandbox implements AutoCloseable {
       long hostKills = group.limitsMemory() ? 0 : ProcessTree.hostOutOfMemoryKills();
       long start = nanoTime.getAsLong();
       OptionalInt network = emptyNetwork(spec, group);
+      Launcher starter = launcher();
       Launcher.Started process =
-          launcher().start(confinement.launch(spec, group, errors.isEmpty(), network));
+          starter.start(confinement.launch(spec, group, errors.isEmpty(), network));
       ProcessTree tree = new ProcessTree(process.handle());
       AtomicReference<IOException> outputFailure = new AtomicReference<>();
       CompletableFuture<List<Future<?>>> pumping =
@@ -122,13 +123,13 @@ public final class Sandbox implements AutoCloseable {
       End end;
       Launcher.Exit exit;
       try {
-        end = watch(spec, process, tree, group.limitsMemory(), kill, start);
+        end = watch(spec, starter, process, tree, group.limitsMemory(), kill, start);
       } finally {
         if (!process.exit().isDone()) {
           tree.kill();
         }
         group.killAll();
-        exit = exit(process);
+        exit = exit(starter, process);
         network.ifPresent(spareNetworks::add);
         for (Future<?> pump : pumps(pumping)) {
           await(pump);
@@ -214,10 +215,10 @@ public final class Sandbox implements AutoCloseable {
     return running;
   }
 
-  private static Launcher.Exit exit(Launcher.Started process)
+  private static Launcher.Exit exit(Launcher starter, Launcher.Started process)
       throws IOException, InterruptedException {
     try {
-      return process.exit().get();
+      return starter.await(process.exit());
     } catch (ExecutionException e) {
       throw new IOException("nobody knows how the command ended: " + e.getCause(), e.getCause());
     }
@@ -260,6 +261,7 @@ public final class Sandbox implements AutoCloseable {
 
   private End watch(
       SandboxSpec spec,
+      Launcher starter,
       Launcher.Started process,
       ProcessTree tree,
       boolean memoryIsLimited,
@@ -278,6 +280,7 @@ public final class Sandbox implements AutoCloseable {
     long diskChecked = start;
     FileStore disk = Files.getFileStore(spec.watched());
     do {
+      starter.endIfStopped();
       long resident = tree.sample();
       if (!memoryIsLimited && exceeds(spec.limits().memoryBytes(), resident, tree)) {
         return End.OUT_OF_MEMORY;

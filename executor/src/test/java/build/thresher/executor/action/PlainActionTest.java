@@ -210,6 +210,35 @@ final class PlainActionTest {
   }
 
   @Test
+  void aLauncherThatAnActionStoppedFailsThatActionOnly() throws Exception {
+    try (ActionBench bench = open()) {
+      // As soon as it is started it has its launcher's user. Here that is made sure of.
+      assumeTrue(bench.root, "any action of an ordinary user can");
+      var threads = Executors.newVirtualThreadPerTaskExecutor();
+      Future<ActionBench.Run> running =
+          threads.submit(() -> bench.run(shell("sleep 4851"), Digest.EMPTY));
+      List<ProcessHandle> launchers = List.of();
+      while (launchers.isEmpty()) {
+        launchers =
+            ProcessHandle.current()
+                .children()
+                .filter(child -> child.children().anyMatch(PlainActionTest::isSleeping))
+                .toList();
+      }
+      String pid = Long.toString(launchers.getFirst().pid());
+      assertEquals(0, new ProcessBuilder("kill", "-STOP", pid).start().waitFor());
+      assertEquals(FailureClass.FAILURE_INFRASTRUCTURE, running.get().failure().kind());
+      ActionSandboxTest.assertNothingSleeps("4851");
+      assertEquals("on\n", bench.run(shell("echo on"), Digest.EMPTY).stdout());
+      threads.close();
+    }
+  }
+
+  private static boolean isSleeping(ProcessHandle process) {
+    return process.info().commandLine().orElse("").contains("sleep 4851");
+  }
+
+  @Test
   void theLimitsHoldThatControlGroupsCanKeep() throws Exception {
     assumeTrue(Files.isWritable(Path.of("/sys/fs/cgroup")), "no control groups here");
     try (ActionBench bench = open()) {
