@@ -19,6 +19,7 @@ final class OverlayRoots implements InputRoots {
   private final UntouchedDirectories directories;
   private final Path place;
   private final AtomicLong made = new AtomicLong();
+  private boolean closed;
 
   /**
    * @param place directory for mounts. It has to be there before the sandbox starts its first
@@ -103,8 +104,11 @@ final class OverlayRoots implements InputRoots {
   }
 
   @Override
-  public void close() throws IOException {
+  public synchronized void close() throws IOException {
     layers.close();
-    kernel.detach(place);
+    if (!closed) {
+      kernel.detach(place);
+      closed = true;
+    }
   }
 }

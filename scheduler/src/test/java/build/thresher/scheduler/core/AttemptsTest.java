@@ -118,7 +118,7 @@ class AttemptsTest {
             CoreDriver.LINUX.compatibleTargets(),
             ImmutableList.of(),
             ImmutableMap.of(),
-            "plain",
+            "another sandbox",
             0,
             1,
             ImmutableSet.of(),

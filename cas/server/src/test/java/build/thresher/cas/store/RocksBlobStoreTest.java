@@ -359,7 +359,6 @@ final class RocksBlobStoreTest extends BlobStoreContract {
   void anOpenThatIsInterruptedEndsItsThreadsBeforeTheDatabaseThatTheyUse() throws Exception {
     Digest large = store.put(SCOPE, random(LARGE, 12));
     store.close();
-    Files.delete(dir.resolve("CLEAN")); // so that the files are compared with the database
     long before = committers();
     InstantSource interrupting =
         new InstantSource() {
@@ -374,12 +373,28 @@ final class RocksBlobStoreTest extends BlobStoreContract {
             return now.toEpochMilli();
           }
         };
-    assertThrows(
-        InterruptedIOException.class, () -> RocksBlobStore.open(dir, OPTIONS, interrupting));
+    while (opens(interrupting)) {
+      assertTrue(Thread.interrupted()); // every answer was there before it was waited for
+    }
     assertTrue(Thread.interrupted());
     assertEquals(before, committers());
     store = RocksBlobStore.open(dir, OPTIONS, clock);
     assertArrayEquals(random(LARGE, 12), store.readAll(SCOPE, large));
+  }
+
+  private boolean opens(InstantSource clock) throws IOException {
+    Files.delete(dir.resolve("CLEAN")); // so that the files are compared with the database
+    try {
+      RocksBlobStore opened = RocksBlobStore.open(dir, OPTIONS, clock);
+      boolean interrupted = Thread.interrupted();
+      opened.close();
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+      return true;
+    } catch (InterruptedIOException e) {
+      return false;
+    }
   }
 
   private static long committers() {
