@@ -281,6 +281,9 @@ class RoughNetworkTest {
       peers.uploadHalf(25);
       long[] meanwhile = uploads(store); // to set up so many connections is work for all
       long[] with = uploads(store);
+      for (int again = 0; again < 2 && p99(with) > 5 * NOISE_NANOS; again++) {
+        with = uploads(store); // that work was not over yet; who is harmed for good is harmed again
+      }
       long grown = farm.serverMemoryBytes() - memory;
       peers.close();
       long[] after = uploads(store);
