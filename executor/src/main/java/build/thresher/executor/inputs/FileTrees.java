@@ -3,6 +3,7 @@ package build.thresher.executor.inputs;
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -106,7 +107,7 @@ public final class FileTrees {
 
   /**
    * Makes a directory, its missing parents too, that builds of another user may enter and read,
-   * whatever the umask of the executor.
+   * whatever the umask of the executor. Others, of other processes too, may make it meanwhile.
    */
   public static Path createReadable(Path directory) throws IOException {
     if (!Files.isDirectory(directory)) {
@@ -114,7 +115,14 @@ public final class FileTrees {
       if (parent != null) {
         createReadable(parent);
       }
-      Files.createDirectory(directory);
+      try {
+        Files.createDirectory(directory);
+      } catch (FileAlreadyExistsException e) {
+        if (!Files.isDirectory(directory)) {
+          throw e;
+        }
+        return directory;
+      }
       Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
     }
     return directory;

@@ -2,10 +2,19 @@ package build.thresher.executor.inputs;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -67,5 +76,37 @@ final class FileTreesTest {
         """);
     FileTrees.delete(root);
     assertFalse(Files.exists(root));
+  }
+
+  @Test
+  void manyMakeTheSameDirectoriesAtOnce() throws Exception {
+    try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
+      for (int i = 0; i < 300; i++) {
+        Path directory = root.resolve(i + "/a/b/c");
+        CyclicBarrier together = new CyclicBarrier(4);
+        List<Future<Path>> made =
+            IntStream.range(0, 4)
+                .mapToObj(
+                    n ->
+                        threads.submit(
+                            () -> {
+                              together.await();
+                              return FileTrees.createReadable(directory);
+                            }))
+                .toList();
+        for (Future<Path> one : made) {
+          assertEquals(directory, one.get());
+        }
+        assertEquals(
+            "rwxr-xr-x", PosixFilePermissions.toString(Files.getPosixFilePermissions(directory)));
+      }
+    }
+  }
+
+  @Test
+  void aFileInTheWayIsSaid() throws Exception {
+    Path file = Files.writeString(root.resolve("file"), "stays");
+    assertThrows(FileAlreadyExistsException.class, () -> FileTrees.createReadable(file));
+    assertEquals("stays", Files.readString(file));
   }
 }
