@@ -1,6 +1,7 @@
 package build.thresher.client.sources;
 
 import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -54,7 +55,14 @@ final class SharedFiles {
     if (parent != null) {
       directories(parent);
     }
-    Files.createDirectory(directory);
+    try {
+      Files.createDirectory(directory);
+    } catch (FileAlreadyExistsException e) {
+      if (!Files.isDirectory(directory)) {
+        throw e;
+      }
+      return; // Another client's, which shares it.
+    }
     if (group != null) {
       share(directory);
       int mode = (Integer) Objects.requireNonNull(Files.getAttribute(directory, "unix:mode"));
