@@ -80,8 +80,13 @@ final class FarmExecutor implements AutoCloseable {
                 .withImages(
                     new ImageOptions(
                         config.get(Key.EXECUTOR_REGISTRIES), config.get(Key.EXECUTOR_IMAGE_CACHE)))
-                .withPlain(config.get(Key.EXECUTOR_SANDBOX).equals("plain")))
+                .withPlain(isPlain(config)))
         .build();
+  }
+
+  /** Whether the executor of this configuration has no sandbox. */
+  static boolean isPlain(FarmConfig config) {
+    return config.get(Key.EXECUTOR_SANDBOX).equals("plain");
   }
 
   private static List<Platform.Property> properties(Map<String, String> configured) {

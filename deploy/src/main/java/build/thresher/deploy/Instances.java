@@ -11,6 +11,7 @@ import build.thresher.deploy.config.FarmConfig;
 import build.thresher.deploy.config.Key;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableMap;
+import com.google.common.collect.ImmutableSet;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.InstantSource;
@@ -54,8 +55,8 @@ final class Instances {
       FarmConfig config, List<String> pushed, InstantSource clock)
       throws IOException, ConfigException {
     Map<String, String> keys = config.get(Key.MIRROR_TRUSTED_KEYS);
-    requireAmong(pushed, keys.keySet(), Key.MIRROR_TRUSTED_KEYS);
-    requireAmong(pushed, config.get(Key.MIRROR_UNSIGNED), Key.MIRROR_UNSIGNED);
+    requireAmong(config, Key.MIRROR_PUSHED, keys.keySet(), Key.MIRROR_TRUSTED_KEYS);
+    requireAmong(config, Key.MIRROR_PUSHED, config.get(Key.MIRROR_UNSIGNED), Key.MIRROR_UNSIGNED);
     ImmutableMap.Builder<String, PushRules> rules = ImmutableMap.builder();
     for (String instance : pushed) {
       String file = keys.get(instance);
@@ -100,6 +101,13 @@ final class Instances {
     return ImmutableMap.copyOf(rules);
   }
 
+  /** Those whose actions may run without a sandbox. */
+  static ImmutableSet<String> plain(FarmConfig config) throws ConfigException {
+    List<String> named = config.get(Key.ACTIONS_PLAIN);
+    requireAmong(config, Key.INSTANCES, named, Key.ACTIONS_PLAIN);
+    return ImmutableSet.copyOf(named);
+  }
+
   private static void requireInstance(FarmConfig config, String instance, Key<?> key)
       throws ConfigException {
     if (!names(config).contains(instance)) {
@@ -108,13 +116,16 @@ final class Instances {
     }
   }
 
-  private static void requireAmong(List<String> pushed, Collection<String> named, Key<?> key)
+  /**
+   * @param all the key that lists the instances of which {@code key} names some
+   */
+  private static void requireAmong(
+      FarmConfig config, Key<List<String>> all, Collection<String> named, Key<?> key)
       throws ConfigException {
     for (String instance : named) {
-      if (!pushed.contains(instance)) {
+      if (!config.get(all).contains(instance)) {
         throw new ConfigException(
-            "%s names `%s`, which is not in %s"
-                .formatted(key.name(), instance, Key.MIRROR_PUSHED.name()));
+            "%s names `%s`, which is not in %s".formatted(key.name(), instance, all.name()));
       }
     }
   }

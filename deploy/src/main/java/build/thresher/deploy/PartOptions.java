@@ -16,7 +16,6 @@ import build.thresher.scheduler.reapi.DefaultProperties;
 import build.thresher.scheduler.spack.InstallTree;
 import com.google.common.collect.ImmutableList;
 import com.google.common.collect.ImmutableListMultimap;
-import com.google.common.collect.ImmutableSet;
 import io.grpc.InsecureServerCredentials;
 import io.grpc.ServerCredentials;
 import io.grpc.TlsServerCredentials;
@@ -85,7 +84,7 @@ final class PartOptions {
             config.get(Key.FAILURE_TTL),
             d.maxTasksPerClient(),
             d.maxTasks(),
-            plainInstances(config));
+            Instances.plain(config));
     return new SchedulerOptions(
         ImmutableList.copyOf(config.get(Key.INSTANCES)),
         installTree(config),
@@ -95,18 +94,6 @@ final class PartOptions {
         config.get(Key.STORE_RESERVE),
         actionProperties(config),
         Version.text());
-  }
-
-  private static ImmutableSet<String> plainInstances(FarmConfig config) throws ConfigException {
-    ImmutableSet<String> named = ImmutableSet.copyOf(config.get(Key.ACTIONS_PLAIN));
-    for (String instance : named) {
-      if (!config.get(Key.INSTANCES).contains(instance)) {
-        throw new ConfigException(
-            "%s names `%s`, which is not in %s"
-                .formatted(Key.ACTIONS_PLAIN.name(), instance, Key.INSTANCES.name()));
-      }
-    }
-    return named;
   }
 
   private static DefaultProperties actionProperties(FarmConfig config) throws ConfigException {

@@ -62,8 +62,7 @@ final class ServeCommand implements Callable<Integer> {
     if (noExecutor || !config.get(Key.EXECUTOR_LOCAL)) {
       return null;
     }
-    if (config.get(Key.EXECUTOR_SANDBOX).equals("plain")
-        && config.get(Key.ACTIONS_PLAIN).isEmpty()) {
+    if (FarmExecutor.isPlain(config) && config.get(Key.ACTIONS_PLAIN).isEmpty()) {
       log.warn(
           "the executor of this process has no sandbox ({}: plain) and gets no work, for {} names no"
               + " instance that allows that",

@@ -37,6 +37,11 @@ public record ActionOptions(
     properties = List.copyOf(properties);
   }
 
+  /** What actions run in, as the farm and platform properties call it. */
+  public String sandbox() {
+    return plain ? "plain" : "bubblewrap";
+  }
+
   /** No network, the limits of a build machine. */
   public static ActionOptions defaults() {
     return new ActionOptions(

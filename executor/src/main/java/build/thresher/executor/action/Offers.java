@@ -25,7 +25,7 @@ public final class Offers {
         };
     offers.add(property("ISA", isa));
     offers.add(property("Arch", isa));
-    offers.add(property("sandbox", options.plain() ? "plain" : "bubblewrap"));
+    offers.add(property("sandbox", options.sandbox()));
     offers.add(property("chrootIntoInputRoot", options.plain() ? "false" : "*"));
     if (!options.plain() && !PlatformProperties.names(options.properties(), ActionSandbox.IMAGE)) {
       offers.add(property(ActionSandbox.IMAGE, "*"));

@@ -32,9 +32,6 @@ final class Host {
           new Required("file", "file"),
           new Required("git", "git"));
 
-  /** In {@link Capabilities}, of executors without a sandbox. */
-  private static final String PLAIN = "plain";
-
   /** Spack's cores of today need at least this. */
   private static final int PYTHON_MINOR = 6;
 
@@ -106,7 +103,7 @@ final class Host {
             .addAllCompatibleTargets(targets.compatible())
             .addAllFeatures(targets.features())
             .putAllLabels(options.labels())
-            .setSandbox(options.actions().plain() ? PLAIN : "bubblewrap")
+            .setSandbox(options.actions().sandbox())
             .setMemoryBytes(memoryBytes())
             .setCpus(Runtime.getRuntime().availableProcessors());
     builder.addAllProperties(Offers.of(System.getProperty("os.arch", ""), options.actions()));

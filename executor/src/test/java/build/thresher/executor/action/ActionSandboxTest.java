@@ -13,6 +13,7 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.client.LocalTree;
 import build.thresher.executor.action.ActionReport.Abandoned;
 import build.thresher.executor.sandbox.KillSwitch;
+import build.thresher.executor.testing.RunningProcesses;
 import build.thresher.v1.FailureClass;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -116,16 +117,7 @@ final class ActionSandboxTest {
   }
 
   private static boolean sleeps(String seconds) {
-    return ProcessHandle.allProcesses()
-        .anyMatch(
-            p -> {
-              try {
-                return Files.readString(Path.of("/proc/" + p.pid() + "/cmdline"))
-                    .startsWith("sleep\0" + seconds);
-              } catch (java.io.IOException e) {
-                return false;
-              }
-            });
+    return RunningProcesses.any(line -> line.startsWith("sleep\0" + seconds));
   }
 
   @Test

@@ -15,6 +15,7 @@ import build.thresher.cas.client.TreeUploader;
 import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.testing.Attacks;
 import build.thresher.executor.testing.DirectoryBlobStore;
+import build.thresher.executor.testing.RunningProcesses;
 import build.thresher.v1.CompleteRequest;
 import build.thresher.v1.Failure;
 import build.thresher.v1.FailureClass;
@@ -23,7 +24,6 @@ import build.thresher.v1.Lease;
 import build.thresher.v1.LogStream;
 import io.grpc.Status;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
@@ -194,15 +194,6 @@ final class ActionExecutorTest {
   }
 
   private static boolean runs(String commandLine) {
-    return ProcessHandle.allProcesses()
-        .anyMatch(
-            p -> {
-              try {
-                return Files.readString(Path.of("/proc/" + p.pid() + "/cmdline"))
-                    .equals(commandLine);
-              } catch (java.io.IOException e) {
-                return false;
-              }
-            });
+    return RunningProcesses.any(commandLine::equals);
   }
 }

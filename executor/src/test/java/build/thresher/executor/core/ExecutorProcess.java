@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import build.thresher.executor.testing.ExecutorMain;
 import build.thresher.executor.testing.RealSpack;
+import build.thresher.executor.testing.RunningProcesses;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
@@ -192,14 +193,6 @@ final class ExecutorProcess implements AutoCloseable {
 
   /** Whether a process with that word in its command line runs anywhere on this host. */
   static boolean anyRuns(String word) {
-    return ProcessHandle.allProcesses().anyMatch(p -> commandLine(p.pid()).contains(word));
-  }
-
-  private static String commandLine(long pid) {
-    try {
-      return Files.readString(Path.of("/proc/" + pid + "/cmdline")).replace('\0', ' ');
-    } catch (IOException e) {
-      return ""; // It ended meanwhile.
-    }
+    return RunningProcesses.any(line -> line.replace('\0', ' ').contains(word));
   }
 }

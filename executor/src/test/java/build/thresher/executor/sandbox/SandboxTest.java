@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.sandbox.SandboxResult.End;
+import build.thresher.executor.testing.RunningProcesses;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -195,16 +196,7 @@ final class SandboxTest {
   }
 
   private static boolean anyRuns(String commandLine) {
-    return ProcessHandle.allProcesses()
-        .anyMatch(
-            p -> {
-              try {
-                return Files.readString(Path.of("/proc/" + p.pid() + "/cmdline"))
-                    .equals(commandLine);
-              } catch (IOException e) {
-                return false;
-              }
-            });
+    return RunningProcesses.any(commandLine::equals);
   }
 
   @Test
