@@ -37,6 +37,10 @@ import org.slf4j.LoggerFactory;
 final class Launcher implements Closeable {
   private static final Logger log = LoggerFactory.getLogger(Launcher.class);
 
+  /** Of one program, each of which uses those before it. */
+  private static final List<String> PARTS =
+      List.of("mounts.py", "processes.py", "networks.py", "start.py", "launcher.py");
+
   private final Process process;
   private final OutputStream requests;
   private final AtomicLong names = new AtomicLong();
@@ -90,9 +94,12 @@ final class Launcher implements Closeable {
    * @param shown what it must not lose of the host's file systems
    */
   static Launcher start(String python, Shown shown) throws IOException {
-    String program = program("mounts.py") + program("launcher.py");
+    StringBuilder program = new StringBuilder();
+    for (String part : PARTS) {
+      program.append(text(part));
+    }
     List<String> words =
-        new ArrayList<>(List.of(python, "-I", "-S", "-c", program, "thresher-launcher"));
+        new ArrayList<>(List.of(python, "-I", "-S", "-c", program.toString(), "thresher-launcher"));
     shown.always().forEach(path -> words.add(path.toString()));
     words.add("--");
     shown.further().forEach(path -> words.add(path.toString()));
@@ -105,7 +112,7 @@ final class Launcher implements Closeable {
     return launcher;
   }
 
-  private static String program(String name) throws IOException {
+  private static String text(String name) throws IOException {
     try (InputStream in = Launcher.class.getResourceAsStream(name)) {
       if (in == null) {
         throw new IllegalStateException(name + " is not in the program");
