@@ -28,17 +28,16 @@ suite, long, second, index, migrate and clients need Spack (SPACK_ROOT, PATH or 
 process that took part, the server's start included. Run it on an idle machine: nothing is asserted, and noise is not removed.
 """
 import argparse
-import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
+import loads
 import mirrors
-from tools import HERE, Cost, Farm, World, compare, run, show
+from tools import HERE, Cost, Farm, World, compare, show
 
 
 def bench_start(args, scratch):
@@ -183,57 +182,7 @@ def bench_connections(args, scratch):
         farm.stop()
 
 
-def load_command(farm, *options):
-    environment = farm.environment
-    own = ["thresher=" + environment["THRESHER_SERVER"], "--token-file", environment["THRESHER_TOKEN_FILE"]]
-    return [os.path.join(farm.program, "bin", "thresher"), "load", *own, *options]
-
-
-def bench_load(args, scratch):
-    farm = Farm(args.program, os.path.join(scratch, "load"), settings=load_settings(args))
-    options = ["--rounds", str(args.runs), "--warm", str(args.warm), "--rows", args.rows]
-    options += ["--platform=" + asked for asked in args.platform]
-    try:
-        if subprocess.run(load_command(farm, *options, *args.against)).returncode:
-            sys.exit("the load generator failed")
-    finally:
-        farm.stop()
-    if re.search(args.rows, ACTIONS):
-        action_costs(args, scratch)
-
-
-def load_settings(args):
-    offered = ", ".join("%s: %s" % tuple(asked.split("=", 1)) for asked in args.platform)
-    settings = {"access.client_results": "true", "executor.properties": "{%s}" % offered}
-    if args.plain:
-        settings.update({"executor.sandbox": "plain", "actions.plain": "[default]"})
-    return settings
-
-
-ACTIONS = "no-op actions, 16 at a time"
-
-
-def action_costs(args, scratch):
-    """CPU of each of a new server's first actions, and of as many when it has done some thousand; nothing else was asked of it."""
-    farm = Farm(args.program, os.path.join(scratch, "actions"), settings=load_settings(args))
-
-    def thousand(times):
-        actions, before = farm.actions(), farm.cpu_apart()
-        run(load_command(farm, "--warm", "0", "--rounds", str(5 * times), "--rows", ACTIONS))
-        actions, after = farm.actions() - actions, farm.cpu_apart()
-        return actions, {kind: (after[kind] - before[kind]) / actions * 1000 for kind in after}
-
-    try:
-        young, between, warm = thousand(1), thousand(5), thousand(1)
-    finally:
-        farm.stop()
-    print("CPU for each of %s: the first %d of a server, and %d after %d" % (ACTIONS, young[0], warm[0], young[0] + between[0]))
-    for kind in warm[1]:
-        print("  %-60s %6.2f ms %6.2f ms" % (kind, young[1][kind], warm[1][kind]))
-    print("  %-60s %6.2f ms %6.2f ms" % ("together", sum(young[1].values()), sum(warm[1].values())))
-
-
-BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler, "mirror": bench_mirror, "index": mirrors.bench_index, "migrate": mirrors.bench_migrate, "clients": mirrors.bench_clients, "connections": bench_connections, "load": bench_load}
+BENCHES = {"start": bench_start, "status": bench_status, "suite": bench_suite, "long": bench_long, "second": bench_second, "scheduler": bench_scheduler, "mirror": bench_mirror, "index": mirrors.bench_index, "migrate": mirrors.bench_migrate, "clients": mirrors.bench_clients, "connections": bench_connections, "load": loads.bench_load, "compare": loads.bench_compare}
 
 
 def main():
@@ -242,10 +191,11 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--program", default=os.path.join(HERE, "..", "..", "..", "target", "thresher"))
     parser.add_argument("--against", action="append", default=[], metavar="[NAME=]HOST:PORT[/INSTANCE]", help="load: another server, running")
-    parser.add_argument("--warm", type=int, default=1, metavar="N", help="load: rounds of each row that do not count")
-    parser.add_argument("--rows", default="", metavar="REGEX", help="load: only these")
+    parser.add_argument("--warm", type=int, default=1, metavar="N", help="load, compare: rounds of each row that do not count")
+    parser.add_argument("--rows", default="", metavar="REGEX", help="load, compare: only these")
     parser.add_argument("--platform", action="append", default=[], metavar="NAME=VALUE", help="load: what actions ask of an executor; the farm's own offers it")
-    parser.add_argument("--plain", action="store_true", help="load: actions without a sandbox")
+    parser.add_argument("--plain", action="store_true", help="load, compare: actions without a sandbox")
+    parser.add_argument("--other", metavar="DIR", help="compare: the other program")
     parser.add_argument("--specs", type=int, help="mirror, index, migrate, clients: how many")
     parser.add_argument("--keep", metavar="DIR", help="work in DIR and keep it")
     args = parser.parse_args()
@@ -256,7 +206,7 @@ def main():
     with open("/proc/loadavg") as f:
         print("%d processors, load %s" % (os.cpu_count(), f.read().split()[0]))
     try:
-        for name in BENCHES if args.name == "all" else [args.name]:
+        for name in [name for name in BENCHES if name != "compare"] if args.name == "all" else [args.name]:
             BENCHES[name](args, scratch)
     finally:
         if not args.keep:
