@@ -21,8 +21,11 @@
     migrate  500 specs (--specs) in layout v2 into the farm, against `spack buildcache migrate`, signed and unsigned; the farm signs always
     load     the Remote Execution API of a server of its own, and of every --against [NAME=]HOST:PORT[/INSTANCE], row by row in one run;
              --warm N rounds of each row do not count (default 1), --rows REGEX picks rows, --platform NAME=VALUE is what actions ask
-             for, --plain gives the server's own executor no sandbox. Then what no-op actions cost a server that has just started, and the same one when it is warm
-    all      all of them
+             for, --plain gives the server's own executor no sandbox. Then what no-op actions cost a server that has just started,
+             and the same one when it is warm
+    compare  the same rows for a server of this program and one of --other DIR, another version assembled, and the CPU of each;
+             --warm, --rows, --platform and --plain as above
+    all      all of them but compare
 
 suite, long, second, index, migrate and clients need Spack (SPACK_ROOT, PATH or ~/spack; recipes in SPACK_PACKAGES or ~/spack-packages). CPU is that of every
 process that took part, the server's start included. Run it on an idle machine: nothing is asserted, and noise is not removed.
@@ -193,7 +196,7 @@ def main():
     parser.add_argument("--against", action="append", default=[], metavar="[NAME=]HOST:PORT[/INSTANCE]", help="load: another server, running")
     parser.add_argument("--warm", type=int, default=1, metavar="N", help="load, compare: rounds of each row that do not count")
     parser.add_argument("--rows", default="", metavar="REGEX", help="load, compare: only these")
-    parser.add_argument("--platform", action="append", default=[], metavar="NAME=VALUE", help="load: what actions ask of an executor; the farm's own offers it")
+    parser.add_argument("--platform", action="append", default=[], metavar="NAME=VALUE", help="load, compare: what actions ask of an executor; the farm's own offers it")
     parser.add_argument("--plain", action="store_true", help="load, compare: actions without a sandbox")
     parser.add_argument("--other", metavar="DIR", help="compare: the other program")
     parser.add_argument("--specs", type=int, help="mirror, index, migrate, clients: how many")
