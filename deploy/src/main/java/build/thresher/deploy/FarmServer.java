@@ -192,10 +192,7 @@ final class FarmServer implements AutoCloseable {
             "to let clients do it, set `" + Key.CLIENT_RESULTS.name() + ": true` in farm.yaml");
     adapters.add(new ContentAddressableStorageService(blobs, instances));
     CompressedForms forms =
-        CompressedForms.open(
-            data.resolve("compressed"),
-            config.get(Key.STORE_COMPRESSED),
-            config.get(Key.STORE_DIRECT));
+        CompressedForms.open(data.resolve("compressed"), config.get(Key.STORE_COMPRESSED));
     adapters.add(new ByteStreamService(blobs, forms, scheduler.liveOutputs(), instances));
     adapters.add(new ActionCacheService(results, blobs, instances, updates));
     adapters.add(new CapabilitiesService(instances, updates, ExecutionOffer.OF_THE_SCHEDULER));

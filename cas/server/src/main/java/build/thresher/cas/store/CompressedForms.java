@@ -5,8 +5,10 @@ import build.thresher.cas.api.StoreUnavailableException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -19,7 +21,8 @@ import org.slf4j.LoggerFactory;
  * Large blobs in zstd, ready to be sent: as a client sent them, or as they were compressed for the
  * first that asked. Nothing rests on these files: they are not synced, are deleted at the next
  * start, and the least recently read give way to new ones. A form says nothing about whether its
- * blob is still in the store; whoever reads one asks the store first.
+ * blob is still in the store; whoever reads one asks the store first. They go through the page
+ * cache, unlike blobs: nobody waits until they are on disk, and what was kept last is read next.
  *
  * <p>Each block is checked against its CRC32C before it is given out; a damaged form is forgotten.
  * What cannot be written is not kept, and nobody is told but the log. Any thread; the lock is this
@@ -33,7 +36,6 @@ public final class CompressedForms {
 
   private final @Nullable Path dir;
   private final long maxBytes;
-  private final DirectFiles direct;
   private final Map<Digest, Kept> kept = new LinkedHashMap<>(16, 0.75f, true);
   private long keptBytes;
   private long nextFile;
@@ -43,30 +45,28 @@ public final class CompressedForms {
   /** A form, open. */
   public record Form(InputStream bytes, long sizeBytes) {}
 
-  private CompressedForms(@Nullable Path dir, long maxBytes, DirectFiles direct) {
+  private CompressedForms(@Nullable Path dir, long maxBytes) {
     this.dir = dir;
     this.maxBytes = maxBytes;
-    this.direct = direct;
   }
 
   /** Keeps none. */
   public static CompressedForms none() {
-    return new CompressedForms(null, 0, DirectFiles.none());
+    return new CompressedForms(null, 0);
   }
 
   /**
    * @param dir a directory of its own; what is in it is deleted
    * @param maxBytes of all forms together; 0: keeps none
-   * @param direct as in {@link StoreOptions}
    */
-  public static CompressedForms open(Path dir, long maxBytes, boolean direct) throws IOException {
+  public static CompressedForms open(Path dir, long maxBytes) throws IOException {
     Files.createDirectories(dir);
     try (Stream<Path> left = Files.list(dir)) {
       for (Path file : (Iterable<Path>) left::iterator) {
         Files.delete(file);
       }
     }
-    return new CompressedForms(dir, maxBytes, DirectFiles.in(dir, direct));
+    return new CompressedForms(dir, maxBytes);
   }
 
   /** The form of a blob, or null. The caller closes it. */
@@ -79,7 +79,7 @@ public final class CompressedForms {
         return null;
       }
       try {
-        file = direct.read(found.file(), 0, found.sizeBytes());
+        file = FileBytes.of(FileChannel.open(found.file(), StandardOpenOption.READ));
       } catch (IOException e) {
         forget(blob, found, e);
         return null;
@@ -154,7 +154,7 @@ public final class CompressedForms {
     private final Digest blob;
     private final BlockChecksums.Builder checksums = new BlockChecksums.Builder();
     private @Nullable Path path;
-    private @Nullable SequentialFile file;
+    private @Nullable FileChannel file;
     private long sizeBytes;
 
     private Recorder(Digest blob, @Nullable Path path) {
@@ -174,13 +174,16 @@ public final class CompressedForms {
         return;
       }
       try {
-        SequentialFile out = file;
+        FileChannel out = file;
         if (out == null) {
-          out = direct.create(to);
+          out = FileChannel.open(to, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
           file = out;
         }
         checksums.update(bytes);
-        out.write(bytes.duplicate());
+        ByteBuffer rest = bytes.duplicate();
+        while (rest.hasRemaining()) {
+          out.write(rest);
+        }
       } catch (IOException e) {
         log.warn("a compressed form cannot be written and is not kept blob={}", blob, e);
         close();
@@ -190,12 +193,11 @@ public final class CompressedForms {
     /** All was written, and whoever decoded it got the blob. */
     public void keep() {
       Path whole = path;
-      SequentialFile out = file;
+      FileChannel out = file;
       if (whole == null || out == null) {
         return;
       }
       try {
-        out.flush();
         out.close();
         path = null;
         CompressedForms.this.keep(blob, new Kept(whole, sizeBytes, checksums.build()));
@@ -208,7 +210,7 @@ public final class CompressedForms {
     public void close() {
       Path unfinished = path;
       path = null;
-      try (SequentialFile out = file) {
+      try (FileChannel out = file) {
         if (out != null && unfinished != null) {
           delete(unfinished);
         }

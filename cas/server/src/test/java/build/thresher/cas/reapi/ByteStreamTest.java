@@ -61,8 +61,7 @@ final class ByteStreamTest {
             temp.resolve("store"),
             StoreOptions.DEFAULTS.withReserveBytes(0).withLargeBlobBytes(BORDER),
             InstantSource.system());
-    server =
-        new ReapiServer(store, CompressedForms.open(temp.resolve("compressed"), 8 << 20, true));
+    server = new ReapiServer(store, CompressedForms.open(temp.resolve("compressed"), 8 << 20));
   }
 
   @AfterEach

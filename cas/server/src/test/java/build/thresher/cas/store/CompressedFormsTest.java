@@ -65,19 +65,19 @@ class CompressedFormsTest {
 
   @Test
   void whatWasKeptIsReadUntilTheNextStart() throws IOException {
-    CompressedForms forms = CompressedForms.open(temp, 1 << 20, true);
+    CompressedForms forms = CompressedForms.open(temp, 1 << 20);
     keep(forms, 1);
     keep(forms, 1);
     assertArrayEquals(form(1), read(forms, 1));
     assertNull(read(forms, 2));
     assertEquals(1, files().size());
-    assertNull(read(CompressedForms.open(temp, 1 << 20, true), 1));
+    assertNull(read(CompressedForms.open(temp, 1 << 20), 1));
     assertEquals(List.of(), files());
   }
 
   @Test
   void theLeastRecentlyReadGiveWay() throws IOException {
-    CompressedForms forms = CompressedForms.open(temp, 4 * FORM_BYTES, true);
+    CompressedForms forms = CompressedForms.open(temp, 4 * FORM_BYTES);
     for (int i = 1; i <= 4; i++) {
       keep(forms, i);
     }
@@ -91,7 +91,7 @@ class CompressedFormsTest {
 
   @Test
   void whatIsReadIsReadToItsEndWhenItGivesWay() throws IOException {
-    CompressedForms forms = CompressedForms.open(temp, 4 * FORM_BYTES, true);
+    CompressedForms forms = CompressedForms.open(temp, 4 * FORM_BYTES);
     keep(forms, 0);
     Form open = forms.read(blob(0));
     assertNotNull(open);
@@ -106,7 +106,7 @@ class CompressedFormsTest {
 
   @Test
   void whatIsNotWholeNotSmallerOrTooLargeIsNotKept() throws IOException {
-    CompressedForms forms = CompressedForms.open(temp, 4 * FORM_BYTES, true);
+    CompressedForms forms = CompressedForms.open(temp, 4 * FORM_BYTES);
     try (Recorder recorder = forms.record(blob(1))) {
       recorder.write(ByteBuffer.wrap(form(1)));
     }
@@ -120,7 +120,7 @@ class CompressedFormsTest {
       recorder.keep();
     }
     Digest incompressible = new Digest(4, 0, 0, 0, 300_000);
-    CompressedForms large = CompressedForms.open(temp, 1L << 30, true);
+    CompressedForms large = CompressedForms.open(temp, 1L << 30);
     try (Recorder recorder = large.record(incompressible)) {
       recorder.write(ByteBuffer.wrap(new byte[300_000]));
       recorder.keep();
@@ -134,7 +134,7 @@ class CompressedFormsTest {
 
   @Test
   void aDamagedFormIsNoticedAndForgotten() throws IOException {
-    CompressedForms forms = CompressedForms.open(temp, 1 << 20, true);
+    CompressedForms forms = CompressedForms.open(temp, 1 << 20);
     keep(forms, 1);
     byte[] damaged = form(1);
     damaged[80_000]++;
