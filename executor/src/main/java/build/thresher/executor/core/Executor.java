@@ -81,9 +81,6 @@ public final class Executor implements AutoCloseable {
     InstantSource clock = InstantSource.system();
     caches = Caches.open(work, options.caches(), store, new FetchedSources(channel), clock);
     users.ifPresent(u -> log.info("builds and actions run as the users {}", u));
-    for (String dead : work.dead()) {
-      ControlGroups.prepare(work.label(dead)).close();
-    }
     ControlGroups groups = ControlGroups.prepare(work.label(options.name()));
     log.info("{}", groups.enforced());
     sandbox =

@@ -4,12 +4,12 @@ import build.thresher.executor.action.ActionSlot;
 import build.thresher.executor.action.Kernel;
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.inputs.LockFile;
+import build.thresher.executor.sandbox.ControlGroups;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
@@ -28,28 +28,31 @@ final class WorkDirectory implements Closeable {
   private static final String ACTIONS = "actions";
   private static final List<String> OF_LEASES = List.of(BUILDS, ACTIONS);
 
+  /** Bytes of an executor's lock: held while it lives, and while somebody looks whether it does. */
+  private static final long LIVES = 0;
+
+  private static final long LOOKED_AT = 1;
+
   private final Path root;
   private final Path own;
   private final LockFile lockFile;
-  private final List<String> dead;
   private final AtomicLong made = new AtomicLong();
 
   /** Directories of actions that are over, as good as new. */
   private final Queue<Path> spare = new ConcurrentLinkedQueue<>();
 
-  private WorkDirectory(Path root, Path own, LockFile lockFile, List<String> dead) {
+  private WorkDirectory(Path root, Path own, LockFile lockFile) {
     this.root = root;
     this.own = own;
     this.lockFile = lockFile;
-    this.dead = List.copyOf(dead);
   }
 
   static WorkDirectory open(Path root, String executor) throws IOException {
     Path all = FileTrees.createReadable(root.resolve("executors"));
-    List<String> dead = clearDead(all);
+    clearDead(root, all);
     Path own = FileTrees.createReadable(all.resolve(executor));
     LockFile lockFile = LockFile.open(own.resolve("lock"));
-    if (lockFile.tryExclusive(0).isEmpty()) {
+    if (!claim(lockFile)) {
       lockFile.close();
       throw new HostNotReadyException(
           "another executor of the name "
@@ -62,29 +65,46 @@ final class WorkDirectory implements Closeable {
     for (String kind : OF_LEASES) {
       FileTrees.createReadable(own.resolve(kind));
     }
-    return new WorkDirectory(root, own, lockFile, dead);
+    return new WorkDirectory(root, own, lockFile);
+  }
+
+  /** Whoever starts at the same time may be clearing up what an earlier executor left here. */
+  private static boolean claim(LockFile lockFile) throws IOException {
+    try (Closeable looking = look(lockFile)) {
+      return lockFile.tryExclusive(LIVES).isPresent();
+    }
+  }
+
+  private static Closeable look(LockFile lockFile) throws IOException {
+    try {
+      return lockFile.exclusive(LOOKED_AT);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted at start", e);
+    }
   }
 
   /** Those of other names may never come back to clear up themselves. */
-  private static List<String> clearDead(Path all) throws IOException {
-    List<String> dead = new ArrayList<>();
+  private static void clearDead(Path root, Path all) throws IOException {
     try (Stream<Path> executors = Files.list(all)) {
       for (Path executor : executors.filter(Files::isDirectory).toList()) {
         if (OF_LEASES.stream().map(executor::resolve).noneMatch(Files::isDirectory)) {
           continue;
         }
-        try (LockFile lockFile = LockFile.open(executor.resolve("lock"))) {
-          Optional<Closeable> lock = lockFile.tryExclusive(0);
-          if (lock.isPresent()) {
-            try (Closeable held = lock.get()) {
+        try (LockFile lockFile = LockFile.open(executor.resolve("lock"));
+            Closeable looking = look(lockFile)) {
+          Optional<Closeable> dead = lockFile.tryExclusive(LIVES);
+          if (dead.isPresent()) {
+            // All that has its name, while it cannot be started again.
+            try (Closeable held = dead.get()) {
+              String name = String.valueOf(executor.getFileName());
+              ControlGroups.prepare(label(root, name)).close();
               clear(executor);
-              dead.add(String.valueOf(executor.getFileName()));
             }
           }
         }
       }
     }
-    return dead;
   }
 
   /** Of what an earlier executor left of its leases. */
@@ -129,13 +149,12 @@ final class WorkDirectory implements Closeable {
     }
   }
 
-  /** Executors that did not end as they should, whose builds' directories are cleared by now. */
-  List<String> dead() {
-    return dead;
-  }
-
   /** A name for an executor's things outside of here: another directory may have the same names. */
   String label(String executor) {
+    return label(root, executor);
+  }
+
+  private static String label(Path root, String executor) {
     return executor + "-" + Integer.toHexString(root.toString().hashCode());
   }
 

@@ -65,9 +65,18 @@ public final class LockFile implements Closeable {
 
   /** Waits until nobody holds the byte exclusively. Close to unlock. */
   public Closeable shared(long offset) throws IOException, InterruptedException {
+    return await(offset, true);
+  }
+
+  /** Waits until nobody holds the byte in any way. Close to unlock. */
+  public Closeable exclusive(long offset) throws IOException, InterruptedException {
+    return await(offset, false);
+  }
+
+  private Closeable await(long offset, boolean shared) throws IOException, InterruptedException {
     long pause = FIRST_PAUSE_MILLIS;
     while (true) {
-      Optional<Closeable> lock = opened.lock(offset, true);
+      Optional<Closeable> lock = opened.lock(offset, shared);
       if (lock.isPresent()) {
         return lock.get();
       }

@@ -11,6 +11,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
@@ -34,6 +35,9 @@ final class StoredDirectories {
   private final Path root;
   private final Set<String> checked = ConcurrentHashMap.newKeySet();
   private final AtomicLong unfinished = new AtomicLong();
+
+  /** Whose unfinished ones they are: processes in several containers may have one number. */
+  private final String mark = UUID.randomUUID().toString();
 
   /** What is there under a key. */
   record Stored(String key, long bytes, FileTime lastUse) {}
@@ -119,13 +123,7 @@ final class StoredDirectories {
   }
 
   private Path unfinished(String key) {
-    return root.resolve(
-        UNFINISHED
-            + key
-            + "."
-            + ProcessHandle.current().pid()
-            + "."
-            + unfinished.incrementAndGet());
+    return root.resolve(UNFINISHED + key + "." + mark + "." + unfinished.incrementAndGet());
   }
 
   List<LeftOver> leftOvers() throws IOException {

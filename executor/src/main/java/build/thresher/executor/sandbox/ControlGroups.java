@@ -167,7 +167,7 @@ public abstract sealed class ControlGroups implements AutoCloseable
   }
 
   /** Most are gone within the first millisecond. */
-  private static void pause(int round) {
+  static void pause(int round) {
     try {
       Thread.sleep(Duration.ofNanos(round < 10 ? 200_000 : 10_000_000));
     } catch (InterruptedException e) {

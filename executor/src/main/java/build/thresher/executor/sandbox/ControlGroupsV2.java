@@ -24,6 +24,7 @@ final class ControlGroupsV2 extends ControlGroups {
   private static final Logger log = LoggerFactory.getLogger(ControlGroupsV2.class);
   private static final List<String> WANTED = List.of("memory", "pids", "cpu");
   private static final long CPU_PERIOD_MICROS = 100_000;
+  private static final int MOVE_ROUNDS = 100;
 
   private final Path builds;
   private final SortedSet<String> controllers;
@@ -67,13 +68,7 @@ final class ControlGroupsV2 extends ControlGroups {
     SortedSet<String> given = new TreeSet<>();
     List<String> offered = words(own.resolve("cgroup.controllers"));
     if (WANTED.stream().anyMatch(offered::contains) && !own.equals(fileSystem)) {
-      Path executor = own.resolve("executor");
-      if (!Files.isDirectory(executor)) {
-        Files.createDirectory(executor);
-      }
-      for (String pid : Files.readAllLines(own.resolve("cgroup.procs"))) {
-        Files.writeString(executor.resolve("cgroup.procs"), pid);
-      }
+      move(own.resolve("cgroup.procs"), Files.createDirectories(own.resolve("executor")));
     }
     for (String controller : WANTED) {
       if (!offered.contains(controller)) {
@@ -88,6 +83,23 @@ final class ControlGroupsV2 extends ControlGroups {
       }
     }
     return given;
+  }
+
+  /** What ends while it is listed cannot be moved, and need not be. */
+  private static void move(Path from, Path to) throws IOException {
+    for (int round = 1; ; round++) {
+      try {
+        for (String pid : Files.readAllLines(from)) {
+          Files.writeString(to.resolve("cgroup.procs"), pid);
+        }
+        return;
+      } catch (IOException e) {
+        if (round == MOVE_ROUNDS) {
+          throw e;
+        }
+        pause(round);
+      }
+    }
   }
 
   private static List<String> words(Path file) throws IOException {

@@ -10,7 +10,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -39,7 +44,11 @@ final class ControlGroupsTest {
   }
 
   private ControlGroups prepare() {
-    return ControlGroups.prepare(tree, List.of("0::/system.slice/thresher.service"), "x");
+    return prepare("x");
+  }
+
+  private ControlGroups prepare(String executor) {
+    return ControlGroups.prepare(tree, List.of("0::/system.slice/thresher.service"), executor);
   }
 
   @Test
@@ -84,6 +93,32 @@ final class ControlGroupsTest {
     ControlGroups.prepare(tree, List.of("0::/system.slice/thresher.service/executor"), "x");
     assertFalse(Files.exists(service.resolve("executor/executor")));
     assertFalse(Files.exists(service.resolve("thresher-x/left-over")));
+  }
+
+  @Test
+  void executorsOfOneServiceMayStartAtOnce() throws Exception {
+    for (int i = 0; i < 100; i++) {
+      Path service = service("cpu memory pids");
+      Path executor = service.resolve("executor");
+      CyclicBarrier together = new CyclicBarrier(2);
+      try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
+        List<Future<String>> said =
+            Stream.of("x" + i, "y" + i)
+                .map(
+                    name ->
+                        threads.submit(
+                            () -> {
+                              together.await();
+                              return prepare(name).enforced();
+                            }))
+                .toList();
+        for (Future<String> one : said) {
+          assertEquals("control groups (version 2) in use: cpu, memory, pids", one.get());
+        }
+      }
+      Files.delete(executor.resolve("cgroup.procs"));
+      Files.delete(executor);
+    }
   }
 
   @Test
