@@ -24,6 +24,7 @@ import build.thresher.executor.sandbox.Plain;
 import build.thresher.executor.sandbox.Sandbox;
 import build.thresher.executor.sandbox.SeccompFilter;
 import build.thresher.executor.testing.DirectoryBlobStore;
+import build.thresher.executor.testing.RunningProcesses;
 import com.google.common.collect.ImmutableMap;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -119,7 +120,8 @@ final class ActionBench implements AutoCloseable {
   }
 
   static Command.Builder shell(String script) {
-    return Command.newBuilder().addAllArguments(List.of("/bin/sh", "-c", script));
+    return Command.newBuilder()
+        .addAllArguments(List.of("/bin/sh", "-c", RunningProcesses.unique(script)));
   }
 
   static byte[] bytes(String text) {

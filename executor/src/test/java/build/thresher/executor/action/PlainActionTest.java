@@ -168,7 +168,7 @@ final class PlainActionTest {
     try (ActionBench bench = open(false);
         var threads = Executors.newVirtualThreadPerTaskExecutor()) {
       String daemon =
-          "(setsid sleep 4831 &); sleep 2; pgrep -f 'sleep 4831' > /dev/null && echo on";
+          "(setsid sleep 4831 &); sleep 2; pgrep -f '^sleep 4831' > /dev/null && echo on";
       Future<ActionBench.Run> other = threads.submit(() -> bench.run(shell(daemon), Digest.EMPTY));
       for (int i = 0; i < 20; i++) {
         bench.run(shell("setsid sleep 4832 & sleep 0.05"), Digest.EMPTY);

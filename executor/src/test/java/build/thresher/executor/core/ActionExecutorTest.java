@@ -109,7 +109,7 @@ final class ActionExecutorTest {
     await("streams", () -> farm.log(fence, LogStream.LOG_STREAM_STDOUT).equals("early\n"));
     await("streams", () -> farm.log(fence, LogStream.LOG_STREAM_STDERR).equals("alas\n"));
     farm.kill(fence);
-    await("nothing is left", () -> !runs("sleep\0003219\0"));
+    await("nothing is left", () -> !RunningProcesses.sleeps("3219"));
     Path actions = temporary.resolve("work/executors/" + NAME + "/actions");
     await("nothing is left in its directory", () -> Attacks.leftovers(actions).isEmpty());
     assertEquals(0, farm.completed().size());
@@ -161,7 +161,8 @@ final class ActionExecutorTest {
   }
 
   private static Command.Builder shell(String script) {
-    return Command.newBuilder().addAllArguments(List.of("/bin/sh", "-c", script));
+    return Command.newBuilder()
+        .addAllArguments(List.of("/bin/sh", "-c", RunningProcesses.unique(script)));
   }
 
   private ActionResult run(Command.Builder command, Digest inputs, String... properties)
@@ -191,9 +192,5 @@ final class ActionExecutorTest {
         .filter(c -> c.getFence().equals(fence))
         .findFirst()
         .orElseThrow();
-  }
-
-  private static boolean runs(String commandLine) {
-    return RunningProcesses.any(commandLine::equals);
   }
 }

@@ -1,6 +1,7 @@
 package build.thresher.executor.core;
 
 import static build.thresher.executor.core.FarmOnLoopback.await;
+import static build.thresher.executor.testing.RunningProcesses.unique;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -21,13 +22,16 @@ import build.thresher.v1.FailureClass;
 import build.thresher.v1.Fence;
 import build.thresher.v1.Lease;
 import java.io.IOException;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -86,26 +90,35 @@ final class ExecutorLifeTest {
     return lease.getFence();
   }
 
-  /** Other runs of this test on the host sleep as long, but for a fraction of a second. */
-  private static String unique(String script) {
-    return script.replaceAll(
-        "sleep ([0-9]+)\\.?([0-9]*)", "sleep $1.$2" + ProcessHandle.current().pid());
-  }
-
+  /** Or is about to: on the command line of what starts it, too. */
   private static boolean sleeps(String seconds) {
     return ExecutorProcess.anyRuns(unique("sleep " + seconds));
   }
 
   private static List<Path> controlGroups(String part) throws IOException {
-    try (Stream<Path> found =
-        Files.find(
-            Path.of("/sys/fs/cgroup"),
-            8,
-            (path, a) -> a.isDirectory() && path.getFileName().toString().contains(part))) {
-      return found.toList();
-    } catch (java.io.UncheckedIOException e) {
-      return List.of(); // Another group vanished meanwhile.
-    }
+    List<Path> found = new ArrayList<>();
+    Files.walkFileTree(
+        Path.of("/sys/fs/cgroup"),
+        new SimpleFileVisitor<>() {
+          @Override
+          public FileVisitResult preVisitDirectory(Path group, BasicFileAttributes attributes) {
+            if (String.valueOf(group.getFileName()).contains(part)) {
+              found.add(group);
+            }
+            return FileVisitResult.CONTINUE;
+          }
+
+          @Override
+          public FileVisitResult visitFileFailed(Path gone, IOException failure) {
+            return FileVisitResult.CONTINUE; // Others on this host come and go.
+          }
+
+          @Override
+          public FileVisitResult postVisitDirectory(Path gone, @Nullable IOException failure) {
+            return FileVisitResult.CONTINUE;
+          }
+        });
+    return found;
   }
 
   private static boolean mountedBelow(Path directory) throws IOException {
@@ -171,10 +184,11 @@ final class ExecutorLifeTest {
   @Test
   void aStoppedExecutorEndsWhatEndsInItsGraceAndGivesTheRestBack() throws Exception {
     Path work = Files.createDirectory(temporary.resolve("work"));
-    ExecutorProcess executor = start(List.of(), NAME, work, grace(6));
-    Fence ends = offer("sleep 3.4412");
+    ExecutorProcess executor = start(List.of(), NAME, work, grace(10));
     Fence goesOn = offer("sleep 4413");
-    await("both sleep", () -> sleeps("3.4412") && sleeps("4413"));
+    await("one sleeps", () -> sleeps("4413"));
+    Fence ends = offer("sleep 2.4412");
+    await("the other sleeps too", () -> sleeps("2.4412"));
     String said = executor.stop(Duration.ofSeconds(60));
     assertTrue(said.contains("drained"), said);
     assertFalse(sleeps("4413"));

@@ -14,6 +14,7 @@ import build.thresher.executor.outputs.PushedSpec;
 import build.thresher.executor.spack.SpackTask;
 import build.thresher.executor.testing.DirectoryBlobStore;
 import build.thresher.executor.testing.RealSpack;
+import build.thresher.executor.testing.RunningProcesses;
 import build.thresher.executor.testing.SpackWorld;
 import build.thresher.v1.Capabilities;
 import build.thresher.v1.CompleteRequest;
@@ -191,22 +192,14 @@ final class ExecutorTest {
 
         import subprocess as _subprocess
         print("now sleeping", flush=True)
-        _subprocess.run(["sleep", "3217"])
-        """,
+        _subprocess.run("%s".split())
+        """
+            .formatted(RunningProcesses.unique("sleep 3217")),
         StandardOpenOption.APPEND);
   }
 
   private static boolean anySleeps() {
-    return ProcessHandle.allProcesses()
-        .anyMatch(
-            p -> {
-              try {
-                return Files.readString(Path.of("/proc/" + p.pid() + "/cmdline"))
-                    .equals("sleep\0003217\0");
-              } catch (IOException e) {
-                return false;
-              }
-            });
+    return RunningProcesses.sleeps("3217");
   }
 
   private void build(SpecNode node) throws Exception {
