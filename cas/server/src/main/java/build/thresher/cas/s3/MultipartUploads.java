@@ -77,14 +77,18 @@ final class MultipartUploads {
     if (number < 1 || number > MAX_PARTS) {
       throw S3Exception.invalid("the part number is 1 to " + MAX_PARTS);
     }
-    Path temporary = Files.createTempFile(upload.directory(), "part-", ".tmp");
     try {
-      try (OutputStream out = Files.newOutputStream(temporary)) {
-        reserve.copy(body, out);
+      Path temporary = Files.createTempFile(upload.directory(), "part-", ".tmp");
+      try {
+        try (OutputStream out = Files.newOutputStream(temporary)) {
+          reserve.copy(body, out);
+        }
+        Files.move(temporary, file(upload, number), StandardCopyOption.ATOMIC_MOVE);
+      } finally {
+        Files.deleteIfExists(temporary);
       }
-      Files.move(temporary, file(upload, number), StandardCopyOption.ATOMIC_MOVE);
-    } finally {
-      Files.deleteIfExists(temporary);
+    } catch (NoSuchFileException e) {
+      throw gone(); // given up while this part came
     }
   }
 
@@ -114,20 +118,27 @@ final class MultipartUploads {
     return sum;
   }
 
-  /** Complete, or given up. */
+  /** Complete, or given up: also for parts that are still coming. */
   void abort(String id) throws IOException {
     Upload upload = open.remove(id);
     if (upload != null) {
-      remove(upload.directory());
+      // Under this name nothing is added any more.
+      Path doomed = directory.resolve(id + ".doomed");
+      Files.move(upload.directory(), doomed, StandardCopyOption.ATOMIC_MOVE);
+      remove(doomed);
     }
   }
 
   private Upload upload(String id, String key) throws S3Exception {
     Upload upload = open.get(id);
     if (upload == null || !upload.key().equals(key)) {
-      throw new S3Exception(404, "NoSuchUpload", "there is no such upload in parts; begin again");
+      throw gone();
     }
     return upload;
+  }
+
+  private static S3Exception gone() {
+    return new S3Exception(404, "NoSuchUpload", "there is no such upload in parts; begin again");
   }
 
   private static void remove(Path upload) throws IOException {
