@@ -1,5 +1,6 @@
 package build.thresher.client.buildcache;
 
+import build.thresher.client.sources.FilesBelow;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -7,7 +8,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.stream.Stream;
 
 /** A mirror in a directory of this machine. */
 final class DirectoryFiles implements MirrorFiles {
@@ -47,14 +47,11 @@ final class DirectoryFiles implements MirrorFiles {
     if (!Files.isDirectory(below)) {
       return Optional.of(List.of());
     }
-    try (Stream<Path> files = Files.walk(below)) {
-      return Optional.of(
-          files
-              .filter(Files::isRegularFile)
-              .map(file -> top.relativize(file).toString())
-              .sorted()
-              .toList());
-    }
+    return Optional.of(
+        FilesBelow.list(below, each -> true).stream()
+            .map(file -> top.relativize(file).toString())
+            .sorted()
+            .toList());
   }
 
   /** Paths come from texts that strangers wrote. */

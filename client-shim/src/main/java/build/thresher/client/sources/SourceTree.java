@@ -1,12 +1,9 @@
 package build.thresher.client.sources;
 
 import java.io.IOException;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -60,29 +57,22 @@ public final class SourceTree {
     return root.relativize(file).toString();
   }
 
-  /** Regular files, and links to some. */
   private static List<Path> files(Path root) throws IOException {
     boolean isMirror = Files.isDirectory(root.resolve(CACHE));
-    Set<Path> files = new TreeSet<>();
-    Files.walkFileTree(
-        root,
-        new SimpleFileVisitor<>() {
-          @Override
-          public FileVisitResult preVisitDirectory(Path dir, BasicFileAttributes attributes) {
-            String name = String.valueOf(dir.getFileName());
-            boolean binary = isMirror && root.equals(dir.getParent()) && BINARY.contains(name);
-            boolean hidden = !dir.equals(root) && name.startsWith(".");
-            return binary || hidden ? FileVisitResult.SKIP_SUBTREE : FileVisitResult.CONTINUE;
-          }
+    List<Path> files =
+        FilesBelow.list(
+            root,
+            dir -> {
+              boolean binary =
+                  isMirror
+                      && root.equals(dir.getParent())
+                      && BINARY.contains(String.valueOf(dir.getFileName()));
+              return !binary && !isHidden(dir);
+            });
+    return files.stream().filter(file -> !isHidden(file)).toList();
+  }
 
-          @Override
-          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
-            if (!String.valueOf(file.getFileName()).startsWith(".") && Files.isRegularFile(file)) {
-              files.add(file);
-            }
-            return FileVisitResult.CONTINUE;
-          }
-        });
-    return List.copyOf(files);
+  private static boolean isHidden(Path path) {
+    return String.valueOf(path.getFileName()).startsWith(".");
   }
 }
