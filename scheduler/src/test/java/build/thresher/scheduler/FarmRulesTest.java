@@ -211,7 +211,7 @@ class FarmRulesTest {
   @Test
   void anExpiredLeaseCannotWriteAResult() throws Exception {
     try (TestFarm farm =
-        new TestFarm(directory, TestFarm.quick(Duration.ofMillis(500), Duration.ofSeconds(60)))) {
+        new TestFarm(directory, TestFarm.quick(Duration.ofSeconds(2), Duration.ofSeconds(60)))) {
       ScriptedExecutor paused = new ScriptedExecutor(farm, "paused");
       paused.register(1);
       Iterator<ExecuteUpdate> updates =

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Timeout;
 class CallsTest {
   private static final int MESSAGE_BYTES = 100_000;
 
-  private final Calls calls = new Calls(Duration.ofMillis(500));
+  private final Calls calls = new Calls(Duration.ofSeconds(2));
   private final AtomicInteger sent = new AtomicInteger();
   private final BlockingQueue<Exception> ends = new LinkedBlockingQueue<>();
   private Server server = unopened();
@@ -122,7 +122,7 @@ class CallsTest {
     call.request(1_000);
     Status end = closed.get(60, TimeUnit.SECONDS);
     assertEquals(Status.Code.UNAVAILABLE, end.getCode());
-    assertEquals("nothing was read for 0 s; ask again, nothing is lost", end.getDescription());
+    assertEquals("nothing was read for 2 s; ask again, nothing is lost", end.getDescription());
     assertEquals(sent.get(), heard.get());
   }
 
@@ -135,7 +135,7 @@ class CallsTest {
       while (heard.get() < read) {
         Thread.sleep(5);
       }
-      Thread.sleep(20); // altogether longer than the patience, at no time as long
+      Thread.sleep(40); // altogether longer than the patience, at no time as long
     }
     assertEquals(0, ends.size());
     call.cancel("enough", null);

@@ -67,7 +67,7 @@ class PullThroughTest {
   private static final PullThrough.Limits QUICK =
       new PullThrough.Limits(
           Duration.ofMillis(300),
-          Duration.ofMillis(900),
+          Duration.ofSeconds(2),
           2,
           PullThrough.Limits.DEFAULTS.missing(),
           PullThrough.Limits.DEFAULTS.failed());
