@@ -37,7 +37,7 @@ public final class Core {
     long settledAtNanos =
         now.nanos() + (live.requests().isEmpty() ? 0 : options.schedulingGrace().toNanos());
     this.handout = new Handout(options, epoch, ready, pool, attempts, life, settledAtNanos);
-    this.view = new CoreView(life, graph, executions, pool);
+    this.view = new CoreView(life, graph, executions, ready, pool);
     new Loader(graph, ready, executions, life).load(live, now, options);
   }
 

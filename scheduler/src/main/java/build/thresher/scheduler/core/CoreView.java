@@ -11,12 +11,15 @@ public final class CoreView {
   private final Lifecycle life;
   private final TaskGraph graph;
   private final Executions executions;
+  private final ReadyQueue ready;
   private final ExecutorPool pool;
 
-  CoreView(Lifecycle life, TaskGraph graph, Executions executions, ExecutorPool pool) {
+  CoreView(
+      Lifecycle life, TaskGraph graph, Executions executions, ReadyQueue ready, ExecutorPool pool) {
     this.life = life;
     this.graph = graph;
     this.executions = executions;
+    this.ready = ready;
     this.pool = pool;
   }
 
@@ -47,6 +50,11 @@ public final class CoreView {
   /** True while the execution holds a lease or is being published. */
   public boolean isRunning(String execution) {
     return executions.find(execution) != null;
+  }
+
+  /** Whether tasks wait for executors that are all at work: none of them asks for any. */
+  public boolean isSaturated() {
+    return !ready.isEmpty() && !pool.isEmpty() && !pool.hasPolls();
   }
 
   /** What runs under this fence. */

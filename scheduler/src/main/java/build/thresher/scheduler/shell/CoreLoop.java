@@ -31,6 +31,8 @@ import org.slf4j.LoggerFactory;
  * The one thread that feeds the core. It takes all events that wait, applies each, stores what they
  * changed in one batch, and only then answers anybody and runs effects. The batch is on disk by
  * then where one of its outcomes has to be; otherwise it is within two ticks, or with the next.
+ * While every executor is at work and tasks wait, events that end in a sync wait a moment for each
+ * other ({@link Waiting}).
  *
  * <p>When a batch cannot be stored, its callers are told so, its effects are dropped, and the state
  * is loaded again; until that works nothing is accepted.
@@ -69,6 +71,10 @@ public final class CoreLoop implements AutoCloseable {
   private final InstantSource wall;
   private final LongSupplier nanoTime;
   private final BlockingQueue<Item> queue = new LinkedBlockingQueue<>();
+
+  /** Of the loop's thread. */
+  private final Waiting<Item> waiting = new Waiting<>();
+
   private final AtomicLong commits = new AtomicLong();
   private final Thread thread;
   private volatile boolean closing;
@@ -167,30 +173,73 @@ public final class CoreLoop implements AutoCloseable {
       loop();
     } finally {
       closing = true; // however it ended: nobody waits for a loop that is gone
-      failQueued(new UnavailableException("the scheduler is stopping", null));
+      UnavailableException why = new UnavailableException("the scheduler is stopping", null);
+      waiting.take(false).forEach(item -> fail(item, why));
+      failQueued(why);
     }
   }
 
   private void loop() {
-    List<Item> batch = new ArrayList<>();
     while (!closing) {
       try {
-        Item first = queue.poll(TICK.toMillis(), TimeUnit.MILLISECONDS);
-        batch.clear();
-        if (first != null) {
-          batch.add(first);
-          queue.drainTo(batch, MAX_BATCH - 1);
-        }
-        boolean tick = nanoTime.getAsLong() - lastTickNanos >= TICK.toNanos();
+        boolean came = gather();
+        long now = nanoTime.getAsLong();
+        boolean tick = now - lastTickNanos >= TICK.toNanos();
         if (tick) {
-          lastTickNanos = nanoTime.getAsLong();
-          batch.add(new Item.Apply(new Event.Tick(), new CompletableFuture<>()));
+          lastTickNanos = now;
+          Item item = new Item.Apply(new Event.Tick(), new CompletableFuture<>());
+          waiting.add(item, Waiting.Hurry.IN_ORDER, now);
         }
-        process(batch, tick);
+        boolean mayWait =
+            came && !closing && waiting.leftNanos(now) > 0 && waiting.size() < MAX_BATCH;
+        List<Item> batch = waiting.take(mayWait && isSaturated());
+        if (!batch.isEmpty()) {
+          process(batch, tick);
+        }
       } catch (InterruptedException e) {
         return;
       }
     }
+  }
+
+  private boolean isSaturated() {
+    Core current = core;
+    return current != null && current.view().isSaturated();
+  }
+
+  /** Waits for something to come, which is true, or until what is here has waited long enough. */
+  private boolean gather() throws InterruptedException {
+    Item first = queue.poll(patienceNanos(), TimeUnit.NANOSECONDS);
+    if (first == null) {
+      return false;
+    }
+    List<Item> came = new ArrayList<>();
+    came.add(first);
+    queue.drainTo(came, MAX_BATCH - 1);
+    long now = nanoTime.getAsLong();
+    came.forEach(item -> waiting.add(item, hurry(item), now));
+    return true;
+  }
+
+  private long patienceNanos() {
+    if (waiting.isEmpty()) {
+      return TICK.toNanos();
+    }
+    return isSaturated() ? waiting.leftNanos(nanoTime.getAsLong()) : 0;
+  }
+
+  private static Waiting.Hurry hurry(Item item) {
+    return switch (item) {
+      case Item.Ask ask -> Waiting.Hurry.OVERTAKES;
+      case Item.Apply apply ->
+          switch (apply.event()) {
+            case Event.LeaseAsk e -> Waiting.Hurry.OVERTAKES;
+            case Event.Submit e -> Waiting.Hurry.NONE;
+            case Event.Complete e -> Waiting.Hurry.NONE;
+            case Event.PublishDone e -> Waiting.Hurry.NONE;
+            default -> Waiting.Hurry.IN_ORDER;
+          };
+    };
   }
 
   @SuppressWarnings("IllegalCatch") // whatever went wrong, the state is loaded again

@@ -1,6 +1,7 @@
 package build.thresher.scheduler.shell;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -174,6 +175,30 @@ class CoreLoopTest {
         Thread.sleep(20);
       }
       assertEquals(commits + 1, loop.commits());
+    }
+  }
+
+  @Test
+  void whileAllAreAtWorkEverybodyIsAnsweredThoughNobodyElseComes() throws Exception {
+    try (TaskStore store = RocksTaskStore.at(directory, "default");
+        CoreLoop loop =
+            new CoreLoop(
+                CoreOptions.DEFAULTS,
+                store,
+                surroundings,
+                InstantSource.system(),
+                () -> 1)) { // a clock that stands still
+      loop.start();
+      ExecutorId executor = new ExecutorId("e", "e-1");
+      loop.apply(new Event.Register(executor, 1, BARE, ImmutableList.of()));
+      assertFalse(loop.ask(CoreView::isSaturated));
+      loop.apply(FaultyScheduler.request("r", ImmutableList.of(ACTION)));
+      assertTrue(loop.ask(CoreView::isSaturated));
+      assertEquals(
+          new Reply.Accepted("s"),
+          loop.apply(FaultyScheduler.request("s", ImmutableList.of(ACTION))));
+      loop.apply(new Event.LeaseAsk(1, executor, ImmutableList.of("x"), Long.MAX_VALUE / 2));
+      assertFalse(loop.ask(CoreView::isSaturated));
     }
   }
 
