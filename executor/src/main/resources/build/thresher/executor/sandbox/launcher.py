@@ -199,9 +199,11 @@ class Launcher:
                 self.over += outputs
             status = os.waitpid(pid, 0)[1]
             name = self.running.pop(pid, None)
-            if user >= 0:
-                self.end_user(user)
-            self.sweep()
+            # Most commands leave nothing, and in bubblewrap none can.
+            if self.over and any(child not in self.running for child in children()):
+                if user >= 0:
+                    self.end_user(user)
+                self.sweep()
             if name is None:
                 continue
             mounts.devices.take_back(name)
@@ -224,8 +226,6 @@ class Launcher:
 
     def sweep(self):
         """Kills what left its command's group, where that command is known to be over."""
-        if not self.over:
-            return  # in bubblewrap nothing is left
         over = set(self.over)
         for pid in children():
             if pid not in self.running and (not self.running or over & pipes_of(pid)):
