@@ -56,16 +56,23 @@ public abstract sealed class ControlGroups implements AutoCloseable
   @Override
   public abstract void close();
 
+  /**
+   * A file that takes processes into a group.
+   *
+   * @param in takes their ids; 0 is who writes it
+   * @param out that of the group to which the launcher goes back, where it goes through and starts
+   *     the command inside, so that nothing of that was ever elsewhere; empty: the command is put
+   *     in as soon as it has been started
+   */
+  record Door(Path in, Optional<Path> out) {}
+
   /** The group of one build. Used by one thread. */
   interface Group extends AutoCloseable {
     /** One for each hierarchy. */
     List<Path> directories();
 
-    /**
-     * Files that take the ids of processes into the group; those named {@code tasks} take single
-     * threads too.
-     */
-    List<Path> doors();
+    /** What takes a command into the group; all of them are needed. */
+    List<Door> doors();
 
     boolean limitsMemory();
 
@@ -79,8 +86,8 @@ public abstract sealed class ControlGroups implements AutoCloseable
     /** How often a process could not be started because the group had too many. */
     long refusedProcesses() throws IOException;
 
-    /** Empty where the group does not measure. */
-    Optional<Usage> usage(Duration wall) throws IOException;
+    /** What was sampled, with what the group counts in its place. */
+    Usage usage(Usage sampled) throws IOException;
 
     /** The build is over by itself and was measured: once closed, the group may serve another. */
     default void ended() throws IOException {}
@@ -192,7 +199,7 @@ public abstract sealed class ControlGroups implements AutoCloseable
         }
 
         @Override
-        public List<Path> doors() {
+        public List<Door> doors() {
           return List.of();
         }
 
@@ -220,8 +227,8 @@ public abstract sealed class ControlGroups implements AutoCloseable
         }
 
         @Override
-        public Optional<Usage> usage(Duration wall) {
-          return Optional.empty();
+        public Usage usage(Usage sampled) {
+          return sampled;
         }
 
         @Override

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,8 +26,16 @@ final class ControlGroupsV2 extends ControlGroups {
   private static final List<String> WANTED = List.of("memory", "pids", "cpu");
   private static final long CPU_PERIOD_MICROS = 100_000;
   private static final int MOVE_ROUNDS = 100;
+  private static final String PROCESSES = "cgroup.procs";
+
+  /** Where the launcher is between two commands: a group that has others below it takes none. */
+  private static final String LAUNCHER = "launcher";
+
+  /** Below this, the launcher could run out of memory as it goes through the group. */
+  private static final long LEAST_MEMORY_BYTES = 16 << 20;
 
   private final Path builds;
+  private final AtomicLong made = new AtomicLong();
   private final SortedSet<String> controllers;
 
   private ControlGroupsV2(Path builds, SortedSet<String> controllers) {
@@ -43,7 +52,9 @@ final class ControlGroupsV2 extends ControlGroups {
       } else {
         Files.createDirectory(builds);
       }
-      return new ControlGroupsV2(builds, delegate(fileSystem, own, builds));
+      SortedSet<String> given = delegate(own, builds);
+      Files.createDirectory(builds.resolve(LAUNCHER));
+      return new ControlGroupsV2(builds, given);
     } catch (IOException e) {
       log.info("control group {} cannot be used: {}", builds, e.toString());
       return none();
@@ -63,12 +74,13 @@ final class ControlGroupsV2 extends ControlGroups {
     return own.endsWith("executor") && parent != null ? parent : own;
   }
 
-  private static SortedSet<String> delegate(Path fileSystem, Path own, Path builds)
-      throws IOException {
+  private static SortedSet<String> delegate(Path own, Path builds) throws IOException {
     SortedSet<String> given = new TreeSet<>();
     List<String> offered = words(own.resolve("cgroup.controllers"));
-    if (WANTED.stream().anyMatch(offered::contains) && !own.equals(fileSystem)) {
-      move(own.resolve("cgroup.procs"), Files.createDirectories(own.resolve("executor")));
+    // The first group of the machine may have processes, unlike one that a container sees as first.
+    boolean first = !Files.exists(own.resolve("cgroup.events"));
+    if (WANTED.stream().anyMatch(offered::contains) && !first) {
+      move(own.resolve(PROCESSES), Files.createDirectories(own.resolve("executor")));
     }
     for (String controller : WANTED) {
       if (!offered.contains(controller)) {
@@ -90,7 +102,7 @@ final class ControlGroupsV2 extends ControlGroups {
     for (int round = 1; ; round++) {
       try {
         for (String pid : Files.readAllLines(from)) {
-          Files.writeString(to.resolve("cgroup.procs"), pid);
+          Files.writeString(to.resolve(PROCESSES), pid);
         }
         return;
       } catch (IOException e) {
@@ -117,13 +129,12 @@ final class ControlGroupsV2 extends ControlGroups {
 
   @Override
   Group create(String name, Limits limits) throws IOException {
-    Path directory = builds.resolve(name);
+    Path directory = Files.createDirectory(builds.resolve(Long.toString(made.incrementAndGet())));
     Group group =
         new GroupV2(directory, controllers.contains("memory"), controllers.contains("pids"));
     try {
-      Files.createDirectory(directory);
       if (controllers.contains("memory") && limits.memoryBytes() > 0) {
-        write(directory.resolve("memory.max"), limits.memoryBytes());
+        write(directory.resolve("memory.max"), Math.max(limits.memoryBytes(), LEAST_MEMORY_BYTES));
         Path swap = directory.resolve("memory.swap.max");
         if (Files.exists(swap)) {
           write(swap, 0);
@@ -145,6 +156,7 @@ final class ControlGroupsV2 extends ControlGroups {
   @Override
   public void close() {
     try {
+      removeChildren(builds);
       Files.deleteIfExists(builds);
     } catch (IOException e) {
       log.warn("control group {} cannot be removed: {}", builds, e.toString());
@@ -159,8 +171,11 @@ final class ControlGroupsV2 extends ControlGroups {
     }
 
     @Override
-    public List<Path> doors() {
-      return List.of(directory.resolve("cgroup.procs"));
+    public List<Door> doors() {
+      return List.of(
+          new Door(
+              directory.resolve(PROCESSES),
+              Optional.of(directory.resolveSibling(LAUNCHER).resolve(PROCESSES))));
     }
 
     @Override
@@ -179,18 +194,12 @@ final class ControlGroupsV2 extends ControlGroups {
     }
 
     @Override
-    public Optional<Usage> usage(Duration wall) throws IOException {
+    public Usage usage(Usage sampled) throws IOException {
+      Path cpu = directory.resolve("cpu.stat"); // without the controller too
+      Usage usage =
+          sampled.withCpu(micros(field(cpu, "user_usec")), micros(field(cpu, "system_usec")));
       Path peak = directory.resolve("memory.peak"); // Linux 5.19
-      if (!Files.exists(peak)) {
-        return Optional.empty();
-      }
-      Path cpu = directory.resolve("cpu.stat");
-      return Optional.of(
-          new Usage(
-              wall,
-              micros(field(cpu, "user_usec")),
-              micros(field(cpu, "system_usec")),
-              number(peak)));
+      return Files.exists(peak) ? usage.withPeakMemory(number(peak)) : usage;
     }
 
     private static Duration micros(long count) {

@@ -2,6 +2,7 @@ package build.thresher.executor.sandbox;
 
 import static build.thresher.executor.sandbox.ControlGroups.write;
 
+import build.thresher.executor.sandbox.ControlGroups.Door;
 import build.thresher.executor.sandbox.SandboxResult.Usage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -113,12 +114,19 @@ final class GroupV1 implements ControlGroups.Group {
 
   /**
    * The launcher goes through those of single threads, for which the kernel need not first have
-   * seen every processor at rest; but not where it might be slowed down.
+   * seen every processor at rest, and out to the group above; but not where it might be slowed
+   * down.
    */
   @Override
-  public List<Path> doors() {
+  public List<Door> doors() {
     return byController.entrySet().stream()
-        .map(group -> group.getValue().resolve(group.getKey().equals("cpu") ? ALL : THREADS))
+        .map(
+            group ->
+                group.getKey().equals("cpu")
+                    ? new Door(group.getValue().resolve(ALL), Optional.empty())
+                    : new Door(
+                        group.getValue().resolve(THREADS),
+                        Optional.of(group.getValue().resolveSibling(THREADS))))
         .toList();
   }
 
@@ -155,17 +163,16 @@ final class GroupV1 implements ControlGroups.Group {
   }
 
   @Override
-  public Optional<Usage> usage(Duration wall) throws IOException {
-    if (cpu == null || memory == null) {
-      return Optional.empty();
+  public Usage usage(Usage sampled) throws IOException {
+    Usage usage = sampled;
+    if (cpu != null) {
+      Duration userBefore = user;
+      Duration systemBefore = system;
+      user = Duration.ofNanos(cpu.user().number());
+      system = Duration.ofNanos(cpu.system().number());
+      usage = usage.withCpu(user.minus(userBefore), system.minus(systemBefore));
     }
-    Duration userBefore = user;
-    Duration systemBefore = system;
-    user = Duration.ofNanos(cpu.user().number());
-    system = Duration.ofNanos(cpu.system().number());
-    return Optional.of(
-        new Usage(
-            wall, user.minus(userBefore), system.minus(systemBefore), memory.peak().number()));
+    return memory == null ? usage : usage.withPeakMemory(memory.peak().number());
   }
 
   @Override

@@ -28,7 +28,7 @@ record Launch(
     long fileBytes,
     long openFiles,
     long mostOpenFiles,
-    List<Path> doors,
+    List<ControlGroups.Door> doors,
     OptionalInt network,
     Optional<Path> filter,
     Optional<OnHost> onHost,

@@ -47,7 +47,11 @@ final class Launcher implements Closeable {
   private final Map<String, Pending> pending = new ConcurrentHashMap<>();
   private volatile boolean ended;
 
+  /**
+   * @param user of nobody else, where the kernel may let it outlive this process; negative: none
+   */
   private record Pending(
+      int user,
       CompletableFuture<Started> started,
       CompletableFuture<Optional<Outputs>> outputs,
       CompletableFuture<Exit> exit) {
@@ -133,12 +137,15 @@ final class Launcher implements Closeable {
     String name = Long.toString(names.incrementAndGet());
     Pending mine =
         new Pending(
-            new CompletableFuture<>(), new CompletableFuture<>(), new CompletableFuture<>());
+            launch.onHost().isPresent() ? launch.uid() : -1,
+            new CompletableFuture<>(),
+            new CompletableFuture<>(),
+            new CompletableFuture<>());
     pending.put(name, mine);
     try {
       send(fields(name, launch));
       if (ended) {
-        failAll();
+        fail(mine);
       }
       return await(mine.started());
     } catch (InterruptedException e) {
@@ -215,7 +222,10 @@ final class Launcher implements Closeable {
                 launch.filter().map(Path::toString).orElse(""),
                 Integer.toString(launch.network().orElse(-1)),
                 Integer.toString(launch.doors().size())));
-    launch.doors().forEach(door -> fields.add(door.toString()));
+    for (ControlGroups.Door door : launch.doors()) {
+      fields.add(door.in().toString());
+      fields.add(door.out().map(Path::toString).orElse(""));
+    }
     fields.add(launch.onHost().map(Launch.OnHost::workingDirectory).orElse(""));
     Map<String, String> environment =
         launch.onHost().map(Launch.OnHost::environment).orElse(Map.of());
@@ -257,7 +267,15 @@ final class Launcher implements Closeable {
     }
     ended = true;
     close();
-    failAll();
+    // Before anybody hears of it: who does gives the user to the next command.
+    pending.values().stream()
+        .filter(who -> who.user() > 0)
+        .forEach(who -> UserProcesses.kill(who.user()));
+    pending.forEach(
+        (name, who) -> {
+          pending.remove(name);
+          fail(who);
+        });
   }
 
   private void answered(String[] words) {
@@ -315,15 +333,11 @@ final class Launcher implements Closeable {
     return new FileInputStream("/proc/" + process.pid() + "/fd/" + descriptor);
   }
 
-  private void failAll() {
+  private static void fail(Pending who) {
     IOException why = new IOException("the launcher of sandboxes has ended");
-    pending.forEach(
-        (name, who) -> {
-          pending.remove(name);
-          who.started().completeExceptionally(why);
-          who.outputs().completeExceptionally(why);
-          who.exit().completeExceptionally(why);
-        });
+    who.started().completeExceptionally(why);
+    who.outputs().completeExceptionally(why);
+    who.exit().completeExceptionally(why);
   }
 
   /** Ends it, and all that it started. */

@@ -154,10 +154,7 @@ public final class Sandbox implements AutoCloseable {
       }
       SandboxResult result =
           new SandboxResult(
-              end,
-              exit.code(),
-              end != End.EXITED || exit.ran(),
-              group.usage(wall).orElseGet(() -> tree.usage(wall)));
+              end, exit.code(), end != End.EXITED || exit.ran(), group.usage(tree.usage(wall)));
       if (end == End.EXITED) {
         group.ended();
       }

@@ -43,5 +43,13 @@ public record SandboxResult(End end, int exitCode, boolean started, Usage usage)
   public record Usage(Duration wall, Duration userCpu, Duration systemCpu, long peakMemoryBytes) {
     /** Nothing was run. */
     public static final Usage NONE = new Usage(Duration.ZERO, Duration.ZERO, Duration.ZERO, 0);
+
+    Usage withCpu(Duration user, Duration system) {
+      return new Usage(wall, user, system, peakMemoryBytes);
+    }
+
+    Usage withPeakMemory(long bytes) {
+      return new Usage(wall, userCpu, systemCpu, bytes);
+    }
   }
 }

@@ -9,15 +9,15 @@ What bubblewrap starts dies with it, and it with this process, which ends when i
 Requests on standard input: four bytes of length, most significant first, then fields separated by NUL.
 
     start <id> <one output: 0 or 1> <uid or -1> <processes> <bytes of a file> <open files> <most open files>
-          <seccomp filter or ""> <number of an empty network or -1> <number of doors> <door>...
+          <seccomp filter or ""> <number of an empty network or -1> <number of doors> <door> <way out or "">...
           <directory of a command without bubblewrap or ""> <number of its variables> <NAME=VALUE>... <word of the command>...
     taken <id>     the outputs of a command have been opened, as files of this process
 
 Most commands of a moment say nothing: their outputs are watched here, and nobody else has to do with them.
 
-A door is a file of a control group that takes the ids of processes. One named "tasks" takes single threads too, and for one
-that moves itself the kernel need not first see every processor at rest: this process goes in, and out again when it has
-started another, which stays.
+A door is a file of a control group that takes the ids of processes. Where there is a way out, that of another group, this process
+goes in, and out again when it has started another, which stays. Nothing of that one was ever elsewhere then, and for a single
+thread that moves itself (a file "tasks", of version 1) the kernel need not first see every processor at rest.
 
 An empty network has a loopback device and nothing else. To make one and take it away costs the kernel more than all other
 namespaces of a command, so that it serves one after the other, until the kernel has counted anything in it: then a new one

@@ -26,11 +26,10 @@ def write(path, data):
 
 
 def way_out(door):
-    """To the group above, which is there as long as this process."""
-    group = os.path.dirname(os.path.dirname(door))
-    if group not in ways_out:
-        ways_out[group] = mounts.open_on_host(os.path.join(group, b"tasks"))
-    return ways_out[group]
+    """It is there as long as this process."""
+    if door not in ways_out:
+        ways_out[door] = mounts.open_on_host(door)
+    return ways_out[door]
 
 
 def find(program):
@@ -66,8 +65,8 @@ class Start:
         self.one_output, self.uid, self.processes, self.file_bytes, self.open_files, self.most_open_files = numbers
         self.filter = fields[7]
         self.network = int(fields[8])
-        doors = 10 + int(fields[9])
-        self.doors = fields[10:doors]
+        doors = 10 + 2 * int(fields[9])
+        self.doors = list(zip(fields[10:doors:2], fields[11:doors:2]))
         self.directory = fields[doors]
         variables = doors + 2 + int(fields[doors + 1])
         self.environment = dict(variable.split(b"=", 1) for variable in fields[doors + 2 : variables])
@@ -76,7 +75,7 @@ class Start:
 
     def spawn(self, program, given, networks):
         """Starts the program, which then waits for its filter. Returns its process."""
-        through = [door for door in self.doors if door.endswith(b"/tasks")]
+        through = [door for door in self.doors if door[1]]
         elsewhere = False
         try:
             # Before the doors: what is kept for the next command is not charged to this one.
@@ -86,8 +85,8 @@ class Start:
             if elsewhere:
                 # Only here: whatever goes wrong, a command that asks for no network is not in that of the host.
                 self.command.insert(self.command.index(b"--unshare-all") + 1, b"--share-net")
-            for door in through:
-                write(door, b"0")
+            for into, _ in through:
+                write(into, b"0")
             if self.uid >= 0:
                 os.setresgid(self.uid, self.uid, 0)
                 os.setresuid(self.uid, self.uid, 0)
@@ -106,12 +105,12 @@ class Start:
                 networks.leave()
             if self.plain:
                 os.chdir("/")
-            for door in through:
-                os.write(way_out(door), b"0")
+            for _, out in through:
+                os.write(way_out(out), b"0")
         try:
-            for door in self.doors:
-                if door not in through:
-                    write(door, b"%d" % pid)
+            for into, out in self.doors:
+                if not out:
+                    write(into, b"%d" % pid)
         except BaseException:
             kill(pid)
             raise

@@ -26,6 +26,7 @@ import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Actions without a sandbox: what still holds there. */
@@ -209,24 +210,27 @@ final class PlainActionTest {
     }
   }
 
-  @Test
-  void aLauncherThatAnActionStoppedFailsThatActionOnly() throws Exception {
-    try (ActionBench bench = open()) {
+  @ParameterizedTest
+  @CsvSource({"STOP, true", "STOP, false", "KILL, true", "KILL, false"})
+  void aLauncherThatAnActionStoppedOrKilledFailsThatActionOnly(String signal, boolean controlGroups)
+      throws Exception {
+    try (ActionBench bench = open(controlGroups)) {
       // As soon as it is started it has its launcher's user. Here that is made sure of.
       assumeTrue(bench.root, "any action of an ordinary user can");
       var threads = Executors.newVirtualThreadPerTaskExecutor();
       Future<ActionBench.Run> running =
-          threads.submit(() -> bench.run(shell("sleep 4851"), Digest.EMPTY));
+          threads.submit(() -> bench.run(shell("setsid sleep 4851 & sleep 4851"), Digest.EMPTY));
       List<ProcessHandle> launchers = List.of();
       while (launchers.isEmpty()) {
         launchers =
             ProcessHandle.current()
                 .children()
-                .filter(child -> child.children().anyMatch(PlainActionTest::isSleeping))
+                .filter(
+                    child -> child.descendants().filter(PlainActionTest::isSleeping).count() == 2)
                 .toList();
       }
       String pid = Long.toString(launchers.getFirst().pid());
-      assertEquals(0, new ProcessBuilder("kill", "-STOP", pid).start().waitFor());
+      assertEquals(0, new ProcessBuilder("kill", "-" + signal, pid).start().waitFor());
       assertEquals(FailureClass.FAILURE_INFRASTRUCTURE, running.get().failure().kind());
       ActionSandboxTest.assertNothingSleeps("4851");
       assertEquals("on\n", bench.run(shell("echo on"), Digest.EMPTY).stdout());
@@ -235,7 +239,7 @@ final class PlainActionTest {
   }
 
   private static boolean isSleeping(ProcessHandle process) {
-    return process.info().commandLine().orElse("").contains("sleep 4851");
+    return process.info().commandLine().orElse("").endsWith("/sleep 4851");
   }
 
   @Test

@@ -40,6 +40,7 @@ final class ControlGroupsTest {
     Path service = Files.createDirectories(tree.resolve("system.slice/thresher.service"));
     Files.writeString(service.resolve("cgroup.controllers"), controllers + "\n");
     Files.writeString(service.resolve("cgroup.procs"), "4242\n");
+    Files.writeString(service.resolve("cgroup.events"), "populated 1\n");
     return service;
   }
 
@@ -59,7 +60,7 @@ final class ControlGroupsTest {
     assertEquals("+cpu", Files.readString(service.resolve("cgroup.subtree_control")));
     assertEquals("control groups (version 2) in use: cpu, memory, pids", groups.enforced());
     ControlGroups.Group group = groups.create("build", LIMITS);
-    Path directory = service.resolve("thresher-x/build");
+    Path directory = service.resolve("thresher-x/1");
     assertEquals(List.of(directory), group.directories());
     assertTrue(group.limitsMemory());
     assertEquals("67108864", Files.readString(directory.resolve("memory.max")));
@@ -70,15 +71,18 @@ final class ControlGroupsTest {
   void whatAGroupUsedIsRead() throws Exception {
     Path service = service("cpu memory pids");
     ControlGroups.Group group = prepare().create("build", LIMITS);
-    Path directory = service.resolve("thresher-x/build");
+    Path directory = service.resolve("thresher-x/1");
     Files.writeString(directory.resolve("memory.events"), "low 0\noom 1\noom_kill 2\n");
     Files.writeString(directory.resolve("pids.events"), "max 3\n");
-    Files.writeString(directory.resolve("memory.peak"), "1000\n");
     Files.writeString(
         directory.resolve("cpu.stat"), "usage_usec 30\nuser_usec 20\nsystem_usec 10\n");
     assertEquals(2, group.outOfMemoryKills());
     assertEquals(3, group.refusedProcesses());
-    SandboxResult.Usage usage = group.usage(Duration.ofSeconds(1)).orElseThrow();
+    SandboxResult.Usage sampled =
+        new SandboxResult.Usage(Duration.ofSeconds(1), Duration.ZERO, Duration.ZERO, 7);
+    assertEquals(7, group.usage(sampled).peakMemoryBytes());
+    Files.writeString(directory.resolve("memory.peak"), "1000\n");
+    SandboxResult.Usage usage = group.usage(sampled);
     assertEquals(20_000, usage.userCpu().toNanos());
     assertEquals(10_000, usage.systemCpu().toNanos());
     assertEquals(1000, usage.peakMemoryBytes());
