@@ -81,28 +81,30 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
         throw new IllegalArgumentException("a compressed read takes no limit");
       }
       long limit = request.getReadLimit() == 0 ? Long.MAX_VALUE : request.getReadLimit();
-      InputStream blob = store.read(scope, digest, offset, limit);
       StreamPump.start(
           observer,
           compressed
-              ? compressed(digest, offset, blob)
-              : new Chunks(blob, Math.min(limit, digest.sizeBytes() - offset)));
+              ? compressed(scope, digest, offset)
+              : new Chunks(
+                  store.read(scope, digest, offset, limit),
+                  Math.min(limit, digest.sizeBytes() - offset)));
     } catch (IOException | RuntimeException e) {
       observer.onError(Statuses.of(e).asRuntimeException());
     }
   }
 
-  private StreamPump.Source<ReadResponse> compressed(Digest digest, long offset, InputStream blob)
+  private StreamPump.Source<ReadResponse> compressed(Scope scope, Digest digest, long offset)
       throws IOException {
     if (offset > 0) {
-      return new ZstdChunks(blob, CompressedForms.none().record(digest));
+      return new ZstdChunks(
+          store.read(scope, digest, offset, Long.MAX_VALUE), CompressedForms.none().record(digest));
     }
+    // Fails where the blob is gone, and has nothing read from the disk that a form would replace.
+    store.read(scope, digest, 0, 0).close();
     CompressedForms.Form form = forms.read(digest);
-    if (form == null) {
-      return new ZstdChunks(blob, forms.record(digest));
-    }
-    blob.close();
-    return new Chunks(form.bytes(), form.sizeBytes());
+    return form == null
+        ? new ZstdChunks(store.read(scope, digest, 0, Long.MAX_VALUE), forms.record(digest))
+        : new Chunks(form.bytes(), form.sizeBytes());
   }
 
   private static final class Chunks implements StreamPump.Source<ReadResponse> {
