@@ -31,7 +31,11 @@ import org.jspecify.annotations.Nullable;
  * <p>Its methods block: the server's executor must give each call a (virtual) thread.
  */
 public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
+  /** Of a message with a blob: a part of what is read ahead. */
   private static final int CHUNK_BYTES = 128 << 10;
+
+  /** Of one with its compressed form, which is in memory: nobody waits for the disk meanwhile. */
+  private static final int FORM_CHUNK_BYTES = 256 << 10;
 
   private final ResumableBlobStore store;
   private final CompressedForms forms;
@@ -87,7 +91,8 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
               ? compressed(scope, digest, offset)
               : new Chunks(
                   store.read(scope, digest, offset, limit),
-                  Math.min(limit, digest.sizeBytes() - offset)));
+                  Math.min(limit, digest.sizeBytes() - offset),
+                  CHUNK_BYTES));
     } catch (IOException | RuntimeException e) {
       observer.onError(Statuses.of(e).asRuntimeException());
     }
@@ -104,22 +109,24 @@ public final class ByteStreamService extends ByteStreamGrpc.ByteStreamImplBase {
     CompressedForms.Form form = forms.read(digest);
     return form == null
         ? new ZstdChunks(store.read(scope, digest, 0, Long.MAX_VALUE), forms.record(digest))
-        : new Chunks(form.bytes(), form.sizeBytes());
+        : new Chunks(form.bytes(), form.sizeBytes(), FORM_CHUNK_BYTES);
   }
 
   private static final class Chunks implements StreamPump.Source<ReadResponse> {
     private final InputStream in;
+    private final int chunkBytes;
     private long left;
 
-    Chunks(InputStream in, long bytes) {
+    Chunks(InputStream in, long bytes, int chunkBytes) {
       this.in = in;
       this.left = bytes;
+      this.chunkBytes = chunkBytes;
     }
 
     @Override
     public @Nullable ReadResponse next() throws IOException {
       // InputStream.readNBytes(int) would gather many small arrays.
-      byte[] chunk = new byte[(int) Math.min(left, CHUNK_BYTES)];
+      byte[] chunk = new byte[(int) Math.min(left, chunkBytes)];
       int n = in.readNBytes(chunk, 0, chunk.length);
       left -= n;
       return n == 0
