@@ -2,20 +2,26 @@ package build.thresher.cas.store;
 
 import build.thresher.cas.store.MetadataCodec.Hold;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.ColumnFamilyHandle;
-import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDBException;
-import org.rocksdb.WriteBatchWithIndex;
+import org.rocksdb.WriteBatch;
 
 /**
- * Changes of many writers on their way to one sync. Reads see what stands in the batch already.
- * Used by the committer's thread alone, which is why "if absent" can be decided here.
+ * Changes of many writers on their way to one sync. Reads see what stands in the batch already: all
+ * of it but values, which nobody reads here, is remembered beside it. Used by the committer's
+ * thread alone, which is why "if absent" can be decided here.
  */
 final class Batch implements AutoCloseable {
   private final Database database;
-  private final ReadOptions readOptions = new ReadOptions();
-  final WriteBatchWithIndex changes = new WriteBatchWithIndex(true);
+  final WriteBatch changes = new WriteBatch();
+
+  private final Table metadata;
+  private final Table holds;
+  private final Table results;
   private long blobs;
   private long bytes;
   private long savedBlobs;
@@ -23,6 +29,50 @@ final class Batch implements AutoCloseable {
 
   Batch(Database database) {
     this.database = database;
+    this.metadata = new Table(database.metadata);
+    this.holds = new Table(database.holds);
+    this.results = new Table(database.results);
+  }
+
+  /** A column family as it will be. */
+  private final class Table {
+    private final ColumnFamilyHandle family;
+
+    /** By its key what stands in the batch, null where it is deleted there. */
+    private final Map<ByteBuffer, byte @Nullable []> changed = new HashMap<>();
+
+    private final Map<ByteBuffer, byte @Nullable []> changedSinceSaved = new HashMap<>();
+
+    private Table(ColumnFamilyHandle family) {
+      this.family = family;
+    }
+
+    byte @Nullable [] get(byte[] key) throws RocksDBException {
+      ByteBuffer place = ByteBuffer.wrap(key);
+      if (changedSinceSaved.containsKey(place)) {
+        return changedSinceSaved.get(place);
+      }
+      return changed.containsKey(place) ? changed.get(place) : database.db.get(family, key);
+    }
+
+    void put(byte[] key, byte[] value) throws RocksDBException {
+      changes.put(family, key, value);
+      changedSinceSaved.put(ByteBuffer.wrap(key), value);
+    }
+
+    void delete(byte[] key) throws RocksDBException {
+      changes.delete(family, key);
+      changedSinceSaved.put(ByteBuffer.wrap(key), null);
+    }
+
+    void save() {
+      changed.putAll(changedSinceSaved);
+      changedSinceSaved.clear();
+    }
+
+    void rollBack() {
+      changedSinceSaved.clear();
+    }
   }
 
   long addedBlobs() {
@@ -34,7 +84,7 @@ final class Batch implements AutoCloseable {
   }
 
   @Nullable BlobRecord record(byte[] key) throws IOException, RocksDBException {
-    byte[] found = get(database.metadata, key);
+    byte[] found = metadata.get(key);
     return found == null ? null : MetadataCodec.decodeRecord(found);
   }
 
@@ -42,7 +92,7 @@ final class Batch implements AutoCloseable {
   void putIfAbsent(byte[] key, BlobRecord record, byte[] value)
       throws IOException, RocksDBException {
     if (!use(key, record.lastUseEpoch())) {
-      changes.put(database.metadata, key, MetadataCodec.encode(record));
+      metadata.put(key, MetadataCodec.encode(record));
       changes.put(database.values, key, value);
       blobs++;
       bytes += record.sizeBytes();
@@ -53,60 +103,62 @@ final class Batch implements AutoCloseable {
   boolean use(byte[] key, int epoch) throws IOException, RocksDBException {
     BlobRecord present = record(key);
     if (present != null && present.lastUseEpoch() < epoch) {
-      changes.put(database.metadata, key, MetadataCodec.encode(present.usedIn(epoch)));
+      metadata.put(key, MetadataCodec.encode(present.usedIn(epoch)));
     }
     return present != null;
   }
 
   void remove(byte[] key, BlobRecord record) throws RocksDBException {
-    changes.delete(database.metadata, key);
+    metadata.delete(key);
     changes.delete(database.values, key);
     blobs--;
     bytes -= record.sizeBytes();
   }
 
   Hold hold(byte[] key) throws IOException, RocksDBException {
-    byte[] found = get(database.holds, key);
+    byte[] found = holds.get(key);
     return found == null ? Hold.NONE : MetadataCodec.decodeHold(found);
   }
 
   void setHold(byte[] key, Hold hold) throws RocksDBException {
     if (hold.equals(Hold.NONE)) {
-      changes.delete(database.holds, key);
+      holds.delete(key);
     } else {
-      changes.put(database.holds, key, MetadataCodec.encode(hold));
+      holds.put(key, MetadataCodec.encode(hold));
     }
   }
 
   byte @Nullable [] result(byte[] key) throws RocksDBException {
-    return get(database.results, key);
+    return results.get(key);
   }
 
   void putResult(byte[] key, byte[] value) throws RocksDBException {
-    changes.put(database.results, key, value);
+    results.put(key, value);
   }
 
   void removeResult(byte[] key) throws RocksDBException {
-    changes.delete(database.results, key);
+    results.delete(key);
   }
 
   void putStatistics(byte[] key, byte[] value) throws RocksDBException {
     changes.put(database.statistics, key, value);
   }
 
-  private byte @Nullable [] get(ColumnFamilyHandle family, byte[] key) throws RocksDBException {
-    return changes.getFromBatchAndDB(database.db, family, readOptions, key);
-  }
-
   /** The point to which {@link #rollBack} returns. */
   void save() {
     changes.setSavePoint();
+    metadata.save();
+    holds.save();
+    results.save();
     savedBlobs = blobs;
     savedBytes = bytes;
   }
 
   void rollBack() throws RocksDBException {
     changes.rollbackToSavePoint();
+    metadata.rollBack();
+    holds.rollBack();
+    results.rollBack();
     blobs = savedBlobs;
     bytes = savedBytes;
   }
@@ -114,6 +166,5 @@ final class Batch implements AutoCloseable {
   @Override
   public void close() {
     changes.close();
-    readOptions.close();
   }
 }

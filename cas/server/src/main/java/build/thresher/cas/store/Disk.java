@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
-import org.rocksdb.WriteBatchWithIndex;
+import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
 
 /** The three waits for the disk that an acknowledgement depends on; tests make them fail. */
@@ -17,8 +17,7 @@ interface Disk {
 
   void syncDirectory(Path directory) throws IOException;
 
-  void writeSynced(RocksDB db, WriteOptions synced, WriteBatchWithIndex batch)
-      throws RocksDBException;
+  void writeSynced(RocksDB db, WriteOptions synced, WriteBatch batch) throws RocksDBException;
 
   /** The machine's. */
   class Real implements Disk {
@@ -35,7 +34,7 @@ interface Disk {
     }
 
     @Override
-    public void writeSynced(RocksDB db, WriteOptions synced, WriteBatchWithIndex batch)
+    public void writeSynced(RocksDB db, WriteOptions synced, WriteBatch batch)
         throws RocksDBException {
       db.write(synced, batch);
     }

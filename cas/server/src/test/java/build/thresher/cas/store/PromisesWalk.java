@@ -31,7 +31,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
-import org.rocksdb.WriteBatchWithIndex;
+import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
 
 /**
@@ -346,7 +346,7 @@ final class PromisesWalk implements AutoCloseable {
     public void syncDirectory(Path directory) {}
 
     @Override
-    public void writeSynced(RocksDB db, WriteOptions synced, WriteBatchWithIndex batch)
+    public void writeSynced(RocksDB db, WriteOptions synced, WriteBatch batch)
         throws RocksDBException {
       try (WriteOptions unsynced = new WriteOptions()) {
         db.write(unsynced, batch);

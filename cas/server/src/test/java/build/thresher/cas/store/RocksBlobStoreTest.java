@@ -37,7 +37,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
-import org.rocksdb.WriteBatchWithIndex;
+import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
 
 final class RocksBlobStoreTest extends BlobStoreContract {
@@ -428,7 +428,7 @@ final class RocksBlobStoreTest extends BlobStoreContract {
     }
 
     @Override
-    public void writeSynced(RocksDB db, WriteOptions synced, WriteBatchWithIndex batch)
+    public void writeSynced(RocksDB db, WriteOptions synced, WriteBatch batch)
         throws RocksDBException {
       if (failJournal) {
         failJournal = false;
