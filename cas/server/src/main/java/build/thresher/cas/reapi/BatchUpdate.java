@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A batch of small blobs on their way in, each with a status of its own. Compressed ones are
@@ -46,10 +47,10 @@ final class BatchUpdate {
     Status[] statuses = new Status[requests.size()];
     List<Blob> blobs = new ArrayList<>(requests.size());
     List<Integer> places = new ArrayList<>(requests.size());
-    try (ZstdDecompressCtx context = new ZstdDecompressCtx()) {
+    try (Unpacking unpacking = new Unpacking()) {
       for (int i = 0; i < statuses.length; i++) {
         try {
-          blobs.add(unpack(context, requests.get(i)));
+          blobs.add(unpacking.unpack(requests.get(i)));
           places.add(i);
         } catch (DigestMismatchException | IllegalArgumentException e) {
           statuses[i] = Statuses.of(e);
@@ -70,34 +71,47 @@ final class BatchUpdate {
     return response.build();
   }
 
-  private static Blob unpack(ZstdDecompressCtx context, BatchUpdateBlobsRequest.Request one)
-      throws IOException {
-    Digest digest = WireDigests.fromWire(one.getDigest());
-    return switch (one.getCompressor()) {
-      case IDENTITY -> new Blob(digest, one.getData().toByteArray());
-      case ZSTD -> new Blob(digest, decode(context, digest, one.getData()));
-      case DEFLATE, BROTLI, UNRECOGNIZED ->
-          throw new IllegalArgumentException(
-              "this server knows the compressor ZSTD only, not " + one.getCompressor());
-    };
-  }
+  /** The blobs of one batch. What zstd needs is made for the first that needs it. */
+  private static final class Unpacking implements AutoCloseable {
+    private @Nullable ZstdDecompressCtx context;
 
-  /** The size that the digest names is all the room there is, which stops a bomb. */
-  private static byte[] decode(ZstdDecompressCtx context, Digest digest, ByteString compressed)
-      throws IOException {
-    byte[] bytes = new byte[(int) digest.sizeBytes()];
-    byte[] from = compressed.toByteArray();
-    int decoded;
-    try {
-      decoded = context.decompressByteArray(bytes, 0, bytes.length, from, 0, from.length);
-    } catch (ZstdException e) {
-      throw new IllegalArgumentException(
-          "the data cannot be decoded as zstd into the size of its digest: " + e.getMessage(), e);
+    Blob unpack(BatchUpdateBlobsRequest.Request one) throws IOException {
+      Digest digest = WireDigests.fromWire(one.getDigest());
+      return switch (one.getCompressor()) {
+        case IDENTITY -> new Blob(digest, one.getData().toByteArray());
+        case ZSTD -> new Blob(digest, decode(digest, one.getData()));
+        case DEFLATE, BROTLI, UNRECOGNIZED ->
+            throw new IllegalArgumentException(
+                "this server knows the compressor ZSTD only, not " + one.getCompressor());
+      };
     }
-    if (decoded < bytes.length) {
-      throw new DigestMismatchException(digest, "only " + decoded + " bytes long");
+
+    /** The size that the digest names is all the room there is, which stops a bomb. */
+    private byte[] decode(Digest digest, ByteString compressed) throws IOException {
+      if (context == null) {
+        context = new ZstdDecompressCtx();
+      }
+      byte[] bytes = new byte[(int) digest.sizeBytes()];
+      byte[] from = compressed.toByteArray();
+      int decoded;
+      try {
+        decoded = context.decompressByteArray(bytes, 0, bytes.length, from, 0, from.length);
+      } catch (ZstdException e) {
+        throw new IllegalArgumentException(
+            "the data cannot be decoded as zstd into the size of its digest: " + e.getMessage(), e);
+      }
+      if (decoded < bytes.length) {
+        throw new DigestMismatchException(digest, "only " + decoded + " bytes long");
+      }
+      return bytes;
     }
-    return bytes;
+
+    @Override
+    public void close() {
+      if (context != null) {
+        context.close();
+      }
+    }
   }
 
   /** All in one wait for the disk, or two where one of them is wrong. */

@@ -48,9 +48,7 @@ final class BlobReads {
       throws IOException {
     try {
       return switch (stored.record().representation()) {
-        case INLINE ->
-            new ByteArrayInputStream(
-                BlobIndex.inline(digest, stored.value(), (int) offset, (int) length));
+        case INLINE -> new ByteArrayInputStream(inline(digest, stored, offset, length));
         case FILE ->
             new CheckedFileStream(
                 files.read(digest, index, offset, length),
@@ -60,6 +58,14 @@ final class BlobReads {
                 length,
                 e -> quarantine.take(digest, e));
       };
+    } catch (DamagedException e) {
+      throw quarantine.take(digest, e);
+    }
+  }
+
+  private byte[] inline(Digest digest, Stored stored, long offset, long length) throws IOException {
+    try {
+      return BlobIndex.inline(digest, stored.value(), (int) offset, (int) length);
     } catch (DamagedException e) {
       throw quarantine.take(digest, e);
     }
@@ -102,6 +108,9 @@ final class BlobReads {
   }
 
   private byte[] whole(Digest digest, Stored stored) throws IOException {
+    if (stored.record().representation() == Representation.INLINE) {
+      return inline(digest, stored, 0, digest.sizeBytes());
+    }
     try (InputStream in = open(digest, stored, 0, digest.sizeBytes())) {
       return in.readAllBytes();
     }
