@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFileAttributes;
@@ -50,7 +51,7 @@ public final class HostSettings {
       if (Files.exists(from)) {
         Path to = etc.resolve(name);
         FileTrees.createReadable(Objects.requireNonNull(to.getParent()));
-        copy(from.toRealPath(), to);
+        copyWhatIsThere(from.toRealPath(), to);
       }
     }
     for (Path path : hostPaths) {
@@ -68,6 +69,15 @@ public final class HostSettings {
     Files.writeString(etc.resolve("resolv.conf"), "");
   }
 
+  /** Somebody may be installing something: what goes away meanwhile is left out. */
+  static void copyWhatIsThere(Path from, Path to) throws IOException {
+    try {
+      copy(from, to);
+    } catch (NoSuchFileException e) {
+      // It was a temporary file, or has another name by now.
+    }
+  }
+
   private static void copy(Path from, Path to) throws IOException {
     PosixFileAttributes what =
         Files.readAttributes(from, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
@@ -75,7 +85,7 @@ public final class HostSettings {
       FileTrees.createReadable(to);
       try (DirectoryStream<Path> children = Files.newDirectoryStream(from)) {
         for (Path child : children) {
-          copy(child, to.resolve(Objects.requireNonNull(child.getFileName())));
+          copyWhatIsThere(child, to.resolve(Objects.requireNonNull(child.getFileName())));
         }
       }
     } else if (what.isSymbolicLink()
