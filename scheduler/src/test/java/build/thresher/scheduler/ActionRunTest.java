@@ -52,7 +52,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** An action from its request to its result, the executor's side over a real connection. */
-@Timeout(60)
+@Timeout(180)
 class ActionRunTest {
   @TempDir Path directory = Path.of("");
 

@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Each way to ask wrongly gets its documented error over a real connection, and loses nothing. */
-@Timeout(120)
+@Timeout(180)
 class BadInputTest {
   private static final Dag DAG = new Dag().node("n0").node("n1", "n0");
   private static final String A = "a".repeat(32);

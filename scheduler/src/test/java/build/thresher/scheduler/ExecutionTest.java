@@ -35,12 +35,15 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Actions over real connections, with an executor that does as it is told. */
-@Timeout(60)
+@Timeout(180)
 class ExecutionTest {
   @TempDir Path directory = Path.of("");
 
@@ -92,24 +95,35 @@ class ExecutionTest {
         ScriptedExecutor executor = new ScriptedExecutor(farm, "e")) {
       executor.register(50);
       Digest action = action(farm, command());
-      List<Iterator<Operation>> all = new ArrayList<>();
-      List<String> names = new ArrayList<>();
+      List<Future<Asked>> asked = new ArrayList<>();
       var execution = execution(farm);
-      for (int i = 0; i < 1_000; i++) {
-        Iterator<Operation> operations = execution.execute(request(action));
-        names.add(operations.next().getName());
-        all.add(operations);
+      try (ExecutorService callers = Executors.newVirtualThreadPerTaskExecutor()) {
+        for (int i = 0; i < 1_000; i++) {
+          asked.add(callers.submit(() -> Asked.of(execution.execute(request(action)))));
+        }
       }
-      assertEquals(1_000, names.stream().distinct().count());
+      List<Asked> all = new ArrayList<>();
+      for (Future<Asked> one : asked) {
+        all.add(one.get());
+      }
+      assertEquals(1_000, all.stream().map(Asked::name).distinct().count());
       List<Lease> leases = executor.lease(50, 5);
       assertEquals(1, leases.size());
       operations(farm)
-          .cancelOperation(CancelOperationRequest.newBuilder().setName(names.get(0)).build());
+          .cancelOperation(
+              CancelOperationRequest.newBuilder().setName(all.getFirst().name()).build());
       executor.stub.complete(result(executor, leases.getFirst(), 3));
-      assertEquals(Code.CANCELLED_VALUE, last(all.get(0)).getStatus().getCode());
-      for (Iterator<Operation> operations : all.subList(1, 1_000)) {
-        assertEquals(3, last(operations).getResult().getExitCode());
+      assertEquals(Code.CANCELLED_VALUE, last(all.getFirst().rest()).getStatus().getCode());
+      for (Asked one : all.subList(1, 1_000)) {
+        assertEquals(3, last(one.rest()).getResult().getExitCode());
       }
+    }
+  }
+
+  /** A call that was told its operation, and what it is told later. */
+  private record Asked(String name, Iterator<Operation> rest) {
+    static Asked of(Iterator<Operation> operations) {
+      return new Asked(operations.next().getName(), operations);
     }
   }
 

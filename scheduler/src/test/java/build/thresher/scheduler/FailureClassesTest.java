@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.EnumSource.Mode;
  * would fail again in the same way is remembered, so a fault of the farm keeps nobody from a build.
  * That no executor can run it is the scheduler's alone to say, and no executor's.
  */
-@Timeout(120)
+@Timeout(180)
 class FailureClassesTest {
   @TempDir Path directory = Path.of("");
 

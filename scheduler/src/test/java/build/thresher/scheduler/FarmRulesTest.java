@@ -43,7 +43,7 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What the contracts promise, over real connections. */
-@Timeout(120)
+@Timeout(180)
 class FarmRulesTest {
   @TempDir Path directory = Path.of("");
 

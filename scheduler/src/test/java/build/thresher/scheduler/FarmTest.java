@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The whole way of a request, over real connections, with executors that follow a script. */
-@Timeout(120)
+@Timeout(180)
 class FarmTest {
   @TempDir Path directory = Path.of("");
   private TestFarm farm = unopened();

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Who a client is, is a matter of its credentials, where they say so. */
-@Timeout(60)
+@Timeout(180)
 class IdentityTest {
   private static final Metadata.Key<String> USER =
       Metadata.Key.of("user", Metadata.ASCII_STRING_MARSHALLER);

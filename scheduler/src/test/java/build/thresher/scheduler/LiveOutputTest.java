@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What actions print, while they run and after. */
-@Timeout(60)
+@Timeout(180)
 class LiveOutputTest {
   @TempDir Path directory = Path.of("");
 

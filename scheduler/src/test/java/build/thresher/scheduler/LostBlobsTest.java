@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Blobs that were there when work was accepted and are gone when it is done. */
-@Timeout(60)
+@Timeout(180)
 class LostBlobsTest {
   @TempDir Path directory = Path.of("");
 

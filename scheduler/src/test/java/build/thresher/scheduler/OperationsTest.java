@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Operations over real connections: found, waited for, and unknown. */
-@Timeout(60)
+@Timeout(180)
 class OperationsTest {
   @TempDir Path directory = Path.of("");
 

@@ -37,7 +37,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What cannot be run is refused as the API says, and costs little. */
-@Timeout(60)
+@Timeout(180)
 class RefusedActionsTest {
   @TempDir Path directory = Path.of("");
 

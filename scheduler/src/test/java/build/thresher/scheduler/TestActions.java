@@ -54,11 +54,11 @@ final class TestActions {
   }
 
   static ExecutionGrpc.ExecutionBlockingStub execution(TestFarm farm) {
-    return ExecutionGrpc.newBlockingStub(farm.connect()).withDeadlineAfter(50, TimeUnit.SECONDS);
+    return ExecutionGrpc.newBlockingStub(farm.connect()).withDeadlineAfter(150, TimeUnit.SECONDS);
   }
 
   static OperationsGrpc.OperationsBlockingStub operations(TestFarm farm) {
-    return OperationsGrpc.newBlockingStub(farm.connect()).withDeadlineAfter(50, TimeUnit.SECONDS);
+    return OperationsGrpc.newBlockingStub(farm.connect()).withDeadlineAfter(150, TimeUnit.SECONDS);
   }
 
   static ExecuteRequest request(Digest action) {

@@ -153,7 +153,7 @@ final class TestFarm implements AutoCloseable {
   }
 
   FarmGrpc.FarmBlockingStub client() {
-    return FarmGrpc.newBlockingStub(connect()).withDeadlineAfter(60, TimeUnit.SECONDS);
+    return FarmGrpc.newBlockingStub(connect()).withDeadlineAfter(150, TimeUnit.SECONDS);
   }
 
   ExecutorsGrpc.ExecutorsBlockingStub executors() {

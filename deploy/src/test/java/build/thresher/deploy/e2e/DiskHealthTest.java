@@ -61,7 +61,7 @@ class DiskHealthTest {
 
   @Test
   void aTaskStoreThatFailsIsSaidAndTheServerGoesOnWhenTheDiskDoes() throws Exception {
-    try (FarmUnderTest farm = failing("scheduler", new Plan("fsync", DiskFaults.EIO, 0, 3))) {
+    try (FarmUnderTest farm = failing("scheduler", new Plan("fsync", DiskFaults.EIO, 0, 6))) {
       ManagedChannel channel = farm.connect();
       TinyRequest requests = new TinyRequest(channel);
       requests.execute("before", "fl-before");

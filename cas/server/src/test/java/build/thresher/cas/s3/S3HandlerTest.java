@@ -49,7 +49,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The requests that boto3 makes for Spack, over real HTTP on a real store. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-@Timeout(120)
+@Timeout(180)
 class S3HandlerTest {
   private static final Path FIXTURES = Path.of("src/test/resources/spack");
   private static final String READ_SECRET = "fedcba9876543210";
