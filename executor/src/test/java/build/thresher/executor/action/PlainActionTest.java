@@ -15,6 +15,7 @@ import build.thresher.cas.api.Digest;
 import build.thresher.cas.client.LocalTree;
 import build.thresher.executor.action.ActionReport.Abandoned;
 import build.thresher.executor.sandbox.KillSwitch;
+import build.thresher.executor.testing.RunningProcesses;
 import build.thresher.v1.FailureClass;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -239,7 +240,11 @@ final class PlainActionTest {
   }
 
   private static boolean isSleeping(ProcessHandle process) {
-    return process.info().commandLine().orElse("").endsWith("/sleep 4851");
+    return process
+        .info()
+        .commandLine()
+        .orElse("")
+        .endsWith("/" + RunningProcesses.unique("sleep 4851"));
   }
 
   @Test
