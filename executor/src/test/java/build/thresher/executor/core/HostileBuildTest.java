@@ -10,6 +10,7 @@ import build.thresher.cas.client.WireDigests;
 import build.thresher.executor.core.ExecutorProcess.Bounds;
 import build.thresher.executor.testing.Attacks;
 import build.thresher.executor.testing.DirectoryBlobStore;
+import build.thresher.executor.testing.RealControlGroups;
 import build.thresher.executor.testing.RealSpack;
 import build.thresher.executor.testing.SpackWorld;
 import build.thresher.v1.CompleteRequest;
@@ -56,9 +57,7 @@ final class HostileBuildTest {
     loopback = FarmOnLoopback.startOrSkip(temporary);
     farm = loopback.farm();
     store = loopback.store();
-    assumeTrue(
-        Files.isWritable(Path.of("/sys/fs/cgroup/pids/cgroup.procs")),
-        "no control groups that this test knows");
+    assumeTrue(RealControlGroups.have("pids"), "no control groups that this test knows");
     RealSpack spack = RealSpack.orSkip();
     world = new SpackWorld(spack, temporary.resolve("world"), store, "fl-suite.json");
     executor = loopback.process(List.of(), Map.of(), NAME, temporary.resolve("work"), 1, TIGHT);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import build.thresher.executor.testing.RealControlGroups;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,7 +25,6 @@ import org.junit.jupiter.api.io.TempDir;
  * mounted beside version 1. Version 1 is what the tests of the sandbox use where it is mounted.
  */
 final class ControlGroupsTest {
-  private static final Path UNIFIED = Path.of("/sys/fs/cgroup/unified");
   private static final Limits LIMITS =
       new Limits(Duration.ofMinutes(1), 64L << 20, 50, 1L << 30, 1000);
 
@@ -135,12 +135,14 @@ final class ControlGroupsTest {
 
   @Test
   void aRealGroupOfVersionTwoIsEnteredAndKilledAsAWhole() throws Exception {
-    assumeTrue(
-        Files.isWritable(UNIFIED.resolve("cgroup.procs")), "no writable cgroup v2 at " + UNIFIED);
+    Path own = RealControlGroups.unified();
+    assumeTrue(Files.isWritable(own.resolve("cgroup.procs")), "no writable cgroup v2 at " + own);
     String name = "test-" + ProcessHandle.current().pid();
-    try (ControlGroups groups = ControlGroups.prepare(UNIFIED, List.of("0::/"), name);
+    Path made;
+    try (ControlGroups groups = ControlGroups.prepare(own, List.of("0::/"), name);
         ControlGroups.Group group = groups.create("build", LIMITS)) {
-      String enter = group.directories().getFirst() + "/cgroup.procs";
+      made = group.directories().getFirst();
+      String enter = made + "/cgroup.procs";
       Process shell =
           new ProcessBuilder(
                   "/bin/sh", "-c", "echo $$ > " + enter + "; setsid sleep 4326 & echo in; wait")
@@ -151,8 +153,8 @@ final class ControlGroupsTest {
       assertEquals(List.of(), Files.readAllLines(Path.of(enter)));
       assertTrue(shell.waitFor(10, TimeUnit.SECONDS));
       group.close();
-      assertFalse(Files.exists(group.directories().getFirst()));
+      assertFalse(Files.exists(made));
     }
-    assertFalse(Files.exists(UNIFIED.resolve("thresher-" + name)));
+    assertFalse(Files.exists(made.resolve("..").normalize()));
   }
 }

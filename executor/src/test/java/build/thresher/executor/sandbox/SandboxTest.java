@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import build.thresher.executor.inputs.FileTrees;
 import build.thresher.executor.sandbox.SandboxResult.End;
+import build.thresher.executor.testing.RealControlGroups;
 import build.thresher.executor.testing.RunningProcesses;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -219,7 +220,7 @@ final class SandboxTest {
             new KillSwitch(),
             "python3 -c \"import os,time\nfor i in range(200):\n  if os.fork()==0: time.sleep(60)\"");
     assertNotEquals(0, result.exitCode());
-    if (Files.isWritable(Path.of("/sys/fs/cgroup/pids/cgroup.procs"))) {
+    if (RealControlGroups.have("pids")) {
       assertEquals(End.PROCESS_LIMIT, result.end());
     }
   }
@@ -277,8 +278,7 @@ final class SandboxTest {
   @Test
   void memoryBeyondTheLimitIsSeenAsSuch() throws Exception {
     assumeTrue(
-        Files.isWritable(Path.of("/sys/fs/cgroup/memory/cgroup.procs")),
-        "no memory control group can be written on this host");
+        RealControlGroups.have("memory"), "no memory control group can be written on this host");
     Limits limits = new Limits(Duration.ofMinutes(1), 64L << 20, 500, 1L << 30, 100_000);
     SandboxResult result = run(limits, new KillSwitch(), "python3 -c 'x = bytearray(512 << 20)'");
     assertEquals(End.OUT_OF_MEMORY, result.end());
@@ -287,8 +287,7 @@ final class SandboxTest {
   @Test
   void memoryThatOnlyAPartOfTheCommandWantedIsSeenToo() throws Exception {
     assumeTrue(
-        Files.isWritable(Path.of("/sys/fs/cgroup/memory/cgroup.procs")),
-        "no memory control group can be written on this host");
+        RealControlGroups.have("memory"), "no memory control group can be written on this host");
     Limits limits = new Limits(Duration.ofMinutes(1), 64L << 20, 500, 1L << 30, 100_000);
     String compiler = "python3 -c 'x = bytearray(512 << 20)'";
     assertEquals(End.OUT_OF_MEMORY, run(limits, new KillSwitch(), compiler + " || exit 1").end());
