@@ -49,7 +49,8 @@ public final class ActionRunner implements Closeable {
     ContentCache cache =
         new ContentCache(
             directory.resolve("files"), options.cacheBytes(), new FileFetcher(store, cached));
-    UntouchedDirectories directories = new UntouchedDirectories(clock);
+    UntouchedDirectories directories =
+        new UntouchedDirectories(new ChangeClock(directory.resolve("changes"))::now);
     InputRoots roots = roots(directory, cache, cached, directories, options);
     log.info(
         "actions: {}; network {}",

@@ -7,9 +7,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
-import java.time.Duration;
-import java.time.Instant;
-import java.time.InstantSource;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -25,17 +22,23 @@ import java.util.concurrent.ConcurrentHashMap;
  * half minute: the more was, the longer it looks for one.
  */
 final class UntouchedDirectories {
-  /** Times of change may be as coarse as a tick of the kernel's clock, 10 ms at most. */
-  private static final Duration TICK = Duration.ofMillis(10);
-
-  private final InstantSource clock;
+  private final Clock clock;
   private final Map<Object, Use> uses = new ConcurrentHashMap<>();
 
-  private record Use(Owner owner, FileTime changed, Instant since) {}
+  /**
+   * @param settled whether changes have had a later time than this one's since before the user had
+   *     it, so that none of the user's can hide
+   */
+  private record Use(Owner owner, FileTime changed, boolean settled) {}
 
   private record Found(Object key, FileTime changed) {}
 
-  UntouchedDirectories(InstantSource clock) {
+  /** What time a change has now, see {@link ChangeClock}. */
+  interface Clock {
+    FileTime now() throws IOException;
+  }
+
+  UntouchedDirectories(Clock clock) {
     this.clock = clock;
   }
 
@@ -47,7 +50,10 @@ final class UntouchedDirectories {
       if (before != null
           && before.owner().equals(owner)
           && before.changed().equals(found.get().changed())) {
-        uses.put(found.get().key(), new Use(owner, before.changed(), clock.instant()));
+        if (!before.settled()) {
+          boolean settled = clock.now().compareTo(before.changed()) > 0;
+          uses.put(found.get().key(), new Use(owner, before.changed(), settled));
+        }
         return path;
       }
       remove(path, found.get());
@@ -63,10 +69,7 @@ final class UntouchedDirectories {
       FileTrees.delete(path);
       return;
     }
-    boolean untouched =
-        use.changed().equals(found.get().changed())
-            && use.since().isAfter(use.changed().toInstant().plus(TICK));
-    if (!untouched) {
+    if (!use.settled() || !use.changed().equals(found.get().changed())) {
       remove(path, found.get());
       make(path, use.owner());
     }
@@ -75,7 +78,7 @@ final class UntouchedDirectories {
   private Path make(Path path, Owner owner) throws IOException {
     owner.directory(path);
     Found made = find(path).orElseThrow(() -> new NoSuchFileException(path.toString()));
-    uses.put(made.key(), new Use(owner, made.changed(), clock.instant()));
+    uses.put(made.key(), new Use(owner, made.changed(), false));
     return path;
   }
 

@@ -10,22 +10,25 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserDefinedFileAttributeView;
-import java.time.Duration;
-import java.time.Instant;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Whatever an action does to a directory, the next one does not find it. */
 final class UntouchedDirectoriesTest {
   private final Path path;
-  private Duration ahead = Duration.ofSeconds(1);
+  private final ChangeClock clock;
   private final Owner owner = new Owner(-1);
-  private final UntouchedDirectories directories =
-      new UntouchedDirectories(() -> Instant.now().plus(ahead));
+  private final UntouchedDirectories directories;
 
-  UntouchedDirectoriesTest(@TempDir Path temporary) {
-    this.path = temporary.resolve("own");
+  /** The kernel's clock stands still: changes have the time that they had then. */
+  private @Nullable FileTime still;
+
+  UntouchedDirectoriesTest(@TempDir Path temporary) throws Exception {
+    path = temporary.resolve("own");
+    clock = new ChangeClock(temporary.resolve("changes"));
+    directories = new UntouchedDirectories(() -> still == null ? clock.now() : still);
   }
 
   private interface Deed {
@@ -35,10 +38,12 @@ final class UntouchedDirectoriesTest {
   /** Whether the next action gets the same directory after an earlier one did this to it. */
   private boolean serves(Deed deed) throws IOException {
     directories.take(path, owner);
+    directories.clear(path);
     FileTime before = (FileTime) Files.getAttribute(path, "unix:ctime");
-    while (Instant.now().isBefore(before.toInstant().plusMillis(20))) {
-      Thread.onSpinWait(); // A change within one tick of the kernel's clock has the same time.
+    while (clock.now().compareTo(before) <= 0) {
+      Thread.onSpinWait(); // A change within one tick has the same time.
     }
+    directories.take(path, owner);
     deed.on(path);
     directories.clear(path);
     directories.take(path, owner);
@@ -85,8 +90,9 @@ final class UntouchedDirectoriesTest {
   }
 
   @Test
-  void oneThatIsTooYoungToTellIsMadeNew() throws Exception {
-    ahead = Duration.ZERO;
+  void whereChangesHaveTheTimeOfItsMakingItIsMadeNew() throws Exception {
+    directories.take(path, owner);
+    still = (FileTime) Files.getAttribute(path, "unix:ctime");
     assertEquals(false, serves(directory -> {}));
   }
 
